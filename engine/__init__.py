@@ -1,0 +1,1 @@
+"""Tensors, names and times: runs a model and returns everything it computed. Knows no Qt."""

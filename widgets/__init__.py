@@ -1,0 +1,1 @@
+"""Pictures and the Qt widgets that show them. Knows no array backend."""

@@ -1,0 +1,33 @@
+"""View: everything besides the trace and the tick that a scene may depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from widgets.captions import Captions
+from widgets.theme import Theme
+
+
+@dataclass(frozen=True)
+class View:
+    """How a scene is to be drawn.
+
+    ``width`` and ``height`` are the picture's box in its own px, never less than a scene's smallest
+    box (``widgets.geometry.fit`` finds the box and the scale for a window or a file). ``query`` is
+    the word that asks in the grid (None: the hidden word), ``layer`` the block that is shown when
+    none is running (None: the last one). ``hovered`` and ``selected`` are element names of the
+    picture. ``controls`` draws what can be switched; a figure has none.
+    """
+
+    width: float
+    height: float
+    theme: Theme
+    captions: Captions
+    query: int | None = None
+    layer: int | None = None
+    hovered: str = ""
+    selected: str = ""
+    all_arcs: bool = False
+    classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
+    controls: bool = True
+    attention_switch: str = ""  # why attention over states cannot be switched; "" when it can
