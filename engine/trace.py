@@ -215,11 +215,12 @@ class Trace:
         return tuple((self.vocabulary[i], float(probabilities[i])) for i in best)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A chain and a grid that read the same sentence under one clock.
 
-    An element of either is named ``side:step[i,j]``, for instance ``grid:blocks.0.attn.pattern[1,4,2]``.
+    Pairs are compared by identity, so that pictures of one can be remembered. An element of either
+    is named ``side:step[i,j]``, for instance ``grid:blocks.0.attn.pattern[1,4,2]``.
     """
 
     chain: Trace

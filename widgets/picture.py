@@ -91,6 +91,7 @@ class Text:
     family: Literal["sans", "display", "mono"] = "sans"
     italic: bool = False
     anchor: Literal["start", "middle", "end"] = "start"
+    rotate: float = 0.0  # degrees clockwise about (x, y)
     opacity: float = 1.0
     read_by_class: bool = False  # must be at least 1/48 of the picture's height in Present
     name: str = ""
