@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Views, transposes and concatenation move or rename numbers; they compute none (depth 0).
-DEPTHLESS = frozenset({"input", "view", "concat"})
+DEPTHLESS = frozenset({"input", "view", "split_heads", "merge_heads", "concat", "stack"})
 
 
 class Unit(StrEnum):
