@@ -2,253 +2,263 @@
 
 Notation, the same for every cell, at token t of T:
 
-    x_t     the token's embedding; x_t W_x is computed for all t at once, before the first read
-    h_t     the hidden state, h_0 = 0                       (hidden,)
+    x_t     embedding of the token; x_t W_x comes for all t at once, before the first read
+    h_t     hidden state, h_0 = 0                           (hidden,)
+    c_t     cell state of an LSTM, c_0 = 0                  (hidden,)
     W_x     input to gates                                  (embedding, gates * hidden)
     W_h     state to gates                                  (hidden, gates * hidden)
     b       bias of the gates                               (gates * hidden,)
     σ, ⊙    logistic function, elementwise product
 
-Vectors are rows and stand left of their matrix, as the arrays lie. A cell with several gates keeps
-them side by side in one matrix, in the order of ``Cell.gates``; where a formula names W_{hf}, it
-means the part of W_h that belongs to the gate f.
+Vectors are rows and stand left of their matrix, as the arrays lie. The gates of a cell lie side by
+side in W_x, W_h and b, in the order of ``Cell.gates``; W_{hf} in a formula is the part of W_h that
+belongs to gate f.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from engine.tape import Tape, Tensor
 
-State = Mapping[str, Tensor]  # "h", and "c" where the cell has one
+HIDDEN = ("hidden",)
+GATES = ("gates",)
+
+
+@cache
+def numbered(equation: str, t: int) -> str:
+    """Return an equation with the number of the token for its letter: h_t becomes h_3.
+
+    >>> numbered("h_t = tanh(h_{t−1} W_h + x_t W_x + b)", 3)
+    'h_3 = tanh(h_2 W_h + x_3 W_x + b)'
+    """
+
+    def subscript(index: int) -> str:
+        return f"_{index}" if index < 10 else f"_{{{index}}}"
+
+    return re.sub(r"_t\b", subscript(t), equation.replace("_{t−1}", subscript(t - 1)))
+
+
+class Read:
+    """The tape while token t is read: steps get ``.t`` behind their name, formulas the number.
+
+    Parameters
+    ----------
+    tape
+        Where to record.
+    xW
+        x W_x of all tokens, axes (token, hidden), or (token, gates) of a cell with several.
+    t
+        Which token, from 1.
+    """
+
+    def __init__(self, tape: Tape, xW: Tensor, t: int) -> None:
+        self.parameter = tape.parameter
+        self._tape = tape
+        self._xW = xW
+        self._t = t
+
+    def __call__(
+        self,
+        op: str,
+        *operands: Tensor,
+        name: str,
+        equation: str,
+        axes: tuple[str, ...] = HIDDEN,
+        **options: Any,
+    ) -> Tensor:
+        """Record one step of this token."""
+        return self._tape(
+            op,
+            *operands,
+            name=f"{name}.{self._t}",
+            axes=axes,
+            equation=numbered(equation, self._t),
+            **options,
+        )
+
+    def token(self, axes: tuple[str, ...]) -> Tensor:
+        """Return x_t W_x of this token."""
+        at = (self._t - 1, slice(None))
+        return self("view", self._xW, at=at, name="rnn.x", axes=axes, equation="x_t W_x")
+
+    def split(self, joined: Tensor, letters: str, source: str, equation: str) -> dict[str, Tensor]:
+        """Return the part of each gate of a vector, as views; ``#`` in the equation is its letter.
+
+        The steps are ``rnn.<letter>.<source>.t``.
+        """
+        width = joined.value.shape[-1] // len(letters)
+        return {
+            g: self(
+                "view",
+                joined,
+                at=(slice(k * width, (k + 1) * width),),
+                name=f"rnn.{g}.{source}",
+                equation=equation.replace("#", g),
+            )
+            for k, g in enumerate(letters)
+        }
+
+
+State = Mapping[str, Tensor]  # the letters of ``Cell.carries``
 
 
 @dataclass(frozen=True)
 class Cell:
     """A row of ``CELLS``.
 
-    ``gates`` are the letters of the parts of W_x, W_h and b, in order; ``carries`` the letters of
-    the vectors that go from one token to the next; ``biases`` the names of its bias vectors.
+    ``gates`` are the letters of the parts of W_x, W_h and b, in order; ``carries`` those of the
+    vectors that go from one token to the next; ``biases`` the names of its bias vectors.
     """
 
     title: str
-    gates: tuple[str, ...]
-    carries: tuple[str, ...]
+    gates: str
+    carries: str
     biases: tuple[str, ...]
     equation: str
-    read: Callable[[Tape, Tensor, State, int], State]
+    read: Callable[[Read, State], dict[str, Tensor]]
 
 
-def elman(tape: Tape, xW: Tensor, state: State, t: int) -> State:
-    """Return h_t = tanh(h_{t-1} W_h + x_t W_x + b).
+def elman(read: Read, state: State) -> dict[str, Tensor]:
+    """Return the next state of the simple recurrent network, h of shape (hidden,).
+
+        h_t = tanh(h_{t-1} W_h + x_t W_x + b)
 
     Parameters
     ----------
-    tape
-        Records the steps ``rnn.r.t``, ``rnn.x.t``, ``rnn.a.t``, ``rnn.h.t``.
-    xW
-        x W_x for all tokens, axes (token, hidden).
+    read
+        Records ``rnn.r.t``, ``rnn.x.t``, ``rnn.a.t``, ``rnn.h.t``.
     state
         h_{t-1}.
-    t
-        Which token, from 1.
 
-    Source: Elman 1990, "Finding structure in time", fig. 2; the bias and tanh as in Goodfellow et
-    al. 2016, eq. 10.8-10.9.
+    Source: Elman 1990, "Finding structure in time", figure 2; in formulas Goodfellow, Bengio &
+    Courville 2016, "Deep learning", eq. 10.8 and 10.9.
     """
-    p = t - 1
-    r = tape(
-        "product", state["h"], tape.parameter("rnn.W_h"),
-        name=f"rnn.r.{t}", axes=("hidden",), equation=f"h_{{{p}}} W_h",
-    )  # (hidden,)
-    x = _row(tape, xW, t, axis="hidden")  # (hidden,)
-    a = tape(
-        "add", r, x, tape.parameter("rnn.b"),
-        name=f"rnn.a.{t}", axes=("hidden",), equation=f"h_{{{p}}} W_h + x_{{{t}}} W_x + b",
-    )  # (hidden,)
-    h = tape("tanh", a, name=f"rnn.h.{t}", axes=("hidden",), equation=f"tanh(a_{{{t}}})")
+    W_h, b = read.parameter("rnn.W_h"), read.parameter("rnn.b")
+    r = read("product", state["h"], W_h, name="rnn.r", equation="h_{t−1} W_h")  # (hidden,)
+    x = read.token(HIDDEN)  # (hidden,)
+    a = read("add", r, x, b, name="rnn.a", equation="h_{t−1} W_h + x_t W_x + b")  # (hidden,)
+    h = read("tanh", a, name="rnn.h", equation="tanh(h_{t−1} W_h + x_t W_x + b)")  # (hidden,)
     return {"h": h}
 
 
-def gru(tape: Tape, xW: Tensor, state: State, t: int) -> State:
-    """Return h_t of the gated recurrent unit.
+def gru(read: Read, state: State) -> dict[str, Tensor]:
+    """Return the next state of the gated recurrent unit, h of shape (hidden,).
 
-        r_t = σ(x_t W_{xr} + b_r + h_{t-1} W_{hr} + b_{hr})             reset
-        z_t = σ(x_t W_{xz} + b_z + h_{t-1} W_{hz} + b_{hz})             update
-        n_t = tanh(x_t W_{xn} + b_n + r_t ⊙ (h_{t-1} W_{hn} + b_{hn}))  new state
+        r_t = σ(x_t W_{xr} + b_r + h_{t-1} W_{hr} + b_{hr})              reset gate
+        z_t = σ(x_t W_{xz} + b_z + h_{t-1} W_{hz} + b_{hz})              update gate
+        n_t = tanh(x_t W_{xn} + b_n + r_t ⊙ (h_{t-1} W_{hn} + b_{hn}))   new state
         h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
 
-    The reset acts after the product with W_{hn}, which therefore has a bias of its own, b_h: the
-    form of cuDNN and PyTorch. In the paper it acts on h_{t-1} before the product, and z and 1 - z
-    change places.
+    The reset acts behind the product with W_{hn}, which therefore has a bias of its own, b_h: the
+    form of cuDNN and PyTorch. In the paper the reset acts on h_{t-1} in front of the product.
 
     Parameters
     ----------
-    tape
+    read
         Records ``rnn.r.t``, ``rnn.z.t``, ``rnn.n.t``, ``rnn.h.t`` and what they are made of.
-    xW
-        x W_x for all tokens, axes (token, gates): r, z, n.
     state
         h_{t-1}.
-    t
-        Which token, from 1.
 
-    Source: Cho et al. 2014, "Learning phrase representations", eq. 5-8; the reset after the product
-    as in version 1 of arXiv 1406.1078 and the GRU of PyTorch.
+    Source: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", eq. 5-8;
+    the place of the reset and the letters as in ``torch.nn.GRU``.
     """
-    p = t - 1
-    hidden = ("hidden",)
-    x = _row(tape, xW, t, axis="gates")
-    x = tape(
-        "add", x, tape.parameter("rnn.b"),
-        name=f"rnn.from_x.{t}", axes=("gates",), equation=f"x_{{{t}}} W_x + b",
-    )  # (3 * hidden,)
-    hh = tape(
-        "product", state["h"], tape.parameter("rnn.W_h"),
-        name=f"rnn.hh.{t}", axes=("gates",), equation=f"h_{{{p}}} W_h",
-    )  # (3 * hidden,)
-    hh = tape(
-        "add", hh, tape.parameter("rnn.b_h"),
-        name=f"rnn.from_h.{t}", axes=("gates",), equation=f"h_{{{p}}} W_h + b_h",
-    )  # (3 * hidden,)
-    from_x = _split(tape, x, t, gates="rzn", source="from_x")
-    from_h = _split(tape, hh, t, gates="rzn", source="from_h")
+    h = state["h"]
+    W_h, b, b_h = (read.parameter(f"rnn.{name}") for name in ("W_h", "b", "b_h"))
+    x = read.token(GATES)
+    x = read("add", x, b, name="rnn.from_x", axes=GATES, equation="x_t W_x + b")
+    hW = read("product", h, W_h, name="rnn.hh", axes=GATES, equation="h_{t−1} W_h")
+    hW = read("add", hW, b_h, name="rnn.from_h", axes=GATES, equation="h_{t−1} W_h + b_h")
+    of_x = read.split(x, "rzn", "from_x", "x_t W_{x#} + b_#")
+    of_h = read.split(hW, "rzn", "from_h", "h_{t−1} W_{h#} + b_{h#}")
 
-    gate = {}
-    for g in "rz":
-        a = tape(
-            "add", from_x[g], from_h[g], name=f"rnn.{g}.a.{t}", axes=hidden,
-            equation=f"x_{{{t}}} W_{{x{g}}} + b_{g} + h_{{{p}}} W_{{h{g}}} + b_{{h{g}}}",
-        )  # fmt: skip
-        gate[g] = tape(
-            "sigmoid", a, name=f"rnn.{g}.{t}", axes=hidden, equation=f"σ(a_{{{g},{t}}})"
-        )  # (hidden,)
-    reset = tape(
-        "multiply", gate["r"], from_h["n"], name=f"rnn.n.reset.{t}", axes=hidden,
-        equation=f"r_{{{t}}} ⊙ (h_{{{p}}} W_{{hn}} + b_{{hn}})",
-    )  # fmt: skip
-    a = tape(
-        "add", from_x["n"], reset, name=f"rnn.n.a.{t}", axes=hidden,
-        equation=f"x_{{{t}}} W_{{xn}} + b_n + r_{{{t}}} ⊙ (h_{{{p}}} W_{{hn}} + b_{{hn}})",
-    )  # fmt: skip
-    n = tape("tanh", a, name=f"rnn.n.{t}", axes=hidden, equation=f"tanh(a_{{n,{t}}})")
-    renewed = tape(
-        "complement", gate["z"], name=f"rnn.h.open.{t}", axes=hidden, equation=f"1 − z_{{{t}}}"
-    )
-    new = tape(
-        "multiply", renewed, n, name=f"rnn.h.new.{t}", axes=hidden,
-        equation=f"(1 − z_{{{t}}}) ⊙ n_{{{t}}}",
-    )  # fmt: skip
-    kept = tape(
-        "multiply", gate["z"], state["h"], name=f"rnn.h.kept.{t}", axes=hidden,
-        equation=f"z_{{{t}}} ⊙ h_{{{p}}}",
-    )  # fmt: skip
-    h = tape(
-        "add", new, kept, name=f"rnn.h.{t}", axes=hidden,
-        equation=f"(1 − z_{{{t}}}) ⊙ n_{{{t}}} + z_{{{t}}} ⊙ h_{{{p}}}",
-    )  # fmt: skip
-    return {"h": h}
+    def gate(g: str) -> Tensor:
+        formula = f"x_t W_{{x{g}}} + b_{g} + h_{{t−1}} W_{{h{g}}} + b_{{h{g}}}"
+        a = read("add", of_x[g], of_h[g], name=f"rnn.{g}.a", equation=formula)
+        return read("sigmoid", a, name=f"rnn.{g}", equation=f"σ({formula})")
+
+    r, z = gate("r"), gate("z")  # (hidden,)
+    reset = "r_t ⊙ (h_{t−1} W_{hn} + b_{hn})"
+    n = read("multiply", r, of_h["n"], name="rnn.n.reset", equation=reset)
+    n = read("add", of_x["n"], n, name="rnn.n.a", equation=f"x_t W_{{xn}} + b_n + {reset}")
+    n = read("tanh", n, name="rnn.n", equation=f"tanh(x_t W_{{xn}} + b_n + {reset})")  # (hidden,)
+    new = read("complement", z, name="rnn.h.open", equation="1 − z_t")
+    new = read("multiply", new, n, name="rnn.h.new", equation="(1 − z_t) ⊙ n_t")
+    kept = read("multiply", z, h, name="rnn.h.kept", equation="z_t ⊙ h_{t−1}")
+    h = read("add", new, kept, name="rnn.h", equation="(1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}")
+    return {"h": h}  # (hidden,)
 
 
-def lstm(tape: Tape, xW: Tensor, state: State, t: int) -> State:
-    """Return h_t and c_t of the long short-term memory.
+def lstm(read: Read, state: State) -> dict[str, Tensor]:
+    """Return the next state of the long short-term memory, h and c of shape (hidden,).
 
-        i_t = σ(x_t W_{xi} + h_{t-1} W_{hi} + b_i)         input gate
-        f_t = σ(x_t W_{xf} + h_{t-1} W_{hf} + b_f)         forget gate
-        g_t = tanh(x_t W_{xg} + h_{t-1} W_{hg} + b_g)      what may be written
-        o_t = σ(x_t W_{xo} + h_{t-1} W_{ho} + b_o)         output gate
-        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t                    cell state, c_0 = 0
+        i_t = σ(h_{t-1} W_{hi} + x_t W_{xi} + b_i)         input gate
+        f_t = σ(h_{t-1} W_{hf} + x_t W_{xf} + b_f)         forget gate
+        g_t = tanh(h_{t-1} W_{hg} + x_t W_{xg} + b_g)      what may be written
+        o_t = σ(h_{t-1} W_{ho} + x_t W_{xo} + b_o)         output gate
+        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
         h_t = o_t ⊙ tanh(c_t)
 
     Parameters
     ----------
-    tape
+    read
         Records ``rnn.i.t``, ``rnn.f.t``, ``rnn.g.t``, ``rnn.o.t``, ``rnn.c.t``, ``rnn.h.t`` and
         what they are made of.
-    xW
-        x W_x for all tokens, axes (token, gates): i, f, g, o.
     state
         h_{t-1} and c_{t-1}.
-    t
-        Which token, from 1.
 
-    Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; the letters and
-    the absence of peepholes as in PyTorch.
+    Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; the forget gate of Gers,
+    Schmidhuber & Cummins 2000, "Learning to forget"; letters and no peepholes as in
+    ``torch.nn.LSTM``.
     """
-    p = t - 1
-    hidden = ("hidden",)
-    x = _row(tape, xW, t, axis="gates")
-    hh = tape(
-        "product", state["h"], tape.parameter("rnn.W_h"),
-        name=f"rnn.hh.{t}", axes=("gates",), equation=f"h_{{{p}}} W_h",
-    )  # (4 * hidden,)
-    a = tape(
-        "add", hh, x, tape.parameter("rnn.b"),
-        name=f"rnn.a.{t}", axes=("gates",), equation=f"h_{{{p}}} W_h + x_{{{t}}} W_x + b",
-    )  # (4 * hidden,)
-    parts = _split(tape, a, t, gates="ifgo", source="a")
-    i, f, g, o = (
-        tape(
-            "tanh" if letter == "g" else "sigmoid", parts[letter],
-            name=f"rnn.{letter}.{t}", axes=hidden,
-            equation=f"{'tanh' if letter == 'g' else 'σ'}(a_{{{letter},{t}}})",
-        )
-        for letter in "ifgo"
-    )  # each (hidden,)  # fmt: skip
-    kept = tape(
-        "multiply", f, state["c"], name=f"rnn.c.kept.{t}", axes=hidden,
-        equation=f"f_{{{t}}} ⊙ c_{{{p}}}",
-    )  # fmt: skip
-    new = tape(
-        "multiply", i, g, name=f"rnn.c.new.{t}", axes=hidden,
-        equation=f"i_{{{t}}} ⊙ g_{{{t}}}",
-    )  # fmt: skip
-    c = tape(
-        "add", kept, new, name=f"rnn.c.{t}", axes=hidden,
-        equation=f"f_{{{t}}} ⊙ c_{{{p}}} + i_{{{t}}} ⊙ g_{{{t}}}",
-    )  # fmt: skip
-    shown = tape(
-        "tanh", c, name=f"rnn.c.tanh.{t}", axes=hidden, equation=f"tanh(c_{{{t}}})"
-    )
-    h = tape(
-        "multiply", o, shown, name=f"rnn.h.{t}", axes=hidden,
-        equation=f"o_{{{t}}} ⊙ tanh(c_{{{t}}})",
-    )  # fmt: skip
+    W_h, b = read.parameter("rnn.W_h"), read.parameter("rnn.b")
+    hW = read("product", state["h"], W_h, name="rnn.hh", axes=GATES, equation="h_{t−1} W_h")
+    x = read.token(GATES)
+    formula = "h_{t−1} W_h + x_t W_x + b"
+    a = read("add", hW, x, b, name="rnn.a", axes=GATES, equation=formula)  # (4 * hidden,)
+    part = read.split(a, "ifgo", "a", "h_{t−1} W_{h#} + x_t W_{x#} + b_#")
+
+    def gate(g: str, op: str, sign: str) -> Tensor:
+        formula = f"{sign}(h_{{t−1}} W_{{h{g}}} + x_t W_{{x{g}}} + b_{g})"
+        return read(op, part[g], name=f"rnn.{g}", equation=formula)  # (hidden,)
+
+    i, f = gate("i", "sigmoid", "σ"), gate("f", "sigmoid", "σ")
+    g, o = gate("g", "tanh", "tanh"), gate("o", "sigmoid", "σ")
+    kept = read("multiply", f, state["c"], name="rnn.c.kept", equation="f_t ⊙ c_{t−1}")
+    new = read("multiply", i, g, name="rnn.c.new", equation="i_t ⊙ g_t")
+    c = read("add", kept, new, name="rnn.c", equation="f_t ⊙ c_{t−1} + i_t ⊙ g_t")  # (hidden,)
+    shown = read("tanh", c, name="rnn.c.tanh", equation="tanh(c_t)")
+    h = read("multiply", o, shown, name="rnn.h", equation="o_t ⊙ tanh(c_t)")  # (hidden,)
     return {"h": h, "c": c}
-
-
-def _row(tape: Tape, xW: Tensor, t: int, *, axis: str) -> Tensor:
-    """Return x_t W_x, which was computed with that of all other tokens."""
-    return tape(
-        "view", xW, at=(t - 1, slice(None)),
-        name=f"rnn.x.{t}", axes=(axis,), equation=f"x_{{{t}}} W_x",
-    )  # fmt: skip
-
-
-def _split(tape: Tape, joined: Tensor, t: int, *, gates: str, source: str) -> dict[str, Tensor]:
-    """Return the parts of a vector that belong to each gate, as views."""
-    width = joined.value.shape[-1] // len(gates)
-    return {
-        g: tape(
-            "view", joined, at=(slice(k * width, (k + 1) * width),),
-            name=f"rnn.{g}.{source}.{t}", axes=("hidden",), equation=f"part {g} of {source}",
-        )
-        for k, g in enumerate(gates)
-    }  # fmt: skip
 
 
 CELLS: dict[str, Cell] = {
     "elman": Cell(
-        title="RNN", gates=("h",), carries=("h",), biases=("rnn.b",), read=elman,
+        title="RNN",
+        gates="h",
+        carries="h",
+        biases=("rnn.b",),
         equation="h_t = tanh(h_{t−1} W_h + x_t W_x + b)",
+        read=elman,
     ),
     "gru": Cell(
-        title="GRU", gates=("r", "z", "n"), carries=("h",), biases=("rnn.b", "rnn.b_h"), read=gru,
+        title="GRU",
+        gates="rzn",
+        carries="h",
+        biases=("rnn.b", "rnn.b_h"),
         equation="h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}",
+        read=gru,
     ),
     "lstm": Cell(
-        title="LSTM", gates=("i", "f", "g", "o"), carries=("h", "c"), biases=("rnn.b",), read=lstm,
+        title="LSTM",
+        gates="ifgo",
+        carries="hc",
+        biases=("rnn.b",),
         equation="h_t = o_t ⊙ tanh(f_t ⊙ c_{t−1} + i_t ⊙ g_t)",
+        read=lstm,
     ),
-}  # fmt: skip
+}

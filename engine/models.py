@@ -10,8 +10,8 @@ Both read a sentence with one hidden word and answer which word it is. Notation:
 Linear maps are ``x @ W`` with W of shape (in, out).
 
 Sources: Elman 1990; Cho et al. 2014; Hochreiter & Schmidhuber 1997; Luong et al. 2015 (chain).
-Vaswani et al. 2017; Devlin et al. 2019 for the hidden word; Hendrycks & Gimpel 2016 for GELU (grid).
-Press & Wolf 2017 for answering with the embedding table (both).
+Vaswani et al. 2017; Devlin et al. 2019 for the hidden word; Hendrycks & Gimpel 2016 for GELU
+(grid). Press & Wolf 2017 for answering with the embedding table (both).
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.attention import ROWS, look_back, multi_head
-from engine.cells import CELLS
+from engine.cells import CELLS, HIDDEN, Read, numbered
 from engine.ops import Array, Ops
 from engine.tape import Tape, Tensor
 from engine.trace import Facts, Trace
+
+LIMIT_BYTES = 2**31  # of one trace, which keeps every value; more is refused before it is run
+FEATURE = ("feature",)
+WORD = ("word",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,20 +224,21 @@ def run(
     ------
     ValueError
         With one sentence: an empty sentence, an id outside the vocabulary, a sentence longer than
-        learned positions reach, padding for a chain.
+        learned positions reach, padding for a chain, more values than ``LIMIT_BYTES`` hold.
     """
     ids = np.array(tokens, dtype=np.int64)  # a copy: recorded values are made read-only
     padding = None if mask is None else np.array(mask, dtype=bool)
     _check(model, ids, hidden, padding)
     if words is None:
         words = tuple(model.vocabulary[i] for i in ids.reshape(-1, ids.shape[-1])[0])
-    forward = _chain if model.config.kind == "chain" else _grid
-    if warm:
-        forward(Tape(ops, model.parameters), model.config, ids, hidden, words, padding)
-    tape = Tape(ops, model.parameters)
-    start = perf_counter()
-    forward(tape, model.config, ids, hidden, words, padding)
-    seconds = perf_counter() - start
+    for _ in range(2 if warm else 1):
+        tape = Tape(ops, model.parameters)
+        start = perf_counter()
+        if model.config.kind == "chain":
+            _chain(tape, model.config, ids, hidden, words)
+        else:
+            _grid(tape, model.config, ids, hidden, padding)
+        seconds = perf_counter() - start
     return Trace(
         facts=_facts(model, ops, ids.shape[-1]),
         tokens=words,
@@ -263,6 +268,21 @@ def _depth(config: Config, length: int) -> int:
     return run(model, np.zeros(length, np.int64), hidden=length - 1, ops=Ops()).depth
 
 
+def bytes_at_most(config: Config, *, length: int, sentences: int, itemsize: int) -> int:
+    """Return a bound on the memory that a trace of this model holds."""
+    T, d = length, config.width
+    if config.kind == "chain":
+        gates = len(CELLS[config.cell].gates)
+        # The longest cell, GRU, records three rows of gates and eleven vectors a token.
+        numbers = T * (config.embedding + d * (gates + (3 * gates + 11 if gates > 1 else 3)))
+        numbers += T * d + 2 * T if config.attention else 0
+    else:
+        # Scores twice and the pattern; 17 rows and three of the MLP a block.
+        block = 3 * config.heads * T * T + T * (17 * d + 3 * config.mlp)
+        numbers = config.layers * block + 3 * T * d + T * T
+    return itemsize * sentences * (numbers + 4 * config.embedding + 3 * d + 2 * config.words)
+
+
 def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None:
     """Refuse what cannot be run, with one sentence."""
     config, length = model.config, ids.shape[-1] if ids.ndim else 0
@@ -282,113 +302,98 @@ def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None
     elif padding is not None and config.kind == "chain" and not padding.all():
         problem = "a recurrent model reads padding as words; give it sentences of one length"
     else:
-        return
+        needed = bytes_at_most(
+            config,
+            length=length,
+            sentences=ids.size // length,
+            itemsize=model.parameters["embed.E"].itemsize,
+        )
+        if needed <= LIMIT_BYTES:
+            return
+        problem = (
+            f"every value of the run would take up to {needed / 2**30:.1f} GiB and at most "
+            f"{LIMIT_BYTES / 2**30:.0f} GiB are kept; shorten the sentence"
+        )
     raise ValueError(f"{model.id or 'This model'} cannot read this: {problem}.")
 
 
-def _chain(
-    tape: Tape,
-    config: Config,
-    ids: Array,
-    hidden: int,
-    words: tuple[str, ...],
-    padding: Array | None,
-) -> None:
-    """Record a recurrent model: one token after another, then the answer from the last state."""
+def _chain(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str, ...]) -> None:
+    """Record a recurrent model: one token after another, then the answer from the last state.
+
+        x = E[tokens],    h_t = cell(h_{t-1}, x_t W_x),    y = tanh([h_T; c] W_c + b_c)
+
+    Source: Luong et al. 2015, eq. 5 (the last line).
+    """
     cell = CELLS[config.cell]
     T = ids.shape[-1]
-    gates = "hidden" if len(cell.gates) == 1 else "gates"
     with tape.stage("embed", "Embed", "x = E_{tokens}"):
-        tokens = tape.input(ids, name="tokens", axes=("token",), equation="tokens")
-        x = tape(
-            "gather", tape.parameter("embed.E"), tokens,
-            name="embed.x", axes=("token", "feature"), equation="E_{tokens}",
-        )  # (token, feature)  # fmt: skip
-        xW = tape(
-            "product", x, tape.parameter("rnn.W_x"),
-            name="rnn.x", axes=("token", gates), equation="x W_x",
-        )  # (token, gates * hidden)  # fmt: skip
+        x = _embed(tape, ids, name="embed.x")  # (token, feature)
+        W_x = tape.parameter("rnn.W_x")
+        axes = ("token", "hidden" if len(cell.gates) == 1 else "gates")
+        xW = tape("product", x, W_x, name="rnn.x", axes=axes, equation="x W_x")
         nothing = np.zeros((*ids.shape[:-1], config.width), x.value.dtype)
         state = {
-            letter: tape.input(
-                nothing, name=f"rnn.{letter}.0", axes=("hidden",), equation="0"
-            )
+            letter: tape.input(nothing, name=f"rnn.{letter}.0", axes=HIDDEN, equation="0")
             for letter in cell.carries
-        }  # fmt: skip
-    states: list[Tensor] = []
+        }
+    states = []
     for t in range(1, T + 1):
-        read = "Read the blank" if t - 1 == hidden else f"Read “{words[t - 1]}”"
-        equation = cell.equation.replace("{t−1}", f"{{{t - 1}}}").replace("_t", f"_{{{t}}}")
-        with tape.stage(f"read.{t}", read, equation):
-            state = dict(cell.read(tape, xW, state, t))
+        title = "Read the blank" if t - 1 == hidden else f"Read “{words[t - 1]}”"
+        with tape.stage(f"read.{t}", title, numbered(cell.equation, t)):
+            state = cell.read(Read(tape, xW, t), state)
         states.append(state["h"])
-    last = states[-1]  # (hidden,)
-    context = look_back(tape, states, stage="look_back") if config.attention else None
-    with tape.stage("answer", "Answer", "softmax(tanh(h_T W_c + b_c) E^⊤)"):
-        what, joined = f"h_{{{T}}}", last
-        if context is not None:
-            what = f"[h_{{{T}}}; c]"
-            joined = tape(
-                "concat", last, context, name="answer.joined", axes=("feature",), equation=what
-            )  # (2 * hidden,)
-        a = tape.linear(
-            joined, weight="answer.W_c", bias="answer.b_c",
-            name="answer.sum", axes=("feature",), equation=f"{what} W_c + b_c",
-        )  # (feature,)  # fmt: skip
-        y = tape(
-            "tanh", a, name="answer.combined", axes=("feature",),
-            equation=f"tanh({what} W_c + b_c)",
-        )  # (feature,)  # fmt: skip
-        _answer(tape, y, letter="y")
+    y, letter = states[-1], f"h_{{{T}}}"  # (hidden,)
+    context = look_back(tape, states) if config.attention else None  # (hidden,)
+    seen = f"[{letter}; c]" if context else letter
+    with tape.stage("answer", "Answer", f"softmax(y E^⊤),  y = tanh({seen} W_c + b_c)"):
+        if context:
+            y = tape("concat", y, context, name="answer.joined", axes=FEATURE, equation=seen)
+        W, b = "answer.W_c", "answer.b_c"
+        y = tape.linear(y, W, b, name="answer.sum", axes=FEATURE, letter=seen)
+        formula = f"tanh({seen} W_c + b_c)"
+        y = tape("tanh", y, name="answer.combined", axes=FEATURE, equation=formula)
+        _answer(tape, y)
 
 
-def _grid(
-    tape: Tape,
-    config: Config,
-    ids: Array,
-    hidden: int,
-    words: tuple[str, ...],
-    padding: Array | None,
-) -> None:
-    """Record a Transformer encoder: all tokens at once, block by block, then the hidden row."""
+def _grid(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array | None) -> None:
+    """Record a Transformer encoder: all tokens at once, block by block, then the hidden row.
+
+        x = E[tokens] + P,    x = block_b(x) for every b,    y = norm(x_i)
+
+    Source: Vaswani et al. 2017, sections 3.1 and 3.5.
+    """
     T, d = ids.shape[-1], config.width
     with tape.stage("embed", "Embed and add positions", "x = E_{tokens} + P"):
-        tokens = tape.input(ids, name="tokens", axes=("token",), equation="tokens")
-        x = tape(
-            "gather", tape.parameter("embed.E"), tokens,
-            name="embed.tokens", axes=ROWS, equation="E_{tokens}",
-        )  # (token, feature)  # fmt: skip
+        x = _embed(tape, ids, name="embed.tokens")  # (token, feature)
+        name = "embed.positions"
         if config.positions == "learned":
-            P = tape(
-                "view", tape.parameter("embed.P"), at=(slice(T), slice(None)),
-                name="embed.positions", axes=ROWS, equation="P_{1 … T}",
-            )  # (token, feature)  # fmt: skip
+            table = tape.parameter("embed.P")  # (max_length, feature)
+            P = tape("view", table, at=(slice(T), slice(None)), name=name, axes=ROWS, equation="P")
         else:
-            table = (config.position_scale * sinusoidal(T, d)).astype(x.value.dtype)
-            P = tape.input(
-                table, name="embed.positions", axes=ROWS,
-                equation="P_{t,2k} = sin(t / 10000^{2k/d}), P_{t,2k+1} = cos(t / 10000^{2k/d})",
-            )  # (token, feature)  # fmt: skip
+            wave = (config.position_scale * sinusoidal(T, d)).astype(x.value.dtype)
+            formula = "sin, cos(t / 10000^{2k/d})"
+            P = tape.input(wave, name=name, axes=ROWS, equation=formula)  # (token, feature)
         x = tape("add", x, P, name="embed.x", axes=ROWS, equation="E_{tokens} + P")
-        blocked = _mask(tape, T, causal=config.causal, padding=padding, dtype=x.value.dtype)
-    for b in range(config.layers):
-        x = _block(tape, x, config, block=b, mask=blocked)  # (token, feature)
-    with tape.stage("answer", "Answer", "softmax(norm(x_i) E^⊤)"):
-        row = tape(
-            "view", x, at=(hidden, slice(None)),
-            name="answer.row", axes=("feature",), equation=f"x_{{{hidden + 1}}}",
-        )  # (feature,)  # fmt: skip
-        y = tape(
-            "norm", row, tape.parameter("answer.norm.gain"), tape.parameter("answer.norm.bias"),
-            eps=config.eps, name="answer.norm", axes=("feature",),
-            equation=f"norm(x_{{{hidden + 1}}})",
-        )  # (feature,)  # fmt: skip
-        _answer(tape, y, letter="y")
+        mask = _mask(tape, T, causal=config.causal, padding=padding, dtype=x.value.dtype)
+    for block in range(config.layers):
+        x = _block(tape, x, config, block=block, mask=mask)  # (token, feature)
+    with tape.stage("answer", "Answer", "softmax(y E^⊤),  y = norm(x_i)"):
+        i = f"x_{{{hidden + 1}}}"
+        one = (hidden, slice(None))
+        row = tape("view", x, at=one, name="answer.row", axes=FEATURE, equation=i)  # (feature,)
+        n = "answer.norm"
+        y = tape.norm(row, n, eps=config.eps, name=n, axes=FEATURE, letter=i)  # (feature,)
+        _answer(tape, y)
 
 
-def _mask(
-    tape: Tape, T: int, *, causal: bool, padding: Array | None, dtype: Any
-) -> Tensor | None:
+def _embed(tape: Tape, ids: Array, *, name: str) -> Tensor:
+    """Return the row of E of every token, shape (token, feature)."""
+    tokens = tape.input(ids, name="tokens", axes=("token",), equation="tokens")
+    E = tape.parameter("embed.E")
+    return tape("gather", E, tokens, name=name, axes=ROWS, equation="E_{tokens}")
+
+
+def _mask(tape: Tape, T: int, *, causal: bool, padding: Array | None, dtype: Any) -> Tensor | None:
     """Record what no query may look at, as numbers to add to the scores; None when all is open."""
     closed = np.zeros((T, T), bool)  # (query, key)
     if causal:
@@ -404,64 +409,44 @@ def _mask(
     return tape.input(added, name="mask", axes=axes, equation="0 where open, −∞ where closed")
 
 
-def _block(
-    tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | None
-) -> Tensor:
-    """Return x after one Transformer block, shape (token, feature).
+def _block(tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | None) -> Tensor:
+    """Return x behind one Transformer block, shape (token, feature).
 
-        pre:   y = x + heads(norm(x)),      x' = y + mlp(norm(y))
-        post:  y = norm(x + heads(x)),      x' = norm(y + mlp(y))
-        mlp(y) = gelu(y W_in + b_in) W_out + b_out
+        pre-norm:   y = x + heads(norm(x)),    x' = y + mlp(norm(y))
+        post-norm:  y = norm(x + heads(x)),    x' = norm(y + mlp(y))
+        mlp(n) = gelu(n W_in + b_in) W_out + b_out
 
-    Source: Vaswani et al. 2017, section 3.1 and eq. 2 (post-norm); Xiong et al. 2020 (pre-norm).
+    Source: Vaswani et al. 2017, section 3.1 and eq. 2 (post-norm); Xiong et al. 2020, table 1
+    (pre-norm); Hendrycks & Gimpel 2016 (GELU in its tanh form).
     """
-    b, pre = f"blocks.{block}", config.norm == "pre"
-    out = multi_head(
-        tape, x, block=block, heads=config.heads, norm_eps=config.eps if pre else None, mask=mask
-    )  # (token, feature)
-
-    def norm(rows: Tensor, which: str, name: str, letter: str) -> Tensor:
-        gain, bias = tape.parameter(f"{b}.{which}.gain"), tape.parameter(f"{b}.{which}.bias")
-        return tape(
-            "norm", rows, gain, bias, eps=config.eps,
-            name=name, axes=ROWS, equation=f"norm({letter})",
-        )  # fmt: skip
-
-    said = "x = y + mlp(norm(y)),  y = x + out" if pre else "x = norm(y + mlp(y)),  y = norm(x + out)"
-    with tape.stage(f"{b}.rest", "Rest of the block", said):
+    b, pre, eps = f"blocks.{block}", config.norm == "pre", config.eps
+    norm_eps = eps if pre else None
+    out = multi_head(tape, x, block=block, heads=config.heads, norm_eps=norm_eps, mask=mask)
+    order = "y + mlp(norm(y)),  y = x + out" if pre else "norm(y + mlp(y)),  y = norm(x + out)"
+    with tape.stage(f"{b}.rest", "Rest of the block", order):
         y = tape("add", x, out, name=f"{b}.residual", axes=ROWS, equation="x + out")
+        norm = f"{b}.norm2" if pre else f"{b}.norm1"
+        n = tape.norm(y, norm, eps=eps, name=norm, axes=ROWS, letter="x + out")
+        W, bias, axes = f"{b}.mlp.W_in", f"{b}.mlp.b_in", ("token", "neuron")
+        a = tape.linear(n, W, bias, name=f"{b}.mlp.pre", axes=axes, letter="n")  # (token, neuron)
+        g = tape("gelu", a, name=f"{b}.mlp.act", axes=axes, equation="gelu(n W_{in} + b_{in})")
+        W, bias = f"{b}.mlp.W_out", f"{b}.mlp.b_out"
+        mlp = tape.linear(g, W, bias, name=f"{b}.mlp.out", axes=ROWS, letter="g")
         if pre:
-            n = norm(y, "norm2", f"{b}.norm2", "y")
-        else:
-            y = n = norm(y, "norm1", f"{b}.norm1", "x + out")
-        m = "n" if pre else "y"
-        a = tape.linear(
-            n, weight=f"{b}.mlp.W_in", bias=f"{b}.mlp.b_in",
-            name=f"{b}.mlp.pre", axes=("token", "neuron"), equation=f"{m} W_{{in}} + b_{{in}}",
-        )  # (token, neuron)  # fmt: skip
-        g = tape(
-            "gelu", a, name=f"{b}.mlp.act", axes=("token", "neuron"), equation="gelu(a)"
-        )  # (token, neuron)
-        mlp = tape.linear(
-            g, weight=f"{b}.mlp.W_out", bias=f"{b}.mlp.b_out",
-            name=f"{b}.mlp.out", axes=ROWS, equation="gelu(a) W_{out} + b_{out}",
-        )  # (token, feature)  # fmt: skip
-        if pre:
-            return tape("add", y, mlp, name=f"{b}.x", axes=ROWS, equation="y + mlp")
-        total = tape("add", y, mlp, name=f"{b}.mlp.residual", axes=ROWS, equation="y + mlp")
-        return norm(total, "norm2", f"{b}.x", "y + mlp")
+            return tape("add", y, mlp, name=f"{b}.x", axes=ROWS, equation="x + out + mlp")
+        y = tape("add", n, mlp, name=f"{b}.mlp.residual", axes=ROWS, equation="n + mlp")
+        return tape.norm(y, f"{b}.norm2", eps=eps, name=f"{b}.x", axes=ROWS, letter="n + mlp")
 
 
-def _answer(tape: Tape, y: Tensor, *, letter: str) -> None:
-    """Record which word fits best: the row against every word's embedding."""
-    logits = tape(
-        "product", y, tape.parameter("embed.E"), transpose_b=True,
-        name="answer.logits", axes=("word",), equation=f"{letter} E^⊤",
-    )  # (word,)  # fmt: skip
-    p = tape(
-        "softmax", logits,
-        name="answer.probabilities", axes=("word",), equation=f"softmax({letter} E^⊤)",
-    )  # (word,)  # fmt: skip
+def _answer(tape: Tape, y: Tensor) -> None:
+    """Record which word fits best: the row y against every word's embedding.
+
+    Source: Press & Wolf 2017, "Using the output embedding to improve language models", section 3.
+    """
+    E = tape.parameter("embed.E")
+    name = "answer.logits"
+    logits = tape("product", y, E, transpose_b=True, name=name, axes=WORD, equation="y E^⊤")
+    p = tape("softmax", logits, name="answer.probabilities", axes=WORD, equation="softmax(y E^⊤)")
     tape("argmax", p, name="answer.word", axes=(), equation="argmax(p)")
 
 
@@ -476,7 +461,9 @@ def _facts(model: Model, ops: Ops, length: int) -> Facts:
     if chain:
         cell = CELLS[config.cell]
         carried = len(cell.carries)
-        memory = f"{config.width} numbers" if carried == 1 else f"{carried} × {config.width} numbers"
+        memory = f"{config.width} numbers"
+        if carried > 1:
+            memory = f"{carried} × {memory}"
         title = f"{cell.title}{' with attention' if config.attention else ''}, {memory}"
         sees = "the whole sentence, left to right"
     elif config.causal:

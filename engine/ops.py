@@ -173,7 +173,7 @@ class Ops:
 @cache
 def _pools() -> Any:
     """Return the thread pools of this process; looking for them takes milliseconds."""
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
 
@@ -234,8 +234,11 @@ OPS: dict[str, Op] = {
     "stack": Op("concatenation", _each(0)),
     "gather": Op("gather", _each(0), reads_whole=False),
     # An inner product of n numbers is n multiply-adds.
-    "product": Op("product", lambda operands, result: 2 * operands[0][-1] * math.prod(result),
-                  unit=Unit.MATRIX),
+    "product": Op(
+        "product",
+        lambda operands, result: 2 * operands[0][-1] * math.prod(result),
+        unit=Unit.MATRIX,
+    ),
     "add": Op("sum", lambda operands, result: (len(operands) - 1) * math.prod(result)),
     "multiply": Op("elementwise product", _each(1)),
     "scale": Op("scaling", _each(1)),
@@ -248,4 +251,4 @@ OPS: dict[str, Op] = {
     "norm": Op("layer norm", _each(10)),
     # A choice by comparison, made by the host.
     "argmax": Op("argmax", lambda operands, result: math.prod(operands[0]), unit=Unit.SEQUENTIAL),
-}  # fmt: skip
+}

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.ops import OPS, Array, Ops
 from engine.trace import Basis, Stage, Step, Timing
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A named array of the run: a step's value or a parameter, where the backend computes."""
 
     name: str
     value: Any
 
 
-@dataclass(frozen=True)
-class _Record:
-    """What is known of a step while the run lasts; the rest is worked out afterwards."""
+class _Record(NamedTuple):
+    """What is noted while the run lasts; cost and unit are worked out behind it."""
 
     name: str
     op: str
@@ -98,28 +95,42 @@ class Tape:
         return self._record(op, operands, value, seconds, name, axes, equation)
 
     def linear(
+        self, x: Tensor, weight: str, bias: str, *, name: str, axes: tuple[str, ...], letter: str
+    ) -> Tensor:
+        """Record x W + b as two steps, ``name.product`` and ``name``.
+
+        ``letter`` stands for x in the equations.
+        """
+        W, b = self.parameter(weight), self.parameter(bias)
+        formula = f"{letter} {_letters(weight)}"
+        product = self("product", x, W, name=f"{name}.product", axes=axes, equation=formula)
+        return self(
+            "add", product, b, name=name, axes=axes, equation=f"{formula} + {_letters(bias)}"
+        )
+
+    def norm(
         self,
         x: Tensor,
+        parameters: str,
         *,
-        weight: str,
-        bias: str,
+        eps: float,
         name: str,
         axes: tuple[str, ...],
-        equation: str,
+        letter: str,
     ) -> Tensor:
-        """Record x W + b as two steps, ``name.product`` and ``name``."""
-        formula = equation.rsplit(" + ", 1)[0]
-        product = self(
-            "product", x, self.parameter(weight), name=f"{name}.product", axes=axes,
-            equation=formula,
-        )  # fmt: skip
-        return self(
-            "add", product, self.parameter(bias), name=name, axes=axes, equation=equation
-        )
+        """Record the layer norm of x as one step.
+
+        ``parameters`` is what the names of gain and bias begin with; ``letter`` stands for x in
+        the equation.
+
+        Source: Ba, Kiros & Hinton 2016, "Layer normalization", eq. 4.
+        """
+        gain, bias = self.parameter(f"{parameters}.gain"), self.parameter(f"{parameters}.bias")
+        formula = f"norm({letter})"
+        return self("norm", x, gain, bias, eps=eps, name=name, axes=axes, equation=formula)
 
     def steps(self) -> tuple[Step, ...]:
         """Return everything recorded, with its values on the host and not writable."""
-        # One conversion for each array, so that what a view shows is not copied for it.
         return tuple(self._step(record) for record in self._records)
 
     def _record(
@@ -135,10 +146,9 @@ class Tape:
         if value.ndim == len(axes) + 1:
             axes = ("batch", *axes)
         if value.ndim != len(axes):
-            raise AssertionError(f"{name} has shape {value.shape} but the axes {axes}.")
-        self._records.append(
-            _Record(name, op, self._stage, axes, equation, operands, value, seconds)
-        )
+            raise ValueError(f"{name} has the shape {value.shape} and cannot have the axes {axes}.")
+        record = _Record(name, op, self._stage, axes, equation, operands, value, seconds)
+        self._records.append(record)
         return Tensor(name, value)
 
     def _step(self, record: _Record) -> Step:
@@ -157,3 +167,9 @@ class Tape:
             cost=row.cost(values, record.value),
             timing=Timing(record.seconds, row.unit_of(values), Basis.MEASURED),
         )
+
+
+def _letters(parameter: str) -> str:
+    """Return a parameter as a formula writes it: "blocks.0.mlp.W_in" is W_{in}."""
+    letter, _, subscript = parameter.rpartition(".")[2].partition("_")
+    return f"{letter}_{subscript}" if len(subscript) < 2 else f"{letter}_{{{subscript}}}"
