@@ -7,10 +7,17 @@ path over stages. *Depth* is the longest chain of primitive operations. Both are
 
 from __future__ import annotations
 
+import io
+import json
+import math
+import os
+import struct
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -259,3 +266,211 @@ class Pair:
             0 <= i < n for i, n in zip(where, step.value.shape, strict=False)
         )
         return (trace, step, where) if fits else None
+
+
+# ---- a trace as a file -------------------------------------------------------------------------
+#
+# An ordinary .npz: the value of every step and every parameter under its own name, so that
+# numpy.load(path)["blocks.0.attn.pattern"] works in a notebook, and everything else as JSON in the
+# bytes of a member called "header". Nothing is pickled, so no file can run code.
+
+FORMAT = "unrolled trace"
+VERSION = 1
+MOST_BYTES = 2**32  # of all arrays in a file; more is refused unread
+DTYPES = frozenset({"<f4", "<f8", "<i8"})
+
+
+class TraceError(ValueError):
+    """A trace file that cannot be read or written: what happened, and what to do, in a sentence."""
+
+
+def save(trace: Trace, path: Path) -> None:
+    """Write a trace as .npz, beside its place first, so that an old file stays whole until then.
+
+    Raises
+    ------
+    TraceError
+        When the place cannot be written.
+    """
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "facts": asdict(trace.facts),
+        "tokens": trace.tokens,
+        "hidden": trace.hidden,
+        "vocabulary": trace.vocabulary,
+        "seconds": trace.seconds,
+        "stages": [asdict(stage) for stage in trace.stages],
+        "parameters": list(trace.parameters),
+        "steps": [
+            {
+                "name": step.name,
+                "op": step.op,
+                "stage": step.stage,
+                "axes": step.axes,
+                "equation": step.equation,
+                "reads": step.reads,
+                "cost": asdict(step.cost),
+                "timing": asdict(step.timing),
+            }
+            for step in trace.steps
+        ],
+    }
+    text = json.dumps(header, ensure_ascii=False).encode()
+    arrays = {"header": np.frombuffer(text, np.uint8)}
+    arrays |= {step.name: step.value for step in trace.steps} | dict(trace.parameters)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(beside, "w") as archive:
+            for name, array in arrays.items():
+                member = io.BytesIO()
+                np.lib.format.write_array(member, array, allow_pickle=False)
+                # The same date in every file: the same trace is the same bytes.
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getbuffer())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise TraceError(
+            f"The trace was not saved because {path} cannot be written "
+            f"({error.strerror or error}); nothing else has changed, choose another place."
+        ) from error
+
+
+class _UnreadableError(Exception):
+    """Why a file is no trace, as the end of the sentence "… cannot be opened because"."""
+
+
+def load(path: Path) -> Trace:
+    """Read a trace that ``save`` wrote.
+
+    What the file claims is checked against its size before memory is taken for it.
+
+    Raises
+    ------
+    TraceError
+        When the file is missing, cut off, damaged, from a newer version, too large, or holds NaN.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _trace(_Members(archive, path.stat().st_size))
+    except _UnreadableError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+    except zipfile.BadZipFile:
+        problem = "it is cut off, or is no trace"
+    except KeyError as error:
+        problem = f"it is damaged and lacks {error}"
+    except _DAMAGE as error:
+        problem = f"it is damaged ({error})"
+    raise TraceError(
+        f"{path.name} cannot be opened because {problem}; nothing on screen has changed, "
+        "open another file or save the trace again."
+    )
+
+
+# What zipfile, json and numpy raise over bytes that nobody wrote on purpose.
+_DAMAGE = (TypeError, ValueError, AttributeError, IndexError, EOFError, OverflowError,
+           RuntimeError, struct.error)  # fmt: skip
+
+
+class _Members:
+    """The arrays of a trace file, by name."""
+
+    def __init__(self, archive: zipfile.ZipFile, size_bytes: int) -> None:
+        self._archive = archive
+        self._infos = {info.filename: info for info in archive.infolist()}
+        claimed = sum(info.file_size for info in self._infos.values())
+        if claimed > MOST_BYTES:
+            raise _UnreadableError(
+                f"it claims {claimed / 2**30:,.0f} GiB and at most {MOST_BYTES >> 30} GiB are read"
+            )
+        # Members are stored as they are, so what they claim cannot be more than what is there.
+        if claimed > size_bytes or any(i.compress_type for i in self._infos.values()):
+            raise _UnreadableError(f"it claims {claimed:,} bytes and has only {size_bytes:,}")
+
+    def array(self, name: str, dtypes: frozenset[str] = DTYPES) -> NDArray[Any]:
+        """Return one array, read-only, after its header has been found to fit its size."""
+        info = self._infos[f"{name}.npy"]
+        with self._archive.open(info) as member:
+            if np.lib.format.read_magic(member) != (1, 0):
+                raise _UnreadableError(f"{name} has an unknown form")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
+            if dtype.str not in dtypes:
+                raise _UnreadableError(f"{name} holds {dtype} and not numbers")
+            claimed = math.prod(shape) * dtype.itemsize
+            if min(shape, default=1) < 1 or claimed != info.file_size - member.tell():
+                raise _UnreadableError(f"{name} claims the shape {shape} and has another size")
+            flat = np.frombuffer(member.read(claimed), dtype)
+        array = flat.reshape(shape, order="F" if fortran else "C")
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise _UnreadableError(f"{name} holds values that are not numbers (NaN)")
+        return array
+
+
+def _trace(members: _Members) -> Trace:
+    """Return the trace of a file, or raise something of ``load``'s list."""
+    header = json.loads(members.array("header", frozenset({"|u1"})).tobytes())
+    if header["format"] != FORMAT:
+        raise _UnreadableError("it is no trace")
+    if header["version"] > VERSION:
+        raise _UnreadableError("a newer version of Unrolled wrote it")
+    tokens = _texts(header["tokens"])
+    hidden = header["hidden"]
+    if not isinstance(hidden, int) or not 0 <= hidden < len(tokens):
+        raise _UnreadableError(f"word {hidden} of {len(tokens)} is hidden in it")
+    stages = tuple(Stage(**stage) for stage in header["stages"])
+    parameters = {name: members.array(name) for name in _texts(header["parameters"])}
+    steps: list[Step] = []
+    known, staged = set(parameters), {stage.name for stage in stages}
+    for row in header["steps"]:
+        timing = row["timing"]
+        step = Step(
+            name=row["name"],
+            op=row["op"],
+            stage=row["stage"],
+            value=members.array(row["name"]),
+            axes=_texts(row["axes"]),
+            equation=row["equation"],
+            reads=_texts(row["reads"]),
+            cost=Cost(**row["cost"]),
+            timing=Timing(float(timing["seconds"]), Unit(timing["unit"]), Basis(timing["basis"])),
+        )
+        if step.stage not in staged or step.name in known or not known.issuperset(step.reads):
+            raise _UnreadableError(f"its step {step.name} does not fit the steps in front of it")
+        if len(step.axes) != step.value.ndim:
+            raise _UnreadableError(f"its step {step.name} has axes for another shape")
+        known.add(step.name)
+        steps.append(step)
+    if not steps:
+        raise _UnreadableError("it has no step")
+    return Trace(
+        facts=_facts(header["facts"]),
+        tokens=tokens,
+        hidden=hidden,
+        vocabulary=_texts(header["vocabulary"]),
+        stages=stages,
+        steps=tuple(steps),
+        parameters=parameters,
+        seconds=float(header["seconds"]),
+    )
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    """Return a list of a header as texts, or refuse it."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise _UnreadableError("its header has something else where words should be")
+    return tuple(values)
+
+
+def _facts(header: dict[str, Any]) -> Facts:
+    """Return the facts of a header: of the kinds that ``Facts`` declares, or refuse them."""
+    kinds = {"str": str, "int": int, "bool": bool}
+    for fact in fields(Facts):
+        kind = kinds.get(str(fact.type))
+        if kind and type(header[fact.name]) is not kind:
+            raise _UnreadableError(f"its {fact.name} is {header[fact.name]!r}")
+    roles = tuple(
+        tuple((str(role), float(score)) for role, score in layer) for layer in header["roles"]
+    )
+    return Facts(**{**header, "roles": roles, "notes": _texts(header["notes"])})
