@@ -1,0 +1,70 @@
+"""What all tests share: no display, and no test that vanishes by skipping."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Generator
+
+import pytest
+
+# Before anything imports Qt: tests draw into memory, never on a screen.
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+
+def _has_oracle() -> bool:
+    """Return whether PyTorch can be compared with."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def _has_gpu() -> bool:
+    """Return whether CuPy is installed and finds a device."""
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    return bool(importlib.import_module("cupy").is_available())
+
+
+# The only reasons for which a test may be skipped.
+MAY_SKIP: dict[str, tuple[Callable[[], bool], str]] = {
+    "needs_oracle": (_has_oracle, "PyTorch is not installed (python3 run.py test --oracle)"),
+    "needs_gpu": (_has_gpu, "CuPy is not installed or finds no GPU"),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, (_, missing) in MAY_SKIP.items():
+        config.addinivalue_line("markers", f"{mark}: may be skipped when {missing}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for mark, (available, missing) in MAY_SKIP.items():
+        waiting = [item for item in items if item.get_closest_marker(mark)]
+        if waiting and not available():
+            for item in waiting:
+                item.add_marker(pytest.mark.skip(reason=f"{mark}: {missing}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn every other skip into a failure: a test that skips itself proves nothing."""
+    report = yield
+    allowed = any(item.get_closest_marker(mark) for mark in MAY_SKIP)
+    if report.skipped and not allowed and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped; only {', '.join(MAY_SKIP)} may skip."
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole file into a failure, too."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skipped itself as a whole; mark its tests instead."
+    return report

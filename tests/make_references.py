@@ -1,0 +1,270 @@
+"""Make tests/references/*.npz: what PyTorch computes in float64 for small models.
+
+Run once, with the extra ``oracle`` installed, and commit the result::
+
+    python tests/make_references.py
+
+A file holds the configuration ("about", JSON that also says how it was made), the parameters
+("parameter:<name>"), the ids ("tokens"), the padding ("mask", where there is some) and what PyTorch
+computed ("expected:<step>"). The live comparison of test_engine_oracle.py uses the same functions.
+
+PyTorch's modules do the work: nn.RNN, nn.GRU, nn.LSTM, nn.TransformerEncoderLayer. Nothing of the
+engine's arithmetic is used, only the names and shapes of the parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine.models import Config, shapes  # noqa: E402
+
+Arrays = dict[str, NDArray[Any]]
+REFERENCES = Path(__file__).with_name("references")
+
+
+def parameters(config: Config, rng: np.random.Generator) -> Arrays:
+    """Return parameters without any zero or one that could hide a missing term."""
+    return {name: rng.normal(0.0, 0.5, shape) for name, shape in shapes(config).items()}
+
+
+def expected(
+    config: Config, named: Arrays, ids: NDArray[Any], *, hidden: int, mask: NDArray[Any] | None
+) -> Arrays:
+    """Return what PyTorch computes, by the step names of the engine.
+
+    ``ids`` are (batch, token), ``mask`` is True where a token counts.
+    """
+    weights = {name: torch.from_numpy(value) for name, value in named.items()}
+    if config.kind == "chain":
+        made = chain(config, weights, torch.from_numpy(ids))
+    else:
+        closed = None if mask is None else ~torch.from_numpy(mask)
+        made = grid(config, weights, torch.from_numpy(ids), hidden=hidden, closed=closed)
+    return {name: value.detach().numpy() for name, value in made.items()}
+
+
+def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    kinds = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+    layer = kinds[config.cell](config.embedding, config.width, batch_first=True).double()
+    state = {
+        "weight_ih_l0": w["rnn.W_x"].T,
+        "weight_hh_l0": w["rnn.W_h"].T,
+        "bias_ih_l0": w["rnn.b"],
+        # The engine adds one bias where PyTorch adds two; only the GRU's are two things.
+        "bias_hh_l0": w.get("rnn.b_h", torch.zeros_like(w["rnn.b"])),
+    }
+    layer.load_state_dict(state)
+    made = {"embed.x": nn.functional.embedding(ids, w["embed.E"])}
+    made["rnn.x"] = made["embed.x"] @ w["rnn.W_x"]
+    h, _ = layer(made["embed.x"])  # (batch, token, hidden)
+    T = ids.shape[1]
+    made |= {f"rnn.h.{t}": h[:, t - 1] for t in range(1, T + 1)}
+    if config.cell == "lstm":
+        for t in range(1, T + 1):  # PyTorch shows the cell state at the end of a sentence only
+            _, (_, c) = layer(made["embed.x"][:, :t])
+            made[f"rnn.c.{t}"] = c[0]
+    y = h[:, -1]
+    if config.attention:
+        # One query against all states is nn.functional's attention with the scale 1.
+        query = y @ w["attn.W_a"]
+        made["attn.states"], made["attn.query"] = h, query
+        made["attn.scores"] = torch.einsum("bh,bth->bt", query, h)
+        made["attn.pattern"] = nn.functional.softmax(made["attn.scores"], dim=-1)
+        context = nn.functional.scaled_dot_product_attention(query[:, None], h, h, scale=1.0)
+        made["attn.context"] = context[:, 0]
+        y = torch.cat([y, made["attn.context"]], dim=-1)
+        made["answer.joined"] = y
+    combined = torch.tanh(nn.functional.linear(y, w["answer.W_c"].T, w["answer.b_c"]))
+    made["answer.combined"] = combined
+    return made | answer(combined, w)
+
+
+def grid(
+    config: Config,
+    w: dict[str, torch.Tensor],
+    ids: torch.Tensor,
+    *,
+    hidden: int,
+    closed: torch.Tensor | None,
+) -> dict[str, torch.Tensor]:
+    T, d = ids.shape[1], config.width
+    made = {"embed.tokens": nn.functional.embedding(ids, w["embed.E"])}
+    P = w["embed.P"][:T] if config.positions == "learned" else waves(T, d) * config.position_scale
+    made["embed.positions"] = P
+    x = made["embed.x"] = made["embed.tokens"] + P
+    causal = nn.Transformer.generate_square_subsequent_mask(T).double() if config.causal else None
+    padding = None
+    if closed is not None:
+        padding = torch.zeros(closed.shape).double().masked_fill(closed, -torch.inf)
+    for b in range(config.layers):
+        layer, seen = encoder_layer(config, w, f"blocks.{b}")
+        rows = layer.norm1(x) if config.norm == "pre" else x
+        name = f"blocks.{b}.attn"
+        for to in "qkv":
+            flat = rows @ w[f"{name}.W_{to}"] + w[f"{name}.b_{to}"]
+            made[f"{name}.{to}"] = flat.unflatten(-1, (config.heads, -1)).transpose(1, 2)
+        _, made[f"{name}.pattern"] = layer.self_attn(
+            rows, rows, rows, attn_mask=causal, key_padding_mask=padding,
+            average_attn_weights=False,
+        )  # fmt: skip
+        seen.clear()
+        x = layer(x, src_mask=causal, src_key_padding_mask=padding)
+        made |= seen | {f"blocks.{b}.x": x}
+    made["answer.row"] = x[:, hidden]
+    gain, bias = w["answer.norm.gain"], w["answer.norm.bias"]
+    y = nn.functional.layer_norm(x[:, hidden], (d,), gain, bias, config.eps)
+    made["answer.norm"] = y
+    return made | answer(y, w)
+
+
+def encoder_layer(
+    config: Config, w: dict[str, torch.Tensor], b: str
+) -> tuple[nn.TransformerEncoderLayer, dict[str, torch.Tensor]]:
+    """Return PyTorch's block with these weights, and where its hooks put what they see."""
+    layer = nn.TransformerEncoderLayer(
+        config.width,
+        config.heads,
+        config.mlp,
+        dropout=0.0,
+        activation=nn.GELU(approximate="tanh"),
+        layer_norm_eps=config.eps,
+        batch_first=True,
+        norm_first=config.norm == "pre",
+    ).double()
+    layer.load_state_dict(
+        {
+            "self_attn.in_proj_weight": torch.cat([w[f"{b}.attn.W_{to}"].T for to in "qkv"]),
+            "self_attn.in_proj_bias": torch.cat([w[f"{b}.attn.b_{to}"] for to in "qkv"]),
+            "self_attn.out_proj.weight": w[f"{b}.attn.W_o"].T,
+            "self_attn.out_proj.bias": w[f"{b}.attn.b_o"],
+            "linear1.weight": w[f"{b}.mlp.W_in"].T,
+            "linear1.bias": w[f"{b}.mlp.b_in"],
+            "linear2.weight": w[f"{b}.mlp.W_out"].T,
+            "linear2.bias": w[f"{b}.mlp.b_out"],
+            "norm1.weight": w[f"{b}.norm1.gain"],
+            "norm1.bias": w[f"{b}.norm1.bias"],
+            "norm2.weight": w[f"{b}.norm2.gain"],
+            "norm2.bias": w[f"{b}.norm2.bias"],
+        }
+    )
+    seen: dict[str, torch.Tensor] = {}
+    watched: dict[str, Any] = {
+        "norm1": layer.norm1,
+        "attn.out": layer.self_attn,
+        "mlp.pre": layer.linear1,
+        "mlp.act": layer.activation,
+        "mlp.out": layer.linear2,
+    }
+    if config.norm == "pre":  # behind the MLP it is the block's own result
+        watched["norm2"] = layer.norm2
+    for name, module in watched.items():
+
+        def note(_module: Any, _inputs: Any, output: Any, name: str = name) -> None:
+            seen[f"{b}.{name}"] = output[0] if isinstance(output, tuple) else output
+
+        module.register_forward_hook(note)
+    return layer, seen
+
+
+def waves(length: int, width: int) -> torch.Tensor:
+    """Return the table of sines and cosines, entry by entry as the paper writes it."""
+    table = torch.empty(length, width, dtype=torch.float64)
+    for t in range(length):
+        for i in range(width):
+            angle = torch.tensor(t / 10000 ** (2 * (i // 2) / width), dtype=torch.float64)
+            table[t, i] = torch.sin(angle) if i % 2 == 0 else torch.cos(angle)
+    return table
+
+
+def answer(y: torch.Tensor, w: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    logits = nn.functional.linear(y, w["embed.E"])
+    return {
+        "answer.logits": logits,
+        "answer.probabilities": nn.functional.softmax(logits, dim=-1),
+        "answer.word": logits.argmax(dim=-1),
+    }
+
+
+def chain_config(**changes: Any) -> Config:
+    shape: dict[str, Any] = {
+        "kind": "chain",
+        "words": 7,
+        "embedding": 4,
+        "width": 5,
+        "cell": "elman",
+    }
+    return Config(**(shape | changes))
+
+
+def grid_config(**changes: Any) -> Config:
+    shape: dict[str, Any] = {
+        "kind": "grid",
+        "words": 7,
+        "embedding": 6,
+        "width": 6,
+        "heads": 3,
+        "mlp": 8,
+    }
+    return Config(**(shape | {"layers": 2} | changes))
+
+
+# name -> (configuration, sentences, tokens, hidden word, length of each sentence or ())
+CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
+    "elman": (chain_config(attention=True), 2, 5, 4, ()),
+    "elman_plain": (chain_config(), 1, 4, 1, ()),
+    "elman_one_token": (chain_config(attention=True), 1, 1, 0, ()),
+    "gru": (chain_config(cell="gru", attention=True), 2, 4, 0, ()),
+    "gru_one_number": (chain_config(cell="gru", embedding=1, width=1), 1, 3, 2, ()),
+    "lstm": (chain_config(cell="lstm", attention=True), 2, 4, 3, ()),
+    "lstm_one_token": (chain_config(cell="lstm"), 1, 1, 0, ()),
+    "pre_sinusoidal": (grid_config(position_scale=0.5), 2, 5, 4, ()),
+    "pre_learned": (grid_config(positions="learned", max_length=6), 1, 4, 0, ()),
+    "post_sinusoidal": (grid_config(norm="post"), 1, 4, 2, ()),
+    "post_learned_causal": (
+        grid_config(norm="post", positions="learned", max_length=4, causal=True), 2, 4, 3, (),
+    ),
+    "pre_causal": (grid_config(causal=True, layers=1), 1, 5, 2, ()),
+    "one_head": (grid_config(heads=1, layers=1), 1, 3, 1, ()),
+    "one_token": (grid_config(layers=1, causal=True), 1, 1, 0, ()),
+    "odd_width": (grid_config(embedding=5, width=5, heads=5, layers=1), 1, 3, 0, ()),
+    "padding": (grid_config(layers=1), 3, 5, 1, (5, 3, 2)),
+    "padding_post_causal": (grid_config(norm="post", causal=True), 2, 4, 0, (4, 2)),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Write one file for each case."""
+    torch.set_num_threads(1)
+    REFERENCES.mkdir(exist_ok=True)
+    for seed, (name, (config, sentences, tokens, hidden, lengths)) in enumerate(CASES.items()):
+        rng = np.random.default_rng(seed)
+        named = parameters(config, rng)
+        ids = rng.integers(0, config.words, (sentences, tokens))
+        mask = np.arange(tokens) < np.array(lengths)[:, None] if lengths else None
+        about = {
+            "made by": f"tests/make_references.py with PyTorch {torch.__version__}, float64",
+            "config": asdict(config),
+            "hidden": hidden,
+            "seed": seed,
+        }
+        arrays: Arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        arrays |= {"tokens": ids} | ({} if mask is None else {"mask": mask})
+        arrays |= {f"parameter:{key}": value for key, value in named.items()}
+        made = expected(config, named, ids, hidden=hidden, mask=mask)
+        arrays |= {f"expected:{key}": value for key, value in made.items()}
+        np.savez_compressed(REFERENCES / f"{name}.npz", allow_pickle=False, **arrays)
+
+
+if __name__ == "__main__":
+    main()
