@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+from engine.cells import numbered
 from engine.tape import Tape, Tensor
 
 HEADS = ("head", "token", "d_head")
@@ -42,11 +43,11 @@ def look_back(tape: Tape, states: list[Tensor]) -> Tensor:
     """
     T = len(states)
     W_a = tape.parameter("attn.W_a")
-    asks = f"h_{{{T}}} W_a"
+    asks = numbered("h_t W_a", T)
     fits = f"{asks} H^⊤"
     hidden = ("hidden",)
     with tape.stage("look_back", "Look back", f"c = p H,  p = softmax({fits})"):
-        rows = f"[h_1; …; h_{{{T}}}]" if T > 1 else "[h_1]"
+        rows = numbered("[h_1; …; h_t]" if T > 1 else "[h_1]", T)
         H = tape("stack", *states, name="attn.states", axes=("token", "hidden"), equation=rows)
         query = tape("product", states[-1], W_a, name="attn.query", axes=hidden, equation=asks)
         scores = tape(
@@ -133,9 +134,7 @@ def multi_head(
 
 def _cut(tape: Tape, x: Tensor, name: str, to: str, letter: str, heads: int) -> Tensor:
     """Return q, k or v, a linear map of the rows cut into heads, shape (head, token, d_head)."""
-    W, b = tape.parameter(f"{name}.W_{to}"), tape.parameter(f"{name}.b_{to}")
-    formula = f"{letter} W_{to}"
-    rows = tape("product", x, W, name=f"{name}.{to}.product", axes=ROWS, equation=formula)
-    formula += f" + b_{to}"
-    rows = tape("add", rows, b, name=f"{name}.{to}.sum", axes=ROWS, equation=formula)
+    W, b = f"{name}.W_{to}", f"{name}.b_{to}"
+    rows = tape.linear(x, W, b, name=f"{name}.{to}.sum", axes=ROWS, letter=letter)  # (token, d)
+    formula = f"{letter} W_{to} + b_{to}"
     return tape("split_heads", rows, heads=heads, name=f"{name}.{to}", axes=HEADS, equation=formula)

@@ -342,14 +342,14 @@ def _chain(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str
         with tape.stage(f"read.{t}", title, numbered(cell.equation, t)):
             state = cell.read(Read(tape, xW, t), state)
         states.append(state["h"])
-    y, letter = states[-1], f"h_{{{T}}}"  # (hidden,)
+    y, letter = states[-1], numbered("h_t", T)  # (hidden,)
     context = look_back(tape, states) if config.attention else None  # (hidden,)
     seen = f"[{letter}; c]" if context else letter
     with tape.stage("answer", "Answer", f"softmax(y E^⊤),  y = tanh({seen} W_c + b_c)"):
         if context:
             y = tape("concat", y, context, name="answer.joined", axes=FEATURE, equation=seen)
         W, b = "answer.W_c", "answer.b_c"
-        y = tape.linear(y, W, b, name="answer.sum", axes=FEATURE, letter=seen)
+        y = tape.linear(y, W, b, name="answer.combined.sum", axes=FEATURE, letter=seen)
         formula = f"tanh({seen} W_c + b_c)"
         y = tape("tanh", y, name="answer.combined", axes=FEATURE, equation=formula)
         _answer(tape, y)
@@ -378,7 +378,7 @@ def _grid(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array | 
     for block in range(config.layers):
         x = _block(tape, x, config, block=block, mask=mask)  # (token, feature)
     with tape.stage("answer", "Answer", "softmax(y E^⊤),  y = norm(x_i)"):
-        i = f"x_{{{hidden + 1}}}"
+        i = numbered("x_t", hidden + 1)
         one = (hidden, slice(None))
         row = tape("view", x, at=one, name="answer.row", axes=FEATURE, equation=i)  # (feature,)
         n = "answer.norm"

@@ -99,14 +99,15 @@ class Tape:
     ) -> Tensor:
         """Record x W + b as two steps, ``name.product`` and ``name``.
 
-        ``letter`` stands for x in the equations.
+        A name that ends in ``.sum`` has its product beside it and not beneath: ``q.product``,
+        ``q.sum``. ``letter`` stands for x in the equations.
         """
         W, b = self.parameter(weight), self.parameter(bias)
+        inner = f"{name.removesuffix('.sum')}.product"
         formula = f"{letter} {_letters(weight)}"
-        product = self("product", x, W, name=f"{name}.product", axes=axes, equation=formula)
-        return self(
-            "add", product, b, name=name, axes=axes, equation=f"{formula} + {_letters(bias)}"
-        )
+        product = self("product", x, W, name=inner, axes=axes, equation=formula)
+        formula += f" + {_letters(bias)}"
+        return self("add", product, b, name=name, axes=axes, equation=formula)
 
     def norm(
         self,
