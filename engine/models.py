@@ -280,7 +280,7 @@ def bytes_at_most(config: Config, *, length: int, sentences: int, itemsize: int)
         # Scores twice and the pattern; 17 rows and three of the MLP a block.
         block = 3 * config.heads * T * T + T * (17 * d + 3 * config.mlp)
         numbers = config.layers * block + 3 * T * d + T * T
-    return itemsize * sentences * (numbers + 4 * config.embedding + 3 * d + 2 * config.words)
+    return itemsize * sentences * (numbers + 4 * config.embedding + 6 * d + 2 * config.words)
 
 
 def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None:

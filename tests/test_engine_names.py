@@ -1,0 +1,278 @@
+"""The ordered list of steps, axes, stages and ticks of every model: an interface.
+
+Scenes, captions and saved figures walk steps by these names. Whoever renames one changes this list
+in the same commit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.models import Config, Model, initialise, run
+from engine.ops import Ops
+from engine.trace import Trace
+
+# Lines as "tick stage", then "    step axes …". {t} is a token from 1, {b} a block from 0.
+
+EMBED_ELMAN = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token hidden
+    rnn.h.0 hidden
+"""
+EMBED_GRU = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token gates
+    rnn.h.0 hidden
+"""
+EMBED_LSTM = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token gates
+    rnn.h.0 hidden
+    rnn.c.0 hidden
+"""
+READ_ELMAN = """
+{t} read.{t}
+    rnn.r.{t} hidden
+    rnn.x.{t} hidden
+    rnn.a.{t} hidden
+    rnn.h.{t} hidden
+"""
+READ_GRU = """
+{t} read.{t}
+    rnn.x.{t} gates
+    rnn.from_x.{t} gates
+    rnn.hh.{t} gates
+    rnn.from_h.{t} gates
+    rnn.r.from_x.{t} hidden
+    rnn.z.from_x.{t} hidden
+    rnn.n.from_x.{t} hidden
+    rnn.r.from_h.{t} hidden
+    rnn.z.from_h.{t} hidden
+    rnn.n.from_h.{t} hidden
+    rnn.r.a.{t} hidden
+    rnn.r.{t} hidden
+    rnn.z.a.{t} hidden
+    rnn.z.{t} hidden
+    rnn.n.reset.{t} hidden
+    rnn.n.a.{t} hidden
+    rnn.n.{t} hidden
+    rnn.h.open.{t} hidden
+    rnn.h.new.{t} hidden
+    rnn.h.kept.{t} hidden
+    rnn.h.{t} hidden
+"""
+READ_LSTM = """
+{t} read.{t}
+    rnn.hh.{t} gates
+    rnn.x.{t} gates
+    rnn.a.{t} gates
+    rnn.i.a.{t} hidden
+    rnn.f.a.{t} hidden
+    rnn.g.a.{t} hidden
+    rnn.o.a.{t} hidden
+    rnn.i.{t} hidden
+    rnn.f.{t} hidden
+    rnn.g.{t} hidden
+    rnn.o.{t} hidden
+    rnn.c.kept.{t} hidden
+    rnn.c.new.{t} hidden
+    rnn.c.{t} hidden
+    rnn.c.tanh.{t} hidden
+    rnn.h.{t} hidden
+"""
+LOOK_BACK = """
+{tick} look_back
+    attn.states token hidden
+    attn.query hidden
+    attn.scores token
+    attn.pattern token
+    attn.context hidden
+"""
+ANSWER_WITH_CONTEXT = """
+{tick} answer
+    answer.joined feature
+    answer.combined.product feature
+    answer.combined.sum feature
+    answer.combined feature
+    answer.logits word
+    answer.probabilities word
+    answer.word
+"""
+ANSWER_PLAIN = """
+{tick} answer
+    answer.combined.product feature
+    answer.combined.sum feature
+    answer.combined feature
+    answer.logits word
+    answer.probabilities word
+    answer.word
+"""
+EMBED_SINUSOIDAL = """
+0 embed
+    tokens token
+    embed.tokens token feature
+    embed.positions token feature
+    embed.x token feature
+"""
+EMBED_LEARNED_CAUSAL = """
+0 embed
+    tokens token
+    embed.tokens token feature
+    embed.positions token feature
+    embed.x token feature
+    mask query key
+"""
+BLOCK_PRE = """
+{1} blocks.{b}.qkv
+    blocks.{b}.norm1 token feature
+    blocks.{b}.attn.q.product token feature
+    blocks.{b}.attn.q.sum token feature
+    blocks.{b}.attn.q head token d_head
+    blocks.{b}.attn.k.product token feature
+    blocks.{b}.attn.k.sum token feature
+    blocks.{b}.attn.k head token d_head
+    blocks.{b}.attn.v.product token feature
+    blocks.{b}.attn.v.sum token feature
+    blocks.{b}.attn.v head token d_head
+{2} blocks.{b}.scores
+    blocks.{b}.attn.scores.product head query key
+    blocks.{b}.attn.scores head query key
+{3} blocks.{b}.softmax
+    blocks.{b}.attn.pattern head query key
+{4} blocks.{b}.weighted_sum
+    blocks.{b}.attn.z head query d_head
+{5} blocks.{b}.project
+    blocks.{b}.attn.concat token feature
+    blocks.{b}.attn.out.product token feature
+    blocks.{b}.attn.out token feature
+{6} blocks.{b}.rest
+    blocks.{b}.residual token feature
+    blocks.{b}.norm2 token feature
+    blocks.{b}.mlp.pre.product token neuron
+    blocks.{b}.mlp.pre token neuron
+    blocks.{b}.mlp.act token neuron
+    blocks.{b}.mlp.out.product token feature
+    blocks.{b}.mlp.out token feature
+    blocks.{b}.x token feature
+"""
+BLOCK_POST = """
+{1} blocks.{b}.qkv
+    blocks.{b}.attn.q.product token feature
+    blocks.{b}.attn.q.sum token feature
+    blocks.{b}.attn.q head token d_head
+    blocks.{b}.attn.k.product token feature
+    blocks.{b}.attn.k.sum token feature
+    blocks.{b}.attn.k head token d_head
+    blocks.{b}.attn.v.product token feature
+    blocks.{b}.attn.v.sum token feature
+    blocks.{b}.attn.v head token d_head
+{2} blocks.{b}.scores
+    blocks.{b}.attn.scores.product head query key
+    blocks.{b}.attn.scores head query key
+{3} blocks.{b}.softmax
+    blocks.{b}.attn.pattern head query key
+{4} blocks.{b}.weighted_sum
+    blocks.{b}.attn.z head query d_head
+{5} blocks.{b}.project
+    blocks.{b}.attn.concat token feature
+    blocks.{b}.attn.out.product token feature
+    blocks.{b}.attn.out token feature
+{6} blocks.{b}.rest
+    blocks.{b}.residual token feature
+    blocks.{b}.norm1 token feature
+    blocks.{b}.mlp.pre.product token neuron
+    blocks.{b}.mlp.pre token neuron
+    blocks.{b}.mlp.act token neuron
+    blocks.{b}.mlp.out.product token feature
+    blocks.{b}.mlp.out token feature
+    blocks.{b}.mlp.residual token feature
+    blocks.{b}.x token feature
+"""
+ANSWER_GRID = """
+{tick} answer
+    answer.row feature
+    answer.norm feature
+    answer.logits word
+    answer.probabilities word
+    answer.word
+"""
+
+
+T = 3
+
+
+def chain(embed: str, read: str, *, attention: bool) -> str:
+    reads = "".join(read.replace("{t}", str(t)) for t in range(1, T + 1))
+    if not attention:
+        return embed + reads + ANSWER_PLAIN.replace("{tick}", str(T + 1))
+    look_back = LOOK_BACK.replace("{tick}", str(T + 1))
+    return embed + reads + look_back + ANSWER_WITH_CONTEXT.replace("{tick}", str(T + 2))
+
+
+def grid(embed: str, block: str, *, blocks: int) -> str:
+    text = embed
+    for b in range(blocks):
+        numbered = block.replace("{b}", str(b))
+        for stage in range(1, 7):
+            numbered = numbered.replace(f"{{{stage}}}", str(6 * b + stage))
+        text += numbered
+    return text + ANSWER_GRID.replace("{tick}", str(6 * blocks + 1))
+
+
+def a_chain(cell: str, *, attention: bool) -> Config:
+    return Config(kind="chain", words=5, embedding=4, width=3, cell=cell, attention=attention)
+
+
+PRE = Config(kind="grid", words=5, embedding=4, width=4, heads=2, layers=2, mlp=6)
+POST = Config(
+    kind="grid",
+    words=5,
+    embedding=4,
+    width=4,
+    heads=2,
+    layers=1,
+    mlp=6,
+    norm="post",
+    positions="learned",
+    max_length=T,
+    causal=True,
+)
+MODELS = {
+    "rnn": (a_chain("elman", attention=True), chain(EMBED_ELMAN, READ_ELMAN, attention=True)),
+    "rnn-plain": (
+        a_chain("elman", attention=False),
+        chain(EMBED_ELMAN, READ_ELMAN, attention=False),
+    ),
+    "gru": (a_chain("gru", attention=True), chain(EMBED_GRU, READ_GRU, attention=True)),
+    "lstm": (a_chain("lstm", attention=True), chain(EMBED_LSTM, READ_LSTM, attention=True)),
+    "transformer": (PRE, grid(EMBED_SINUSOIDAL, BLOCK_PRE, blocks=2)),
+    "post-norm causal": (POST, grid(EMBED_LEARNED_CAUSAL, BLOCK_POST, blocks=1)),
+}
+
+
+def written(trace: Trace) -> list[str]:
+    lines: list[str] = []
+    stage = ""
+    for step in trace.steps:
+        if step.stage != stage:
+            stage = step.stage
+            lines.append(f"{trace.ticks[stage]} {stage}")
+        lines.append(" ".join(["   ", step.name, *step.axes]))
+    return lines
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_names_axes_stages_and_ticks_in_order(name: str) -> None:
+    config, expected = MODELS[name]
+    parameters = initialise(config, np.random.default_rng(0))
+    model = Model(name, config, parameters, ("a", "b", "c", "d", "e"))
+    trace = run(model, [1, 2, 0], hidden=2, ops=Ops())
+    assert written(trace) == [line for line in expected.splitlines() if line]
+    assert [stage.name for stage in trace.stages] == [*dict.fromkeys(s.stage for s in trace.steps)]
