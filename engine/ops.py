@@ -173,7 +173,7 @@ class Ops:
 @cache
 def _pools() -> Any:
     """Return the thread pools of this process; looking for them takes milliseconds."""
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 

@@ -141,7 +141,7 @@ class Trace:
     hidden: int
     vocabulary: tuple[str, ...]
     stages: tuple[Stage, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)
     parameters: Mapping[str, NDArray[Any]] = field(repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)
 
@@ -362,7 +362,7 @@ def load(path: Path) -> Trace:
     except KeyError as error:
         problem = f"it is damaged and lacks {error}"
     except _DAMAGE as error:
-        problem = f"it is damaged ({error})"
+        problem = f"it is damaged ({' '.join(str(error).split())[:80]})"
     raise TraceError(
         f"{path.name} cannot be opened because {problem}; nothing on screen has changed, "
         "open another file or save the trace again."
@@ -386,8 +386,10 @@ class _Members:
                 f"it claims {claimed / 2**30:,.0f} GiB and at most {MOST_BYTES >> 30} GiB are read"
             )
         # Members are stored as they are, so what they claim cannot be more than what is there.
-        if claimed > size_bytes or any(i.compress_type for i in self._infos.values()):
+        if claimed > size_bytes:
             raise _UnreadableError(f"it claims {claimed:,} bytes and has only {size_bytes:,}")
+        if any(info.compress_type for info in self._infos.values()):
+            raise _UnreadableError("it is compressed, which a trace never is")
 
     def array(self, name: str, dtypes: frozenset[str] = DTYPES) -> NDArray[Any]:
         """Return one array, read-only, after its header has been found to fit its size."""
@@ -417,24 +419,28 @@ def _trace(members: _Members) -> Trace:
         raise _UnreadableError("a newer version of Unrolled wrote it")
     tokens = _texts(header["tokens"])
     hidden = header["hidden"]
-    if not isinstance(hidden, int) or not 0 <= hidden < len(tokens):
+    if type(hidden) is not int or not 0 <= hidden < len(tokens):
         raise _UnreadableError(f"word {hidden} of {len(tokens)} is hidden in it")
-    stages = tuple(Stage(**stage) for stage in header["stages"])
+    stages = tuple(
+        Stage(*_texts([row[key] for key in ("name", "title", "equation")]))
+        for row in header["stages"]
+    )
     parameters = {name: members.array(name) for name in _texts(header["parameters"])}
     steps: list[Step] = []
     known, staged = set(parameters), {stage.name for stage in stages}
     for row in header["steps"]:
+        name, op, stage, equation = _texts([row[k] for k in ("name", "op", "stage", "equation")])
         timing = row["timing"]
         step = Step(
-            name=row["name"],
-            op=row["op"],
-            stage=row["stage"],
-            value=members.array(row["name"]),
+            name=name,
+            op=op,
+            stage=stage,
+            value=members.array(name),
             axes=_texts(row["axes"]),
-            equation=row["equation"],
+            equation=equation,
             reads=_texts(row["reads"]),
-            cost=Cost(**row["cost"]),
-            timing=Timing(float(timing["seconds"]), Unit(timing["unit"]), Basis(timing["basis"])),
+            cost=Cost(int(row["cost"]["flops"]), int(row["cost"]["bytes"])),
+            timing=Timing(_seconds(timing), Unit(timing["unit"]), Basis(timing["basis"])),
         )
         if step.stage not in staged or step.name in known or not known.issuperset(step.reads):
             raise _UnreadableError(f"its step {step.name} does not fit the steps in front of it")
@@ -452,8 +458,16 @@ def _trace(members: _Members) -> Trace:
         stages=stages,
         steps=tuple(steps),
         parameters=parameters,
-        seconds=float(header["seconds"]),
+        seconds=_seconds(header),
     )
+
+
+def _seconds(header: dict[str, Any]) -> float:
+    """Return a time of a header, or refuse it."""
+    seconds = float(header["seconds"])
+    if not 0.0 <= seconds < math.inf:
+        raise _UnreadableError(f"it has a time of {seconds} seconds")
+    return seconds
 
 
 def _texts(values: Any) -> tuple[str, ...]:

@@ -172,18 +172,17 @@ def test_every_tick_lights_exactly_one_stage(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "per_token", "constant"),
     [
-        # embedding, x W_x; then product, sum, tanh a token, of which the first product is off the
-        # path; then W_c, b_c, tanh, E, softmax, argmax.
+        # Product, sum and tanh a token, but at the first token x W_x is longer than h_0 W_h: with
+        # the embedding 3 T + 1. Then W_c, b_c, tanh, E, softmax, argmax.
         ("rnn-plain", 3, 7),
-        # and W_a, scores, softmax, weighted sum
+        # W_a, scores, softmax and weighted sum more.
         ("rnn", 3, 11),
-        # product, b_h, sum, σ, reset, sum, tanh, times (1 - z), sum
+        # A token: product, b_h, sum, σ, reset, sum, tanh, times 1 - z, sum.
         ("gru", 9, 11),
-        # product, sum, σ, times, sum, tanh, times
+        # A token: product, sum, σ, times i, sum, tanh, times o.
         ("lstm", 7, 11),
-        # embedding, position; 15 a block (norm, product, b, scores, scale, softmax, weighted sum,
-        # product, b, residual, norm, product, b, GELU, product, b, residual: 17); norm, E,
-        # softmax, argmax
+        # Embedding and position; 17 a block: norm, W, b, scores, root, softmax, weighted sum, W_o,
+        # b_o, residual, norm, W_in, b_in, GELU, W_out, b_out, residual; norm, E, softmax, argmax.
         ("pre", 0, 40),
         ("post causal", 0, 40),
     ],
