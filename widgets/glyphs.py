@@ -159,9 +159,9 @@ def arc(x1: float, x2: float, y: float, bend: float) -> tuple[Command, ...]:
     return (("M", x1, y), ("C", x1 + lean, y - height, x2 - lean, y - height, x2, y))
 
 
-def link_width(weight: float) -> float:
-    """Return the width in px of a link that carries an attention weight."""
-    return 1 + 5 * weight
+def link_width(weight: float, most: float = 6.0) -> float:
+    """Return the width in px of a link that carries an attention weight, ``most`` for all of it."""
+    return 1 + (most - 1) * weight
 
 
 def link_opacity(weight: float) -> float:

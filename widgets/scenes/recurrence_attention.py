@@ -130,7 +130,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         first + (last - first) * (h / (heads - 1) if heads > 1 else 0.5) for h in range(heads)
     )
     row_pitch = (last - first) / max(heads - 1, 1)
-    foot = height - 98
+    foot = height - 97
     neck_y = node_y + top
     answer_y = 546 + 0.9 * spare
     return Layout(
@@ -141,9 +141,9 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         grid_r={"full": 9.5, "middle": 8.0, "low": min(5.0, pitch * 0.26)}[detail],
         bend=min(24.0, row_pitch * 0.5),
         concat=(left, 555 + 0.9 * spare, right - left, 30),
-        rest=(width - 356, answer_y + 3, 137, 52),
-        chain_answer=(width - 204, neck_y - 41, 176, 82),
-        grid_answer=(width - 204, answer_y - 8, 176, 82),
+        rest=(width - 358, answer_y + 3, 146, 52),
+        chain_answer=(width - 192, neck_y - 41, 164, 82),
+        grid_answer=(width - 192, answer_y - 8, 164, 82),
         context=(right + 37, 85 + top, 96, 14), neck=(right + 37, neck_y - 7, 96, 14),
         foot=foot,
     )  # fmt: skip
@@ -259,7 +259,7 @@ def _frame(pair: Pair, place: Layout, view: View) -> Group:
             x=28 + text_width(title, 27, 600, "display") + 22, y=46, text=say("rt.subtitle"),
             size=16, fill=theme.ink2,
         ),
-        *_fairness(pair, "chain", place.node_y - 18, view),
+        *_fairness(pair, "chain", place.context[1] + 67, view),
         *_fairness(pair, "grid", place.heads[0] + 17, view),
         *_foot(pair, place, view),
     ]  # fmt: skip
@@ -271,19 +271,19 @@ def _frame(pair: Pair, place: Layout, view: View) -> Group:
             x=234, y=top + 14, text=say("rt.heads"), size=14, weight=500, fill=theme.ink3,
             anchor="middle",
         ),
-        Text(x=place.notes, y=place.words[1] - 10, text=say("rt.tokens"), size=14, weight=500,
+        Text(x=place.notes, y=place.words[1] - 4, text=say("rt.tokens"), size=14, weight=500,
              fill=theme.ink3),
         Text(x=place.notes, y=place.positions[1] - 8, text=say("rt.position"), size=14,
              weight=500, fill=theme.pos_text),
-        Ellipse(cx=place.notes + 150, cy=top - 13, rx=8, ry=8, fill=theme.ink2),
-        Text(x=place.notes + 150, y=top - 8, text="?", size=14, weight=700, fill=theme.stage,
+        Ellipse(cx=place.notes + 92, cy=top - 13, rx=8, ry=8, fill=theme.ink2),
+        Text(x=place.notes + 92, y=top - 8, text="?", size=14, weight=700, fill=theme.stage,
              anchor="middle"),
-        Text(x=place.notes + 163, y=top - 8, text=say("rt.asks"), size=14, weight=500,
+        Text(x=place.notes + 106, y=top - 8, text=say("rt.asks"), size=14, weight=500,
              fill=theme.ink3),
-        Ellipse(cx=place.notes + 150, cy=top + 7, rx=7, ry=7, fill=theme.stage,
+        Ellipse(cx=place.notes + 156, cy=top - 13, rx=7, ry=7, fill=theme.stage,
                 stroke=theme.ink2, stroke_width=2),
-        Ellipse(cx=place.notes + 150, cy=top + 7, rx=2.8, ry=2.8, fill=theme.ink2),
-        Text(x=place.notes + 163, y=top + 12, text=say("rt.looked_at"), size=14, weight=500,
+        Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
+        Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
              fill=theme.ink3),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
              fill=theme.ink3, anchor="end"),
@@ -343,7 +343,7 @@ def _growth(pair: Pair, side: str, view: View) -> str:
     slope, constant = line
     if slope == 0:
         return view.captions("rt.any_t")
-    times = "T" if slope == 1 else f"{slope} T"
+    times = "T" if slope == 1 else f"{slope}\u2009T"
     if constant == 0:
         return times
     return f"{times} {'+' if constant > 0 else '−'} {abs(constant)}"
@@ -410,7 +410,7 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
                          weight=600),
         Text(x=28, y=y + 66, text=say("rt.words", count=len(pair.tokens)), size=14,
              fill=theme.ink2),
-        *_depth_plot(pair, (180, y + 16, place.right - 320, 48), names, view),
+        *_depth_plot(pair, (180, y + 12, place.right - 320, 37), names, view),
         Text(x=place.edge - 118, y=y + 22, text=names[0], size=14, weight=500, fill=theme.ink2,
              anchor="end"),
         Text(x=place.edge, y=y + 22, text=names[1], size=14, weight=500, fill=theme.ink2,
@@ -441,7 +441,7 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
         source = say("rt.classic_source")
     shapes.append(
         Text(
-            x=28, y=place.height - 12, size=14, weight=500, fill=theme.ink3,
+            x=28, y=place.height - 9, size=14, weight=500, fill=theme.ink3,
             text=shortened(source, place.edge - 28, 14, 500),
         )
     )  # fmt: skip
@@ -490,15 +490,15 @@ def _depth_plot(pair: Pair, box: Box, names: tuple[str, str], view: View) -> lis
                     stroke_width=2.2)
         )  # fmt: skip
     shapes.append(
-        Text(x=x, y=y + height + 18, text="1", size=14, weight=500, fill=theme.ink3,
+        Text(x=x, y=y + height + 16, text="1", size=14, weight=500, fill=theme.ink3,
              anchor="middle")
     )  # fmt: skip
     shapes.append(
-        Text(x=x + width, y=y + height + 18, text=str(longest), size=14, weight=500,
+        Text(x=x + width, y=y + height + 16, text=str(longest), size=14, weight=500,
              fill=theme.ink3, anchor="middle")
     )  # fmt: skip
     shapes.append(
-        Text(x=x + width / 2, y=y + height + 18, text=crossing(pair, view), size=14, weight=500,
+        Text(x=x + width / 2, y=y + height + 16, text=crossing(pair, view), size=14, weight=500,
              fill=theme.ink2, anchor="middle")
     )  # fmt: skip
     return shapes
@@ -619,11 +619,10 @@ def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
         number = str(i + 1)
         wide = text_width(number, 15, 700)
         if place.detail == "low":
-            if i % 4 == 0 or wide + 1 < 2 * half:
-                shapes.append(
-                    Text(x=cx, y=bottom - 8, text=number, size=14, weight=700, fill=on,
-                         anchor="middle")
-                )  # fmt: skip
+            shapes.append(
+                Text(x=cx + 5, y=(top + bottom) / 2, text=number, size=14, weight=700, fill=on,
+                     anchor="middle", rotate=-90)
+            )  # fmt: skip
             continue
         start = cx - half + (10 if place.detail == "full" else 5)
         shapes.append(Text(x=start, y=bottom - 7.5, text=number, size=15, weight=700, fill=on))
@@ -774,7 +773,7 @@ def _weight(
     size = (19 if best else 16) if place.detail == "full" else 14
     return [
         Text(
-            x=cx + (8 if place.detail == "full" else 3), y=place.node_y + place.node_r + 22,
+            x=cx + (8 if place.detail == "full" else 5), y=place.node_y + place.node_r + 22,
             text=text, size=size, weight=heavy, fill=colour, name=name, title=title,
             read_by_class=place.detail == "full",
         )
@@ -1033,6 +1032,7 @@ def _links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     pattern = trace.value(f"blocks.{state.block}.attn.pattern")
     tokens = len(pair.tokens)
     least = {"full": 0.01, "middle": 0.05, "low": 0.08}[place.detail]
+    most = {"full": 6.0, "middle": 4.5, "low": 3.0}[place.detail]
     links: list[tuple[bool, float, Path]] = []
     for h, y in enumerate(place.heads):
         hue = theme.heads[h % len(theme.heads)]
@@ -1061,7 +1061,7 @@ def _links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
                         "rt.score_title", head=h + 1, asks=pair.tokens[q], looked=pair.tokens[k]
                     ), "stroke": theme.ink3, "stroke_width": 1.4, "opacity": 0.55}  # fmt: skip
                 elif strong:
-                    look |= {"stroke": hue, "stroke_width": link_width(weight), "cap": "round",
+                    look |= {"stroke": hue, "stroke_width": link_width(weight, most), "cap": "round",
                              "opacity": link_opacity(weight)}  # fmt: skip
                 else:
                     look |= {"stroke": theme.ink3, "stroke_width": 1.0, "opacity": 0.22}
@@ -1097,7 +1097,7 @@ def _nodes(pair: Pair, state: GridState, place: Layout, view: View) -> list[Shap
                 fill = theme.ink_map(0.55 * float(lengths[h, i]) / longest)
             asking = i == asks and state.phase >= SCORES
             if i == looked and not asking:
-                line, thick = hue, 2.4
+                fill, line, thick = theme.stage, hue, 2.4
             if asking:
                 fill, line, thick = hue, hue, 2.4
             shapes.append(
@@ -1173,10 +1173,16 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
             ("M", cx + 4, y + r - 1), ("C", cx + 12, y + r + 15, cx - 12, y + r + 15, cx - 4, y + r - 1),
         )  # fmt: skip
         shapes.append(Path(commands=loop, stroke=hue, stroke_width=1 + 3 * itself, opacity=0.9))
+        text = say("rt.percent", value=shares[asks])
+        wide = text_width(text, 14, 600)
+        shapes.append(
+            Rect(x=cx - 13 - wide, y=y + r - 4, width=wide + 4, height=15, radius=3,
+                 fill=theme.stage, opacity=0.9)
+        )  # fmt: skip
         shapes.append(
             Text(
                 x=cx - 11, y=y + r + 8, size=14, weight=600, fill=hue_text, anchor="end",
-                text=say("rt.percent", value=shares[asks]),
+                text=text,
                 name=f"grid:blocks.{block}.attn.pattern[{head},{asks},{asks}]",
             )
         )  # fmt: skip
