@@ -7,10 +7,12 @@ path over stages. *Depth* is the longest chain of primitive operations. Both are
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -357,8 +359,10 @@ def load(path: Path) -> Trace:
         problem = str(error)
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
+        if error.errno == errno.EINVAL:  # a damaged directory sends zipfile in front of the file
+            problem = _NO_TRACE
     except zipfile.BadZipFile:
-        problem = "it is cut off, or is no trace"
+        problem = _NO_TRACE
     except KeyError as error:
         problem = f"it is damaged and lacks {error}"
     except _DAMAGE as error:
@@ -369,9 +373,20 @@ def load(path: Path) -> Trace:
     )
 
 
+_NO_TRACE = "it is cut off, or is no trace"
 # What zipfile, json and numpy raise over bytes that nobody wrote on purpose.
 _DAMAGE = (TypeError, ValueError, AttributeError, IndexError, EOFError, OverflowError,
            RuntimeError, struct.error)  # fmt: skip
+
+
+# The start of an array as numpy writes it. NumPy's own reader evaluates this text and tries to mend
+# it, with warnings; here what was not written like this is damage.
+_NPY_MAGIC = b"\x93NUMPY\x01\x00"
+_NPY_START = struct.Struct("<8sH")  # magic, length of the header
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '([<|][a-zA-Z]\d{0,2})', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
+)
 
 
 class _Members:
@@ -395,16 +410,21 @@ class _Members:
         """Return one array, read-only, after its header has been found to fit its size."""
         info = self._infos[f"{name}.npy"]
         with self._archive.open(info) as member:
-            if np.lib.format.read_magic(member) != (1, 0):
-                raise _UnreadableError(f"{name} has an unknown form")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-            if dtype.str not in dtypes:
-                raise _UnreadableError(f"{name} holds {dtype} and not numbers")
+            start = member.read(_NPY_START.size)
+            magic, length = _NPY_START.unpack(start)
+            written = _NPY_HEADER.fullmatch(member.read(length))
+            if magic != _NPY_MAGIC or written is None:
+                raise _UnreadableError(f"{name} is no array")
+            descr, order, sides = (group.decode() for group in written.groups())
+            if descr not in dtypes:
+                raise _UnreadableError(f"{name} holds {descr} and not numbers")
+            shape = tuple(int(side) for side in sides.split(",") if side.strip())
+            dtype = np.dtype(descr)
             claimed = math.prod(shape) * dtype.itemsize
-            if min(shape, default=1) < 1 or claimed != info.file_size - member.tell():
+            if claimed < 1 or claimed != info.file_size - _NPY_START.size - length:
                 raise _UnreadableError(f"{name} claims the shape {shape} and has another size")
             flat = np.frombuffer(member.read(claimed), dtype)
-        array = flat.reshape(shape, order="F" if fortran else "C")
+        array = flat.reshape(shape, order="F" if order == "True" else "C")
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise _UnreadableError(f"{name} holds values that are not numbers (NaN)")
         return array
