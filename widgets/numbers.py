@@ -1,0 +1,78 @@
+"""Numbers for people: at most three significant digits, a true minus, units after a space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+MINUS = "−"
+THIN = "\u202f"  # narrow no-break space, between thousands
+NBSP = "\u00a0"  # between a number and its unit
+
+
+def percents(weights: Iterable[float]) -> tuple[int, ...]:
+    """Return whole per cents of one distribution that add up to exactly 100.
+
+    The largest remainders are rounded up (Hamilton's method); of equal ones the first.
+
+    Raises
+    ------
+    ValueError
+        When the weights do not sum to more than 0.
+    """
+    values = [float(w) for w in weights]
+    total = sum(values)
+    if not total > 0 or not math.isfinite(total):
+        raise ValueError("Weights that sum to nothing have no per cents.")
+    exact = [100 * v / total for v in values]
+    whole = [math.floor(e) for e in exact]
+    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in order[: 100 - sum(whole)]:
+        whole[i] += 1
+    return tuple(whole)
+
+
+def count(number: int) -> str:
+    """Return how many: "388", "11 k", "457 k", "1.2 M", "3.4 G"."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # What rounds up to 1 000 k is said as 1 M.
+        if number >= limit * 0.9995 or (limit == 1e3 and number >= 1000):
+            scaled = number / limit
+            digits = 0 if scaled >= 9.95 else 1
+            text = f"{scaled:.{digits}f}"
+            return f"{text.removesuffix('.0')}{NBSP}{unit}"
+    return str(number)
+
+
+def seconds(value: float) -> str:
+    """Return a time: "71 µs", "1.24 ms", "2.5 s"."""
+    for limit, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= limit * 0.9995:
+            return f"{_three(value / limit)}{NBSP}{unit}"
+    return f"{_three(value * 1e9)}{NBSP}ns"
+
+
+def value(number: float) -> str:
+    """Return a number with three significant digits: "0.397", "−1.25", "12 300", "3.1e−7"."""
+    number = float(number) + 0.0  # −0 is said as 0
+    if math.isnan(number):
+        return "not a number"
+    if math.isinf(number):
+        return MINUS + "∞" if number < 0 else "∞"
+    size = abs(number)
+    if size != 0 and (size < 1e-3 or size >= 1e7):
+        mantissa, _, exponent = f"{number:.1e}".partition("e")
+        text = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    elif size >= 1000:
+        text = f"{number:,.0f}".replace(",", THIN)
+    else:
+        text = _three(number)
+    return text.replace("-", MINUS)
+
+
+def _three(number: float) -> str:
+    """Return a number below 1000 with three significant digits, without an exponent."""
+    size = abs(number)
+    digits = 2 if size == 0 else max(0, 2 - math.floor(math.log10(size)))
+    text = f"{number:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
