@@ -298,6 +298,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     name = say(f"rt.{facts.cell or 'transformer'}")
     depth = str(trace.depth)
     deep = say("rt.depth_title", depth=depth)
+    states = f"{len(trace.tokens)} × {facts.width}"
     beside = 26 + text_width(depth, 46, 700, "display") + 12
     shapes: list[Shape] = [
         Text(x=28, y=y, text=name, size=23, weight=600, family="display", fill=theme.ink,
@@ -314,6 +315,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
         *wrapped(say("rt.sees", what=facts.sees), 196, 14),
         say("rt.parameters", count=count(facts.parameters)),
         say("rt.memory", what=facts.memory),
+        *([say("rt.memory_states", count=states)] if facts.attention else []),
     ):
         shapes.append(Text(x=28, y=line, text=text, size=14, fill=theme.ink2))
         line += 18
