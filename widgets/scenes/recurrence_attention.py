@@ -310,7 +310,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
         Text(x=beside, y=y + 52, text=say("rt.depth"), size=15, weight=500, fill=theme.ink2),
         *equation.shapes(_growth(pair, side, view), x=beside, y=y + 72, size=16, fill=theme.ink),
     ]  # fmt: skip
-    line = y + 98
+    line = y + 95
     for text in (
         *wrapped(say("rt.sees", what=facts.sees), 196, 14),
         say("rt.parameters", count=count(facts.parameters)),
@@ -318,7 +318,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
         *([say("rt.memory_states", count=states)] if facts.attention else []),
     ):
         shapes.append(Text(x=28, y=line, text=text, size=14, fill=theme.ink2))
-        line += 18
+        line += 17
     return shapes
 
 
