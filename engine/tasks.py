@@ -1,0 +1,290 @@
+"""The task of the trained pair: guess the hidden word of a sentence.
+
+A small grammar writes sentences of 3 to 32 words. Every animal, person and thing has a verb of its
+own, so that the hidden verb of "the cat that slept ___" can be guessed from the noun *cat* (purr)
+and from its number (purrs), however many words stand between them:
+
+    sentence  = clause (conjunction clause)*
+    clause    = subject modifiers [adverb] verb rest
+    subject   = determiner [adjective] noun                    singular or plural
+    modifiers = [preposition noun phrase] [relative clause]
+    relative  = that slept | that chased the dogs              subject relative
+              | that the teacher likes                         object relative
+    verb rest = purrs [adverb | preposition noun phrase]       own verb 85 %, a general one 15 %
+              | likes the dogs | is small
+
+The draw of verb and rest depends on the subject alone, never on what else was written, so the best
+possible guess is known exactly for every sentence (``Example.best``) and on average
+(``best_accuracy``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+SHORTEST, LONGEST = 3, 32
+PADDING, UNKNOWN, BLANK = "<pad>", "<unk>", "___"
+OWN_VERB = 0.85  # chance that an intransitive main verb is the noun's own
+HELD_OUT_OF = 10  # one sentence of so many is held out
+
+# Noun and own verb, per kind of noun.
+NOUNS: dict[str, dict[str, str]] = {
+    "animal": {
+        "cat": "purr", "dog": "bark", "bird": "chirp", "horse": "gallop", "fox": "sneak",
+        "cow": "graze", "lion": "roar", "mouse": "squeak", "rabbit": "hop", "duck": "quack",
+        "wolf": "howl", "goat": "climb", "frog": "croak", "snake": "hiss", "bee": "buzz",
+        "pig": "grunt", "shark": "swim", "hawk": "soar",
+    },
+    "person": {
+        "teacher": "explain", "student": "learn", "doctor": "heal", "farmer": "plant",
+        "child": "play", "king": "rule", "sailor": "sail", "singer": "sing", "baker": "bake",
+        "pilot": "land", "nurse": "care", "guard": "watch", "painter": "paint",
+        "dancer": "dance", "writer": "write", "judge": "decide", "waiter": "serve",
+        "lawyer": "argue",
+    },
+    "thing": {
+        "key": "turn", "book": "close", "lamp": "shine", "stone": "roll", "cup": "crack",
+        "box": "open", "coin": "drop", "letter": "arrive", "clock": "tick", "drum": "beat",
+        "boat": "float", "bell": "chime", "candle": "burn", "wheel": "spin", "kettle": "boil",
+        "door": "creak",
+    },
+}  # fmt: skip
+PLACES = (
+    "garden", "river", "house", "field", "forest", "street", "cabinet", "table", "hill", "market",
+)  # fmt: skip
+IRREGULAR = {"mouse": "mice", "wolf": "wolves", "child": "children"}
+GENERAL = ("wait", "stay", "move", "rest")
+TRANSITIVE = {
+    "see": "saw", "like": "liked", "follow": "followed", "chase": "chased", "hear": "heard",
+    "find": "found",
+}  # fmt: skip
+PAST = {
+    "animal": ("slept", "ran", "hid", "fell", "jumped"),
+    "person": ("slept", "ran", "sang", "fell", "jumped"),
+    "thing": ("fell", "vanished", "shook"),
+}
+DETERMINERS = {False: ("a", "this", "every"), True: ("some", "these", "many")}  # beside "the"
+ADJECTIVES = (
+    "small", "big", "red", "brown", "tall", "strange", "bright", "dark", "quiet", "new",
+)  # fmt: skip
+OF_THE_LIVING = ("young", "happy", "clever", "proud")
+BEFORE_VERB = ("quietly", "slowly", "often", "always")
+AFTER_VERB = ("quietly", "slowly", "here", "today", "again", "outside")
+PREPOSITIONS = ("near", "behind", "in", "by", "under", "beside")
+CONJUNCTIONS = ("and", "but", "while", "because", "so")
+COPULA = {False: "is", True: "are"}
+
+KINDS = tuple(NOUNS)
+FRAMES = {  # chance of: intransitive, transitive, copula
+    "animal": (0.70, 0.15, 0.15),
+    "person": (0.70, 0.15, 0.15),
+    "thing": (0.80, 0.00, 0.20),
+}
+CLAUSES = (0.62, 0.22, 0.10, 0.06)  # chance of 1, 2, 3, 4 clauses, as far as there is room
+SUBJECT, PREDICATE = 3, 5  # the most words of a bare subject; of a verb with what belongs to it
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun."""
+    return IRREGULAR.get(noun, noun + ("es" if noun.endswith("x") else "s"))
+
+
+def third_person(verb: str) -> str:
+    """Return the form of a verb that goes with a singular subject."""
+    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "zz")) else "s")
+
+
+def _form(verb: str, many: bool) -> str:
+    return verb if many else third_person(verb)
+
+
+def _words() -> tuple[str, ...]:
+    """Return every word that the grammar writes, behind the three that it does not."""
+    nouns = [noun for kind in KINDS for noun in NOUNS[kind]]
+    verbs = [verb for kind in KINDS for verb in NOUNS[kind].values()]
+    verbs += [*GENERAL, *TRANSITIVE]
+    groups: list[Sequence[str]] = [
+        ("the", *DETERMINERS[False], *DETERMINERS[True]),
+        ("that", "who"),
+        [form for noun in [*nouns, *PLACES] for form in (noun, plural(noun))],
+        [form for verb in verbs for form in (third_person(verb), verb)],
+        (COPULA[False], COPULA[True]),
+        [*TRANSITIVE.values(), *(verb for kind in KINDS for verb in PAST[kind])],
+        (*ADJECTIVES, *OF_THE_LIVING),
+        (*BEFORE_VERB, *AFTER_VERB),
+        PREPOSITIONS,
+        CONJUNCTIONS,
+    ]
+    return tuple(dict.fromkeys(word for group in groups for word in group))
+
+
+WORDS = _words()
+VOCABULARY = (PADDING, UNKNOWN, BLANK, *WORDS)
+
+_BASES = [verb for kind in KINDS for verb in NOUNS[kind].values()] + [*GENERAL, *TRANSITIVE]
+NUMBER = {  # of every form of a verb that shows it: True for plural
+    COPULA[False]: False,
+    COPULA[True]: True,
+    **{third_person(verb): False for verb in _BASES},
+    **dict.fromkeys(_BASES, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sentence of the grammar, with one main verb that can be asked for.
+
+    Parameters
+    ----------
+    words
+        The sentence.
+    verb, subject
+        Index of the main verb, and of the noun that it agrees with.
+    plural
+        The number of both.
+    best
+        Chance that the best possible guess of the main verb, given all other words, is right.
+    """
+
+    words: tuple[str, ...]
+    verb: int
+    subject: int
+    plural: bool
+    best: float
+
+    @property
+    def distance(self) -> int:
+        """How many words the verb stands right of its subject."""
+        return self.verb - self.subject
+
+
+def is_held_out(words: Sequence[str]) -> bool:
+    """Return whether training never sees this sentence; the same on every machine."""
+    return crc32(" ".join(words).encode()) % HELD_OUT_OF == 0
+
+
+def examples(seed: int, *, held_out: bool | None = None) -> Iterator[Example]:
+    """Yield sentences without end, the same for the same seed.
+
+    Parameters
+    ----------
+    seed
+        Of the draws.
+    held_out
+        True for the held-out sentences alone, False for the others alone, None for both.
+    """
+    rng = random.Random(seed)
+    while True:
+        example = _sentence(rng)
+        if held_out is None or is_held_out(example.words) is held_out:
+            yield example
+
+
+def best_guess(kind: str, frame: int) -> float:
+    """Return the chance that the likeliest main verb of a frame is the right one."""
+    if frame == 0:  # of the general verbs, each has a share of what the own verb leaves
+        return max(OWN_VERB, (1 - OWN_VERB) / len(GENERAL))
+    return 1 / len(TRANSITIVE) if frame == 1 else 1.0
+
+
+def best_accuracy() -> float:
+    """Return the word accuracy at the main verb that no model can exceed on average.
+
+        Σ_kind P(kind) Σ_frame P(frame | kind) max_verb P(verb | frame, subject)
+
+    The frame can be read off what follows the verb (a noun phrase: transitive; an adjective:
+    copula), and all kinds of subject are equally likely.
+    """
+    return sum(
+        chance * best_guess(kind, frame)
+        for kind in KINDS
+        for frame, chance in enumerate(FRAMES[kind])
+    ) / len(KINDS)
+
+
+def _sentence(rng: random.Random) -> Example:
+    wanted = rng.choices((1, 2, 3, 4), CLAUSES)[0]
+    words: list[str] = []
+    asked: list[tuple[int, int, bool, float]] = []
+    for clause in range(wanted):
+        room = LONGEST - len(words) - (clause > 0)
+        if room < SUBJECT + PREDICATE:
+            break
+        if clause:
+            words.append(rng.choice(CONJUNCTIONS))
+        asked.append(_clause(rng, words, room))
+    return Example(tuple(words), *rng.choice(asked))
+
+
+def _clause(rng: random.Random, words: list[str], room: int) -> tuple[int, int, bool, float]:
+    """Append a clause of at most ``room`` words; return its verb, subject, number and best."""
+    room -= SUBJECT + PREDICATE  # what is left for modifiers
+    kind = rng.choice(KINDS)
+    noun, many = _noun_phrase(rng, words, kind, adjective=0.3)
+    subject = len(words) - 1
+    if room >= 4 and rng.random() < 0.3:
+        before = len(words)
+        _prepositional(rng, words)
+        room -= len(words) - before
+    if room >= 5 and rng.random() < 0.45:
+        _relative(rng, words, kind)
+    if rng.random() < 0.1:
+        words.append(rng.choice(BEFORE_VERB))
+    verb = len(words)
+    frame = rng.choices((0, 1, 2), FRAMES[kind])[0]
+    if frame == 0:
+        own = rng.random() < OWN_VERB
+        words.append(_form(NOUNS[kind][noun] if own else rng.choice(GENERAL), many))
+        more = rng.random()
+        if more < 0.3:
+            words.append(rng.choice(AFTER_VERB))
+        elif more < 0.45:
+            _prepositional(rng, words, adjective=0.0)
+    elif frame == 1:
+        words.append(_form(rng.choice(tuple(TRANSITIVE)), many))
+        _noun_phrase(rng, words, rng.choice(KINDS), adjective=0.2)
+    else:
+        words.append(COPULA[many])
+        words.append(_adjective(rng, kind))
+    return verb, subject, many, best_guess(kind, frame)
+
+
+def _noun_phrase(
+    rng: random.Random, words: list[str], kind: str, *, adjective: float
+) -> tuple[str, bool]:
+    """Append determiner, perhaps an adjective, noun; return the noun and whether it is many."""
+    noun = rng.choice(PLACES if kind == "place" else tuple(NOUNS[kind]))
+    many = rng.random() < 0.5
+    words.append("the" if rng.random() < 0.6 else rng.choice(DETERMINERS[many]))
+    if rng.random() < adjective:
+        words.append(_adjective(rng, kind))
+    words.append(plural(noun) if many else noun)
+    return noun, many
+
+
+def _adjective(rng: random.Random, kind: str) -> str:
+    living = kind in ("animal", "person")
+    return rng.choice(ADJECTIVES + OF_THE_LIVING if living else ADJECTIVES)
+
+
+def _prepositional(rng: random.Random, words: list[str], *, adjective: float = 0.1) -> None:
+    """Append a preposition and a noun phrase: at most 4 words, 3 without adjective."""
+    words.append(rng.choice(PREPOSITIONS))
+    _noun_phrase(rng, words, "place" if rng.random() < 0.7 else "thing", adjective=adjective)
+
+
+def _relative(rng: random.Random, words: list[str], kind: str) -> None:
+    """Append a relative clause of at most 5 words; its verb never shows the subject's number."""
+    words.append("who" if kind == "person" and rng.random() < 0.3 else "that")
+    which = rng.random()
+    if which < 0.4:
+        words.append(rng.choice(PAST[kind]))
+    elif which < 0.6 and kind != "thing":
+        words.append(rng.choice(tuple(TRANSITIVE.values())))
+        _noun_phrase(rng, words, rng.choice(KINDS), adjective=0.1)
+    else:
+        _, many = _noun_phrase(rng, words, rng.choice(("animal", "person")), adjective=0.1)
+        words.append(_form(rng.choice(tuple(TRANSITIVE)), many))

@@ -1,0 +1,328 @@
+"""Train the shipped models of the missing word, with PyTorch, a development tool.
+
+    python scripts/train_missing_word.py --model rnn
+    python scripts/train_missing_word.py --model transformer --seed 3 --steps 12000
+
+Everything that is drawn comes from ``--seed``: with the same PyTorch, one thread and the same
+arguments, the same numbers come out. Without arguments a model is trained by its recipe (below),
+which is how the shipped files were made. Accuracy and roles on the card are measured on the written
+parameters with ``engine.models.run``, not here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine import roles, tasks, weights
+from engine.models import Config, Model, sinusoidal
+
+EMBEDDING = 40
+BATCH = 64
+POOL = 32  # batches of alike lengths that are drawn together
+WARM_UP = 100
+UNKNOWN_SHARE = 0.02
+HELD_OUT_SEED, HELD_OUT, ROLE_SENTENCES = 9, 4000, 1000
+IDS = {word: i for i, word in enumerate(tasks.VOCABULARY)}
+PADDING, UNKNOWN, BLANK = (IDS[w] for w in (tasks.PADDING, tasks.UNKNOWN, tasks.BLANK))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a shipped model is made."""
+
+    title: str
+    config: Config
+    steps: int
+    rate: float
+    seed: int = 0
+    attention_dropout: float = 0.0
+    sharpen: float = 0.0  # weight of the patterns' entropy in the loss
+
+
+def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) -> Recipe:
+    config = Config(
+        kind="chain",
+        words=len(tasks.VOCABULARY),
+        embedding=EMBEDDING,
+        width=width,
+        cell=cell,
+        attention=attention,
+    )
+    return Recipe(title=title, config=config, **recipe)
+
+
+RECIPES = {
+    "rnn": _chain("RNN with attention", "elman", 16, True, steps=20000, rate=3e-3),
+    "rnn-plain": _chain("RNN", "elman", 16, False, steps=20000, rate=3e-3),
+    "gru": _chain("GRU with attention", "gru", 16, True, steps=12000, rate=4e-3),
+    "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=12000, rate=4e-3),
+    "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=8000, rate=1e-3),
+    "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=8000, rate=1e-3),
+    "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=6000, rate=3e-3),
+    "lstm-50k": _chain("LSTM with attention", "lstm", 66, True, steps=6000, rate=3e-3),
+    "transformer": Recipe(
+        title="Transformer",
+        config=Config(
+            kind="grid",
+            words=len(tasks.VOCABULARY),
+            embedding=40,
+            width=40,
+            heads=5,
+            layers=2,
+            mlp=160,
+            position_scale=0.5,
+        ),
+        steps=10000,
+        rate=3e-3,
+    ),
+}
+
+
+class Chain(nn.Module):
+    """The chain of ``engine.models``, for a padded batch."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        kind = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.cell]
+        e, d = config.embedding, config.width
+        self.attention = config.attention
+        self.E = nn.Parameter(torch.randn(config.words, e) * 0.3)
+        self.rnn = kind(e, d, batch_first=True)
+        if config.cell == "elman":
+            nn.init.orthogonal_(self.rnn.weight_hh_l0)
+        self.W_a = nn.Parameter(torch.randn(d, d) / d) if config.attention else None
+        self.combine = nn.Linear(2 * d if config.attention else d, e)
+
+    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and the entropy of the weights over the states."""
+        states, _ = self.rnn(self.E[ids])  # (batch, token, hidden)
+        last = (ids != PADDING).sum(1) - 1
+        y = states[torch.arange(len(ids)), last]
+        entropy = y.new_zeros(())
+        if self.W_a is not None:
+            scores = torch.einsum("bh,bth->bt", y @ self.W_a, states)
+            weights = scores.masked_fill(ids == PADDING, -torch.inf).softmax(-1)
+            entropy = -(weights * (weights + 1e-9).log()).sum(-1).mean()
+            y = torch.cat([y, torch.einsum("bt,bth->bh", weights, states)], -1)
+        return torch.tanh(self.combine(y)) @ self.E.T, entropy
+
+    def parameters_by_name(self) -> dict[str, Tensor]:
+        """Return the parameters as the engine names and shapes them."""
+        rnn = self.rnn
+        named = {
+            "embed.E": self.E,
+            "rnn.W_x": rnn.weight_ih_l0.T,
+            "rnn.W_h": rnn.weight_hh_l0.T,
+        }
+        if isinstance(rnn, nn.GRU):
+            named |= {"rnn.b": rnn.bias_ih_l0, "rnn.b_h": rnn.bias_hh_l0}
+        else:
+            named |= {"rnn.b": rnn.bias_ih_l0 + rnn.bias_hh_l0}
+        if self.W_a is not None:
+            named |= {"attn.W_a": self.W_a}
+        return named | {"answer.W_c": self.combine.weight.T, "answer.b_c": self.combine.bias}
+
+
+class Block(nn.Module):
+    """A pre-norm Transformer block."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        d = config.width
+        self.norm1, self.norm2 = nn.LayerNorm(d, config.eps), nn.LayerNorm(d, config.eps)
+        self.q, self.k, self.v, self.o = (nn.Linear(d, d) for _ in range(4))
+        self.w_in, self.w_out = nn.Linear(d, config.mlp), nn.Linear(config.mlp, d)
+
+
+class Grid(nn.Module):
+    """The grid of ``engine.models``, for a padded batch."""
+
+    def __init__(self, config: Config, dropout: float) -> None:
+        super().__init__()
+        self.config, self.dropout = config, dropout
+        self.E = nn.Parameter(torch.randn(config.words, config.width) * 0.3)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width, config.eps)
+        table = sinusoidal(tasks.LONGEST, config.width) * config.position_scale
+        self.register_buffer("P", torch.tensor(table, dtype=torch.float32))
+
+    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and the mean entropy of the patterns."""
+        B, T = ids.shape
+        heads = self.config.heads
+        x = self.E[ids] + self.P[:T]
+        counts = ids != PADDING
+        padding = ~counts[:, None, None]
+        entropies = []
+
+        def split(y: Tensor) -> Tensor:
+            return y.view(B, T, heads, -1).transpose(1, 2)
+
+        rows = torch.arange(B)
+        for b, block in enumerate(self.blocks):
+            y = block.norm1(x)
+            q, k, v = split(block.q(y)), split(block.k(y)), split(block.v(y))
+            if b == len(self.blocks) - 1:  # of the last block only the hidden word's row is read
+                q, x = q[rows, :, hidden][:, :, None], x[rows, hidden][:, None]
+            scores = q @ k.transpose(-1, -2) / math.sqrt(k.shape[-1])
+            pattern = scores.masked_fill(padding, -torch.inf).softmax(-1)
+            entropy = -(pattern * (pattern + 1e-9).log()).sum(-1).mean(1)  # (batch, query)
+            entropies.append(entropy.mean() if len(entropy[0]) == 1 else entropy[counts].mean())
+            if self.dropout and self.training:
+                pattern = F.dropout(pattern, self.dropout)
+            x = x + block.o((pattern @ v).transpose(1, 2).reshape(B, -1, self.config.width))
+            x = x + block.w_out(F.gelu(block.w_in(block.norm2(x)), approximate="tanh"))
+        return self.norm(x[:, 0]) @ self.E.T, torch.stack(entropies).mean()
+
+    def parameters_by_name(self) -> dict[str, Tensor]:
+        """Return the parameters as the engine names and shapes them."""
+        named = {"embed.E": self.E}
+        for b, block in enumerate(self.blocks):
+            for norm in ("norm1", "norm2"):
+                layer = getattr(block, norm)
+                named |= {f"blocks.{b}.{norm}.gain": layer.weight}
+                named |= {f"blocks.{b}.{norm}.bias": layer.bias}
+            for to in "qkvo":
+                named |= {f"blocks.{b}.attn.W_{to}": getattr(block, to).weight.T}
+                named |= {f"blocks.{b}.attn.b_{to}": getattr(block, to).bias}
+            for side, layer in (("in", block.w_in), ("out", block.w_out)):
+                named |= {f"blocks.{b}.mlp.W_{side}": layer.weight.T}
+                named |= {f"blocks.{b}.mlp.b_{side}": layer.bias}
+        return named | {"answer.norm.gain": self.norm.weight, "answer.norm.bias": self.norm.bias}
+
+
+def batches(seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield ids, index of the hidden word and its id, of sentences that are not held out.
+
+    Half of the time the main verb is hidden, else any word. Sentences of a batch are of alike
+    length, which saves padding.
+    """
+    rng = random.Random(seed)
+    examples = tasks.examples(seed, held_out=False)
+    while True:
+        pool = sorted(islice(examples, BATCH * POOL), key=lambda example: len(example.words))
+        starts = list(range(0, len(pool), BATCH))
+        rng.shuffle(starts)
+        for start in starts:
+            some = pool[start : start + BATCH]
+            ids = np.full((BATCH, len(some[-1].words)), PADDING)
+            hidden = np.empty(BATCH, np.int64)
+            answers = np.empty(BATCH, np.int64)
+            for row, example in enumerate(some):
+                words = example.words
+                i = example.verb if rng.random() < 0.5 else rng.randrange(len(words))
+                for j, word in enumerate(words):
+                    ids[row, j] = UNKNOWN if rng.random() < UNKNOWN_SHARE else IDS[word]
+                ids[row, i] = BLANK
+                hidden[row], answers[row] = i, IDS[words[i]]
+            yield torch.from_numpy(ids), torch.from_numpy(hidden), torch.from_numpy(answers)
+
+
+def train(recipe: Recipe, *, steps: int, seed: int) -> dict[str, np.ndarray]:
+    """Return the trained parameters, float32."""
+    torch.manual_seed(seed)
+    config = recipe.config
+    chain = config.kind == "chain"
+    net = Chain(config) if chain else Grid(config, recipe.attention_dropout)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.0)
+    started, mean = time.process_time(), 0.0
+    for step, (ids, hidden, answers) in enumerate(islice(batches(seed), steps)):
+        # Warm-up, then constant, then from 60 % of the steps on linearly down to 5 %.
+        done = step / steps
+        rate = min(1.0, (step + 1) / WARM_UP) * min(1.0, 1 - 0.95 * (done - 0.6) / 0.4)
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * rate
+        logits, entropy = net(ids, hidden)
+        loss = F.cross_entropy(logits, answers)
+        mean += 0.01 * (loss.item() - mean)
+        optimiser.zero_grad()
+        (loss + recipe.sharpen * entropy).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        if (step + 1) % 1000 == 0:
+            seconds = time.process_time() - started
+            print(f"{step + 1:6} steps {seconds:6.0f} s  loss {mean:.3f}", flush=True)
+    return {
+        name: np.ascontiguousarray(value.detach().numpy())
+        for name, value in net.parameters_by_name().items()
+    }
+
+
+def write(
+    recipe_id: str, recipe: Recipe, parameters: dict[str, np.ndarray], directory: Path
+) -> None:
+    """Measure a trained model with the engine, write it with its card, and say what it reaches."""
+    model = Model(recipe_id, recipe.config, parameters, tasks.VOCABULARY)
+    examples = list(islice(tasks.examples(HELD_OUT_SEED, held_out=True), HELD_OUT))
+    reached = roles.accuracy(model, examples)
+    card = {
+        "title": recipe.title,
+        "task": "the missing word",
+        "seed": recipe.seed,
+        "steps": recipe.steps,
+        "shortest": tasks.SHORTEST,
+        "trained_length": tasks.LONGEST,
+        "held_out": {
+            "sentences": HELD_OUT,
+            "verb_number": round(reached.verb_number, 5),
+            "word": round(reached.word, 4),
+            "best_word": round(reached.best_word, 4),
+            "by_distance": {
+                str(distance): {
+                    "verb_number": round(number, 5),
+                    "word": round(word, 4),
+                    "best_word": round(best, 4),
+                    "sentences": count,
+                }
+                for distance, (number, word, best, count) in reached.by_distance.items()
+            },
+        },
+        "roles": [
+            [[name, round(score, 3)] for name, score in layer]
+            for layer in roles.head_roles(model, roles.hide(examples[:ROLE_SENTENCES]))
+        ],
+    }
+    weights.write(directory / f"{recipe_id}.safetensors", replace(model, card=card))
+    print(json.dumps(card))
+
+
+def main() -> None:
+    """Train one model and write it with its card."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", required=True, choices=sorted(RECIPES))
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--out", type=Path, default=Path("assets/models"))
+    for name in ("rate", "attention-dropout", "sharpen"):
+        parser.add_argument(f"--{name}", type=float)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    given = {
+        name: value
+        for name, value in vars(arguments).items()
+        if name not in ("model", "out") and value is not None
+    }
+    recipe = replace(RECIPES[arguments.model], **given)
+    parameters = train(recipe, steps=recipe.steps, seed=recipe.seed)
+    write(arguments.model, recipe, parameters, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
