@@ -1,0 +1,1 @@
+"""The application: knows everything, and wires it."""

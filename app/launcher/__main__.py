@@ -1,0 +1,7 @@
+"""``python -m unrolled``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
