@@ -1,0 +1,229 @@
+"""From a text and the ids of models to what they computed: plain functions of plain data.
+
+The window's worker and the command line call these; neither an array nor Qt is seen outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from engine import weights
+from engine.models import Model, depth_at, run
+from engine.ops import Ops
+from engine.tokens import Sentence, read_sentence
+from engine.trace import Pair, Trace
+
+DEFAULT_TEXT = "the cat that slept ___"
+DEFAULT_PAIR = ("rnn", "transformer")
+LENGTHS = (1, 2, 3, 5, 8, 16, 32, 64, 128)  # for which the depth is shown as a function of T
+SIDES = {"chain": "recurrent model", "grid": "Transformer"}
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Both models' runs over one sentence; ``notes`` says what was changed or was not trained."""
+
+    pair: Pair
+    sentence: Sentence
+    notes: tuple[str, ...]
+
+
+class ChoiceError(ValueError):
+    """Models that cannot stand on one stage: why, and what to choose, in a sentence."""
+
+
+def make_pair(text: str, chain_id: str, grid_id: str, *, hide: int | None = None) -> PairResult:
+    """Return what a recurrent model and a Transformer compute over the same words.
+
+    Parameters
+    ----------
+    text
+        What was typed, with "___" for the hidden word.
+    chain_id, grid_id
+        Ids of the models.
+    hide
+        Index of the word to hide instead.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: a text without words, an unknown or damaged model, two models that do
+        not belong together, a run that would not fit into memory.
+    """
+    chain, grid = _of_kind("chain", chain_id), _of_kind("grid", grid_id)
+    if chain.vocabulary != grid.vocabulary:
+        raise ChoiceError(
+            f"{chain_id} and {grid_id} know different words, so they cannot read the same "
+            "sentence; choose two models that were trained together."
+        )
+    sentence = _sentence(text, chain, hide)
+    left, right = _run(chain, sentence), _run(grid, sentence)
+    pair = Pair(
+        chain=left,
+        grid=right,
+        typed=sentence.typed,
+        unknown=sentence.unknown,
+        depth_of_tokens=_depths(chain_id, grid_id),
+    )
+    # Both sides repeat the sentence's notes; each is said once.
+    return PairResult(pair, sentence, tuple(dict.fromkeys(left.facts.notes + right.facts.notes)))
+
+
+def make_trace(text: str, id: str) -> Trace:
+    """Return what one model computes over a text.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, as ``make_pair``.
+    """
+    read = model(id)
+    return _run(read, _sentence(text, read, None))
+
+
+def split_pair(ids: str) -> tuple[str, str]:
+    """Return the ids of a pair that is written "rnn+transformer".
+
+    Raises
+    ------
+    ChoiceError
+        When these are not two ids.
+    """
+    chain, plus, grid = ids.partition("+")
+    if not (chain and plus and grid) or "+" in grid:
+        raise ChoiceError(
+            f"{ids[:60]!r} is no pair of models; write a recurrent model and a Transformer with a "
+            f"plus, such as {'+'.join(DEFAULT_PAIR)}."
+        )
+    return chain, grid
+
+
+@lru_cache(maxsize=32)
+def model(id: str) -> Model:
+    """Return a shipped model, read once.
+
+    Raises
+    ------
+    engine.weights.WeightsError
+        With one sentence.
+    """
+    return weights.load(id)
+
+
+def trace_as_data(trace: Trace) -> dict[str, Any]:
+    """Return a trace without its values, as what JSON can hold."""
+    return {
+        "model": trace.facts.model,
+        "title": trace.facts.title,
+        "parameters": trace.facts.parameters,
+        "sees": trace.facts.sees,
+        "memory": trace.facts.memory,
+        "backend": trace.facts.backend,
+        "precision": trace.facts.precision,
+        "threads": trace.facts.threads,
+        "notes": list(trace.facts.notes),
+        "tokens": list(trace.tokens),
+        "hidden": trace.hidden,
+        "answer": [
+            {"word": word, "probability": probability} for word, probability in trace.answer(5)
+        ],
+        "last_tick": trace.last_tick,
+        "depth": trace.depth,
+        "flops": trace.flops,
+        "seconds": trace.seconds,
+        "steps": [
+            {
+                "name": step.name,
+                "stage": step.stage,
+                "axes": list(step.axes),
+                "shape": list(step.value.shape),
+                "tick": trace.ticks[step.stage],
+                "depth": trace.depths[step.name],
+                "reads": list(step.reads),
+                "flops": step.cost.flops,
+                "bytes": step.cost.bytes,
+                "seconds": step.timing.seconds,
+                "basis": str(step.timing.basis),
+                "unit": str(step.timing.unit),
+            }
+            for step in trace.steps
+        ],
+    }
+
+
+def models_as_data() -> list[dict[str, Any]]:
+    """Return what is known of every shipped model; of a damaged one the sentence that says so."""
+    rows: list[dict[str, Any]] = []
+    for id in weights.available():
+        try:
+            read = model(id)
+        except weights.WeightsError as error:
+            rows.append({"id": id, "error": str(error)})
+            continue
+        facts = run(read, [0], hidden=0, ops=Ops()).facts
+        held_out = read.card.get("held_out", {})
+        rows.append(
+            {
+                "id": id,
+                "title": facts.title,
+                "kind": facts.kind,
+                "parameters": facts.parameters,
+                "held_out": dict(held_out),
+                "sees": facts.sees,
+                # A grid keeps a row for every token, so its memory is a function of T.
+                "memory": facts.memory if facts.kind == "chain" else f"T × {facts.width} numbers",
+                "trained_length": facts.trained_length,
+            }
+        )
+    return rows
+
+
+def _of_kind(kind: str, id: str) -> Model:
+    """Return a model that can stand on one side of the stage."""
+    read = model(id)
+    if read.config.kind != kind:
+        fitting = [
+            other for other in weights.available() if _kind(other) == kind
+        ]  # the card alone says it, but a damaged one must not be offered either
+        raise ChoiceError(
+            f"{id} is no {SIDES[kind]}; choose one of these: {', '.join(fitting) or 'none'}."
+        )
+    return read
+
+
+def _kind(id: str) -> str:
+    try:
+        return model(id).config.kind
+    except weights.WeightsError:
+        return ""
+
+
+def _sentence(text: str, read: Model, hide: int | None) -> Sentence:
+    vocabulary = {word: i for i, word in enumerate(read.vocabulary)}
+    return read_sentence(text, vocabulary, hide=hide)
+
+
+def _run(read: Model, sentence: Sentence) -> Trace:
+    """Return a model's trace, with what has to be said of the sentence in its notes."""
+    trace = run(
+        read, sentence.ids, hidden=sentence.hidden, ops=Ops(), words=sentence.tokens, warm=True
+    )
+    notes = sentence.notes + _shorter(read.card.get("shortest", 0), sentence.tokens)
+    return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
+
+
+def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:
+    """Return the note that a sentence is shorter than any in training, where it is."""
+    if len(words) >= shortest:
+        return ()
+    count = "1 word" if len(words) == 1 else f"{len(words)} words"
+    return (f"{count}: shorter than the {shortest} it was trained for",)
+
+
+@lru_cache(maxsize=64)
+def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
+    chain, grid = model(chain_id), model(grid_id)
+    return tuple((T, depth_at(chain, T), depth_at(grid, T)) for T in LENGTHS)

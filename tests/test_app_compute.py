@@ -1,0 +1,169 @@
+"""From text to two traces: the same words on both sides, every note kept, wrong choices said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import compute
+from app.compute import ChoiceError, make_pair, make_trace, split_pair
+from engine import weights
+from engine.models import Config, Model, depth_at, initialise
+from engine.tokens import SentenceError
+from engine.weights import WeightsError
+
+WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "slept", "purrs")
+CHAIN = Config(kind="chain", words=8, embedding=4, width=3, cell="elman", attention=True)
+GRID = Config(kind="grid", words=8, embedding=4, width=4, heads=2, layers=2, mlp=6)
+TEXT = "the cat that slept ___"
+
+
+def put(folder: Path, id: str, config: Config, words: tuple[str, ...] = WORDS) -> None:
+    parameters = initialise(config, np.random.default_rng(0))
+    card = {"trained_length": 4, "shortest": 3, "held_out": {"word": 0.5, "verb_number": 0.75}}
+    weights.write(folder / f"{id}.safetensors", Model(id, config, parameters, words, card))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Small random models stand where the shipped ones do."""
+    monkeypatch.setattr(weights, "MODELS", tmp_path)
+    put(tmp_path, "rnn", CHAIN)
+    put(tmp_path, "transformer", GRID)
+    compute.model.cache_clear()
+    compute._depths.cache_clear()
+    yield tmp_path
+    compute.model.cache_clear()
+    compute._depths.cache_clear()
+
+
+def test_both_sides_read_the_same_words() -> None:
+    result = make_pair(TEXT, "rnn", "transformer")
+    chain, grid = result.pair.chain, result.pair.grid
+    assert chain.tokens == grid.tokens == result.sentence.tokens == tuple(TEXT.split())
+    assert chain.hidden == grid.hidden == 4
+    np.testing.assert_array_equal(chain.value("tokens"), grid.value("tokens"))
+    assert (chain.facts.kind, grid.facts.kind) == ("chain", "grid")
+
+
+def test_the_depth_is_a_function_of_the_number_of_words() -> None:
+    table = make_pair(TEXT, "rnn", "transformer").pair.depth_of_tokens
+    assert [row[0] for row in table] == [1, 2, 3, 5, 8, 16, 32, 64, 128]
+    at_5 = next(row for row in table if row[0] == 5)
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    assert at_5 == (5, pair.chain.depth, pair.grid.depth)
+    assert len({grid for _, _, grid in table}) == 1
+    assert table[-1][1] == depth_at(compute.model("rnn"), 128)
+
+
+def test_another_word_can_be_hidden() -> None:
+    result = make_pair("the cat purrs", "rnn", "transformer", hide=1)
+    assert result.pair.chain.tokens == result.pair.grid.tokens == ("the", "___", "purrs")
+    assert result.pair.typed == ("the", "cat", "purrs")
+
+
+def test_notes_of_the_sentence_reach_both_sides_and_are_said_once() -> None:
+    result = make_pair("The zebra ___", "rnn", "transformer")
+    assert result.sentence.notes == (
+        "Capitals are read as small letters.",
+        "Outside the vocabulary, read as unknown: “zebra”.",
+    )
+    assert result.pair.chain.facts.notes == result.pair.grid.facts.notes == result.sentence.notes
+    assert result.notes == result.sentence.notes
+    assert result.pair.unknown == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("___", "1 word: shorter than the 3 it was trained for"),
+        ("the ___", "2 words: shorter than the 3 it was trained for"),
+        (TEXT, "5 words: longer than the 4 it was trained for"),
+    ],
+)
+def test_a_length_that_was_not_trained_is_said(text: str, note: str) -> None:
+    assert make_pair(text, "rnn", "transformer").notes == (note,)
+
+
+def test_models_are_read_once(folder: Path) -> None:
+    make_pair(TEXT, "rnn", "transformer")
+    for path in folder.iterdir():
+        path.unlink()
+    assert make_pair(TEXT, "rnn", "transformer").pair.tokens == tuple(TEXT.split())
+
+
+def test_a_model_on_the_wrong_side_is_refused_with_those_that_fit() -> None:
+    with pytest.raises(ChoiceError, match=r"^rnn is no Transformer; .*: transformer\.$"):
+        make_pair(TEXT, "rnn", "rnn")
+    with pytest.raises(ChoiceError, match=r"^transformer is no recurrent model; .*: rnn\.$"):
+        make_pair(TEXT, "transformer", "transformer")
+
+
+def test_a_damaged_model_is_not_offered(folder: Path) -> None:
+    (folder / "gru.json").write_text("{")
+    (folder / "gru.safetensors").write_bytes(b"")
+    with pytest.raises(ChoiceError, match=r": rnn\.$"):
+        make_pair(TEXT, "transformer", "transformer")
+
+
+def test_models_with_different_words_are_refused(folder: Path) -> None:
+    put(folder, "other", GRID, (*WORDS[:-1], "barks"))
+    with pytest.raises(ChoiceError, match="know different words"):
+        make_pair(TEXT, "rnn", "other")
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(WeightsError, match=r"^There is no model 'lstm'"):
+        make_pair(TEXT, "lstm", "transformer")
+
+
+def test_a_text_without_words_is_refused() -> None:
+    with pytest.raises(SentenceError):
+        make_pair(" ", "rnn", "transformer")
+
+
+@pytest.mark.parametrize("ids", ["", "rnn", "+", "rnn+", "+transformer", "a+b+c"])
+def test_what_is_no_pair_is_refused(ids: str) -> None:
+    with pytest.raises(ChoiceError, match="is no pair of models"):
+        split_pair(ids)
+
+
+def test_a_pair_is_two_ids() -> None:
+    assert split_pair("rnn+transformer") == ("rnn", "transformer")
+
+
+def test_a_trace_as_data_says_of_every_step_what_the_interface_names() -> None:
+    trace = make_trace(TEXT, "transformer")
+    data = json.loads(json.dumps(compute.trace_as_data(trace), allow_nan=False))
+    assert data["model"] == "transformer"
+    assert data["tokens"] == TEXT.split()
+    assert [row["name"] for row in data["steps"]] == [step.name for step in trace.steps]
+    for row in data["steps"]:
+        assert list(row) == ["name", "stage", "axes", "shape", "tick", "depth", "reads", "flops",
+                             "bytes", "seconds", "basis", "unit"]  # fmt: skip
+    pattern = next(row for row in data["steps"] if row["name"] == "blocks.1.attn.pattern")
+    assert pattern["axes"] == ["head", "query", "key"]
+    assert pattern["shape"] == [2, 5, 5]
+    assert pattern["tick"] == 9
+    assert pattern["basis"] == "measured"
+    assert data["steps"][-1]["depth"] == data["depth"] == trace.depth
+
+
+def test_every_model_is_listed_with_what_it_sees_and_keeps(folder: Path) -> None:
+    (folder / "gru.json").write_text("{")
+    (folder / "gru.safetensors").write_bytes(b"")
+    put(folder, "causal", replace(GRID, causal=True))
+    rows = {row["id"]: row for row in compute.models_as_data()}
+    assert list(rows) == ["causal", "gru", "rnn", "transformer"]
+    assert "its card is no JSON" in rows["gru"]["error"]
+    assert rows["rnn"]["memory"] == "3 numbers"
+    assert rows["transformer"]["memory"] == "T × 4 numbers"
+    assert rows["causal"]["sees"] == "only what stands left of the hidden word"
+    assert rows["rnn"]["held_out"]["word"] == 0.5
+    parameters = compute.model("rnn").parameters.values()
+    assert rows["rnn"]["parameters"] == sum(array.size for array in parameters)
