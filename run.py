@@ -107,8 +107,8 @@ def install_system_packages(packages: list[str]) -> bool:
     say("Installing system packages: " + " ".join(packages))
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # A list that cannot be refreshed may still be good enough, so only the second result counts.
-    subprocess.run(["apt-get", "update", "-q"], env=environment, stdout=sys.stderr, check=False)
-    command = [*INSTALL, *packages]
+    subprocess.run(["apt-get", "update", "-qq"], env=environment, stdout=sys.stderr, check=False)
+    command = [*INSTALL, "-qq", "-o", "Dpkg::Use-Pty=0", *packages]
     return subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode == 0
 
 
