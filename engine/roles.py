@@ -83,9 +83,9 @@ def targets(query: Query) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def scores(patterns: Sequence[NDArray[np.floating]], queries: Sequence[Query]) -> list[
-    dict[str, float]
-]:
+def scores(
+    patterns: Sequence[NDArray[np.floating]], queries: Sequence[Query]
+) -> list[dict[str, float]]:
     """Return the score of every role that has a query, a dictionary a head.
 
     Parameters
@@ -171,14 +171,14 @@ def accuracy(model: Model, examples: Iterable[Example]) -> Accuracy:
     distances: list[int] = []
     for group, trace in runs(model, [Query(example, example.verb) for example in examples]):
         for query, answer in zip(group, trace.value("answer.word"), strict=True):
-            example, word = query.example, model.vocabulary[int(answer)]
-            right = word == example.words[example.verb]
-            rows.append((NUMBER.get(word) is example.plural, right, example.best))
+            example, guess = query.example, model.vocabulary[int(answer)]
+            right = guess == example.words[example.verb]
+            rows.append((NUMBER.get(guess) is example.plural, right, example.best))
             distances.append(example.distance)
     table, at = np.array(rows, dtype=np.float64), np.array(distances)
-    by_distance = {
-        int(d): (*(float(x) for x in table[at == d].mean(axis=0)), int((at == d).sum()))
-        for d in np.unique(at)
-    }
-    verb_number, word, best_word = (float(x) for x in table.mean(axis=0))
-    return Accuracy(verb_number, word, best_word, by_distance)
+    by_distance = {}
+    for d in np.unique(at):
+        number, word, best = table[at == d].mean(axis=0).tolist()
+        by_distance[int(d)] = (number, word, best, int((at == d).sum()))
+    number, word, best = table.mean(axis=0).tolist()
+    return Accuracy(number, word, best, by_distance)

@@ -95,7 +95,7 @@ RECIPES = {
 }
 
 
-class Chain(nn.Module):
+class Chain(nn.Module):  # type: ignore[misc]
     """The chain of ``engine.models``, for a padded batch."""
 
     def __init__(self, config: Config) -> None:
@@ -140,7 +140,7 @@ class Chain(nn.Module):
         return named | {"answer.W_c": self.combine.weight.T, "answer.b_c": self.combine.bias}
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """A pre-norm Transformer block."""
 
     def __init__(self, config: Config) -> None:
@@ -151,7 +151,7 @@ class Block(nn.Module):
         self.w_in, self.w_out = nn.Linear(d, config.mlp), nn.Linear(config.mlp, d)
 
 
-class Grid(nn.Module):
+class Grid(nn.Module):  # type: ignore[misc]
     """The grid of ``engine.models``, for a padded batch."""
 
     def __init__(self, config: Config, dropout: float) -> None:
