@@ -1,0 +1,372 @@
+"""The command line: the window, or a figure, a trace, the models and measurements without one.
+
+What cannot be done is one sentence on the error stream: exit code 2 when something else has to be
+asked for, 1 when the computer or the program failed. ``UNROLLED_DEBUG=1`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+# Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
+CHAPTERS = ("rnn-transformer",)
+LEAST_PX, MOST_PX = 64, 16_384  # of a side of a figure
+MOST_PIXELS = 2**27  # of a PNG, half a GiB while it is painted
+
+EXAMPLES = """examples:
+  unrolled                                       open the window
+  unrolled figure rnn-transformer --text "the cat that slept ___" --tick 3 -o out.svg
+  unrolled figure rnn-transformer --theme dark --size 1920x1080 --scale 2 -o out.png
+  unrolled figure rnn-transformer --every-tick -o "tick-{tick}.pdf"
+  unrolled trace --text "the cat that slept ___" --model transformer --json
+  unrolled trace --model rnn -o trace.npz        numpy.load opens it
+  unrolled models
+  unrolled bench --json
+"""
+
+
+class UsageError(ValueError):
+    """What was asked for and cannot be done, in one sentence."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        said = " ".join(message.split())
+        self.exit(2, f"{said[:1].upper()}{said[1:]}; {self.prog} --help shows what can be given.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that knows fewer characters shows a question mark and not an error. (None:
+        # started without a console.)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        given = _parser().parse_args(arguments)
+        return int(given.run(given))
+    except SystemExit as error:  # argparse has said what there is to say
+        return error.code if isinstance(error.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read has gone (unrolled trace --json | head). Python would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("UNROLLED_DEBUG") == "1":
+            raise
+        sentence, code = _sentence(error)
+        print(sentence, file=sys.stderr)
+        return code
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """Return what to say about an error, and the exit code."""
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return " ".join(str(error).split()), 2  # the engine's and ours are sentences already
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this; ask for a smaller size or a shorter text.", 1
+    if isinstance(error, ImportError) and ".so" in str(error):
+        from app import display
+
+        missing = display.missing_libraries("libqoffscreen.so") or (str(error).partition(":")[0],)
+        return display.library_sentence(missing, "Nothing can be drawn"), 1
+    if isinstance(error, OSError):
+        return f"The system refused ({error}); try another place, or again.", 1
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return (
+        f"Unrolled stopped because of an error of its own ({what}); please report it, "
+        "UNROLLED_DEBUG=1 shows where it was.",
+        1,
+    )
+
+
+def version() -> str:
+    """Return the version of this checkout, or of what is installed."""
+    project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    if project.is_file():
+        import tomllib
+
+        with project.open("rb") as file:
+            return str(tomllib.load(file)["project"]["version"])
+    from importlib.metadata import version as installed
+
+    return installed("unrolled")
+
+
+# ---- arguments ---------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="unrolled",
+        description="Shows how an RNN and a Transformer compute, step by step.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version")
+    parser.set_defaults(run=_window)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    figure = commands.add_parser("figure", help="draw a chapter into a file", epilog=EXAMPLES)
+    figure.set_defaults(run=_figure)
+    figure.add_argument("chapter", metavar="CHAPTER", choices=CHAPTERS, help=", ".join(CHAPTERS))
+    _add_text(figure)
+    figure.add_argument("--model", default="", metavar="PAIR", help="rnn+transformer by default")
+    ticks = figure.add_mutually_exclusive_group()
+    ticks.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
+    ticks.add_argument(
+        "--every-tick", action="store_true", help="a file for each; {tick} in its name"
+    )
+    figure.add_argument("--theme", choices=("light", "dark"), default="light")
+    figure.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
+    figure.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
+    figure.add_argument("--layer", type=_from_1, metavar="N", help="block at rest, from 1")
+    figure.add_argument("--query", type=_from_1, metavar="N", help="word that asks, from 1")
+    figure.add_argument("--svg-text", choices=("text", "paths"), default="text",
+                        help="paths for programs without the fonts")  # fmt: skip
+    figure.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
+
+    trace = commands.add_parser("trace", help="run one model over a text", epilog=EXAMPLES)
+    trace.set_defaults(run=_trace)
+    _add_text(trace)
+    trace.add_argument("--model", required=True, metavar="ID", help="unrolled models lists them")
+    trace.add_argument("--json", action="store_true", help="every step as JSON, without values")
+    trace.add_argument("-o", "--output", metavar="FILE", help=".npz with every value")
+
+    models = commands.add_parser("models", help="list the trained models")
+    models.set_defaults(run=_models)
+    models.add_argument("--json", action="store_true")
+
+    bench = commands.add_parser("bench", help="measure frames, runs and the start on this machine")
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--json", action="store_true")
+    return parser
+
+
+def _add_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text", metavar="TEXT", help='with ___ for the word, "the cat ___"')
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.exit(0, f"unrolled {version()}\n")
+
+
+def _tick(text: str) -> float:
+    if text == "last":
+        return math.inf
+    try:
+        tick = float(text)
+    except ValueError:
+        tick = -1.0
+    if not 0 <= tick < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no tick, which is 0, 1, 2 … or last")
+    return tick
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", text, re.ASCII)
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(LEAST_PX <= side <= MOST_PX for side in size):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no size, which is width x height from {LEAST_PX} to {MOST_PX} px, "
+            "such as 1600x900"
+        )
+    return size
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0.1 <= scale <= 16:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no scale, which is from 0.1 to 16")
+    return scale
+
+
+def _from_1(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1")
+    return int(text)
+
+
+# ---- commands ----------------------------------------------------------------------------------
+
+
+def _window(_: argparse.Namespace) -> int:
+    from app import display
+
+    problem = display.problem()
+    if problem:
+        raise UsageError(problem)
+    from app.window import open_window
+
+    return open_window()
+
+
+def _figure(given: argparse.Namespace) -> int:
+    # Checked in front of everything that takes time.
+    if given.every_tick and "{tick}" not in given.output:
+        raise UsageError(
+            f"Every tick needs a file of its own and {given.output!r} names one; "
+            "write {tick} into the name, such as tick-{tick}.svg."
+        )
+    width, height = given.size
+    png = given.output.lower().endswith(".png")
+    if png and width * height * given.scale**2 > MOST_PIXELS:
+        raise UsageError(
+            f"A PNG of {width} x {height} px at scale {given.scale:g} would have more than "
+            f"{MOST_PIXELS // 10**6} million pixels; take a smaller scale, or .svg or .pdf."
+        )
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"  # a figure never needs a display
+
+    from app import compute, export
+    from widgets import captions, theme
+    from widgets.geometry import fit
+    from widgets.scenes import SCENES
+    from widgets.view import View
+
+    export.check(Path(given.output))
+    chain, grid = compute.split_pair(given.model or "+".join(compute.DEFAULT_PAIR))
+    made = compute.make_pair(_text(given), chain, grid)
+    pair = made.pair
+    if given.tick is not math.inf and given.tick > pair.last_tick:
+        raise UsageError(
+            f"Tick {given.tick:g} lies behind the last, {pair.last_tick}; "
+            f"give one from 0 to {pair.last_tick}, or last."
+        )
+    for name, number, most in (
+        ("layer", given.layer, pair.grid.facts.layers),
+        ("query", given.query, len(pair.tokens)),
+    ):
+        if number is not None and number > most:
+            raise UsageError(f"There is no {name} {number}; give one from 1 to {most}.")
+    # The scene is laid out in a box of the figure's shape, and the box is scaled to its size.
+    box_width, box_height, _ = fit(width, height, least_scale=0.0)
+    view = View(
+        width=box_width,
+        height=box_height,
+        theme=theme.load(given.theme),
+        captions=captions.load("en"),
+        query=None if given.query is None else given.query - 1,
+        layer=None if given.layer is None else given.layer - 1,
+        controls=False,
+    )
+    for note in made.notes:
+        print(note, file=sys.stderr)
+    ticks = range(pair.last_tick + 1) if given.every_tick else [min(given.tick, pair.last_tick)]
+    digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
+    for tick in ticks:
+        name = given.output.replace("{tick}", f"{tick:0{digits}g}")
+        picture = SCENES[given.chapter](pair, float(tick), view)
+        export.write(picture, Path(name), width=width, height=height, scale=given.scale,
+                     text=given.svg_text)  # fmt: skip
+        print(name)
+    return 0
+
+
+def _trace(given: argparse.Namespace) -> int:
+    if given.output is not None and not given.output.lower().endswith(".npz"):
+        raise UsageError(f"A trace is saved as .npz and {given.output!r} ends otherwise.")
+    from app import compute
+    from engine.trace import save
+
+    trace = compute.make_trace(_text(given), given.model)
+    if given.output is not None:
+        save(trace, Path(given.output))
+    if given.json:
+        print(json.dumps(compute.trace_as_data(trace), ensure_ascii=False, indent=1))
+        return 0
+    for note in trace.facts.notes:
+        print(note, file=sys.stderr)
+    if given.output is not None:
+        print(given.output)
+        return 0
+    rows = [("tick", "depth", "step", "axes", "shape", "FLOPs", "µs")]
+    for row in compute.trace_as_data(trace)["steps"]:
+        rows.append(
+            (str(row["tick"]), str(row["depth"]), row["name"], " ".join(row["axes"]),
+             "×".join(map(str, row["shape"])) or "1", str(row["flops"]),
+             f"{row['seconds'] * 1e6:.1f}")
+        )  # fmt: skip
+    print(_columns(rows))
+    print()
+    print(", ".join(f"{word} {probability:.2f}" for word, probability in trace.answer(3)))
+    return 0
+
+
+def _models(given: argparse.Namespace) -> int:
+    from app import compute
+
+    data = compute.models_as_data()
+    if given.json:
+        print(json.dumps(data, ensure_ascii=False, indent=1))
+        return 0
+    rows = [("id", "what", "parameters", "right word", "right number", "sees", "memory")]
+    for row in data:
+        if "error" in row:
+            print(row["error"], file=sys.stderr)
+            continue
+        held_out = row["held_out"]
+        accuracy = [
+            f"{100 * held_out[key]:.1f} %" if isinstance(held_out.get(key), float) else "not known"
+            for key in ("word", "verb_number")
+        ]
+        rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],
+                     row["memory"]))  # fmt: skip
+    print(_columns(rows))
+    return 0
+
+
+def _bench(given: argparse.Namespace) -> int:
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from app import bench
+
+    data = bench.measure()
+    print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else bench.report(data))
+    return 0
+
+
+def _text(given: argparse.Namespace) -> str:
+    if given.text is not None:
+        return str(given.text)
+    from app.compute import DEFAULT_TEXT
+
+    return DEFAULT_TEXT
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines whose columns stand under each other; the first row is their titles."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
