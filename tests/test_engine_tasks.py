@@ -1,4 +1,4 @@
-"""The grammar of the missing word: what it writes, what is held out, what can be guessed at best."""
+"""The grammar of the missing word: what it writes, what is held out, what a guess can reach."""
 
 from __future__ import annotations
 
