@@ -50,7 +50,13 @@ def test_counts_are_short(number: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(7.1e-5, "71 µs"), (9.99e-7, "999 ns"), (1.24e-3, "1.24 ms"), (2.5, "2.5 s"), (0.99999, "1 s")],
+    [
+        (7.1e-5, "71 µs"),
+        (9.99e-7, "999 ns"),
+        (1.24e-3, "1.24 ms"),
+        (2.5, "2.5 s"),
+        (0.99999, "1 s"),
+    ],
 )
 def test_times_have_the_unit_that_keeps_them_short(seconds: float, said: str) -> None:
     assert numbers.seconds(seconds) == said.replace(" ", numbers.NBSP)
@@ -90,7 +96,9 @@ def test_a_set_equation_is_as_wide_as_its_parts_and_stands_where_it_is_anchored(
 # ------------------------------------------------------------------ sizes
 
 
-@pytest.mark.parametrize("place", [(1600, 900), (1188, 728), (1920, 1080), (1280, 720), (3000, 800)])
+@pytest.mark.parametrize(
+    "place", [(1600, 900), (1188, 728), (1920, 1080), (1280, 720), (3000, 800)]
+)
 def test_a_box_has_the_shape_of_its_place_and_is_never_smaller_than_the_scene(
     place: tuple[float, float],
 ) -> None:

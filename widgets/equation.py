@@ -15,6 +15,7 @@ from widgets.geometry import text_width
 from widgets.picture import Text
 
 SCRIPT_SIZE = 0.70
+LEAST_SIZE = 14.0  # px: a smaller line has scripts that are as large as this, or as itself
 _PART = re.compile(r"([_^])(?:\{([^}]*)\}|(.))|([^_^]+)", re.DOTALL)
 _WORDS = re.compile(r"[^\W\d_]+|[\W\d_]+")
 
@@ -56,10 +57,15 @@ def html(markup: str) -> str:
     return "".join(parts)
 
 
+def script_size(size: float) -> float:
+    """Return the size of the scripts of a line."""
+    return max(SCRIPT_SIZE * size, min(size, LEAST_SIZE))
+
+
 def width(markup: str, size: float, weight: int = 400) -> float:
     """Return the width of a set equation in px."""
     return sum(
-        text_width(text, size * (SCRIPT_SIZE if script else 1), weight, "sans", italic)
+        text_width(text, script_size(size) if script else size, weight, "sans", italic)
         for text, italic, script in runs(markup)
     )
 
@@ -78,7 +84,7 @@ def shapes(
     left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * width(markup, size, weight)
     placed = []
     for text, italic, script in runs(markup):
-        part = size * (SCRIPT_SIZE if script else 1)
+        part = script_size(size) if script else size
         shift = 0.22 * size if script < 0 else -0.36 * size if script > 0 else 0.0
         placed.append(
             Text(

@@ -13,7 +13,12 @@ from widgets.geometry import text_width
 from widgets.picture import Cells, Command, Ellipse, Path, Rect, Shape, Text
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from widgets.theme import Theme
+
+    Numbers = Sequence[float] | NDArray[np.floating]
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 
@@ -93,7 +98,9 @@ def pill(right: float, y: float, text: str, theme: Theme) -> tuple[Shape, ...]:
     )  # fmt: skip
 
 
-def toggle(x: float, y: float, on: bool, theme: Theme, *, name: str, title: str) -> tuple[Shape, ...]:
+def toggle(
+    x: float, y: float, on: bool, theme: Theme, *, name: str, title: str
+) -> tuple[Shape, ...]:
     """Return a switch of 32 × 18 px with its left top corner at (x, y)."""
     fill, knob = (theme.ink, theme.onink) if on else (theme.hair2, theme.stage)
     return (
@@ -102,17 +109,18 @@ def toggle(x: float, y: float, on: bool, theme: Theme, *, name: str, title: str)
     )
 
 
-def pooled(values: Sequence[float], cells: int) -> tuple[float, ...]:
+def pooled(values: Numbers, cells: int) -> tuple[float, ...]:
     """Return at most ``cells`` numbers: of each run of neighbours the one of largest magnitude."""
     count = len(values)
     if count <= cells:
-        return tuple(values)
+        return tuple(float(v) for v in values)
     edges = [round(i * count / cells) for i in range(cells + 1)]
-    return tuple(max(values[a:b], key=abs) for a, b in zip(edges, edges[1:], strict=False))
+    runs = zip(edges, edges[1:], strict=False)
+    return tuple(float(max(values[a:b], key=abs)) for a, b in runs)
 
 
 def heat(
-    values: Sequence[float],
+    values: Numbers,
     box: Box,
     theme: Theme,
     *,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +106,8 @@ def _luminance(colour: str) -> float:
 def load(name: str) -> Theme:
     """Return the theme "light" or "dark"."""
     text = (files("assets") / "themes" / f"{name}.json").read_text(encoding="utf-8")
-    roles = json.loads(text)
-    return Theme(
-        **{
-            field.name: tuple(roles[field.name])
-            if isinstance(roles[field.name], list)
-            else roles[field.name]
-            for field in fields(Theme)
-        }
-    )
+    roles: dict[str, Any] = json.loads(text)
+    for role, colour in roles.items():
+        if isinstance(colour, list):
+            roles[role] = tuple(colour)
+    return Theme(**roles)

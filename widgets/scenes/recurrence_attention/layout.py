@@ -1,0 +1,251 @@
+"""Where everything stands: a function of the box, the words and the heads, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from engine.trace import Pair, Trace
+from widgets.glyphs import Box
+
+if TYPE_CHECKING:
+    from widgets.view import View
+
+SMALLEST = (1188.0, 728.0)  # the box that the layout was made for; it grows, never shrinks
+CLASSIC = (2, 5, 11, 4, 2)  # the numbers of the textbook picture; nobody computed them
+GRID_KINDS = ("qkv", "scores", "softmax", "weighted_sum", "project", "rest")
+QKV, SCORES, SOFTMAX, WEIGHTED_SUM, PROJECT, REST = range(1, 7)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything stands in a box: a function of its size, the words and the heads only."""
+
+    width: float
+    height: float
+    detail: Literal["full", "middle", "low"]  # by px a word: circles, small circles, beads
+    left: float  # of the words' columns
+    right: float
+    pitch: float
+    columns: tuple[float, ...]  # middle of each word's column
+    node_y: float
+    node_r: float
+    strip: Box | None  # low detail: the states of all words as one map of columns
+    words: tuple[float, float]  # top and bottom of the row of words
+    word_width: float
+    positions: tuple[float, float]
+    heads: tuple[float, ...]  # y of each head's row
+    grid_r: float
+    bend: float  # highest arc
+    concat: Box
+    rest: Box
+    chain_answer: Box
+    grid_answer: Box
+    context: Box
+    neck: Box  # the strip within the neck
+    foot: float  # y of the line above the foot
+
+    @property
+    def notes(self) -> float:
+        """Return the left edge of the notes at the right of the words."""
+        return self.right + 18
+
+    @property
+    def edge(self) -> float:
+        """Return the right edge of all content."""
+        return self.width - 28
+
+    @property
+    def start(self) -> float:
+        """Return the left edge of the first word."""
+        return max(self.left, self.columns[0] - self.word_width / 2)
+
+    @property
+    def end(self) -> float:
+        """Return the right edge of the last word."""
+        return min(self.right, self.columns[-1] + self.word_width / 2)
+
+    @property
+    def grid_box(self) -> Box:
+        """Return the box round all nodes of the grid."""
+        top, bottom = self.heads[0] - 24, self.heads[-1] + 23
+        return (self.start - 6, top, self.end - self.start + 12, bottom - top)
+
+    @property
+    def words_box(self) -> Box:
+        """Return the box round the words and their positions."""
+        top, bottom = self.words[0], self.positions[1]
+        return (self.start - 8, top - 8, self.end - self.start + 16, bottom - top + 16)
+
+
+@lru_cache(maxsize=64)
+def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
+    """Return the layout for so many words and heads in a box of at least SMALLEST."""
+    spare = height - SMALLEST[1]
+    top = 0.3 * spare  # everything above the grid moves down by this
+    left, right = 256.0, width - 372
+    pitch = (right - left) / tokens
+    detail: Literal["full", "middle", "low"]
+    detail = "full" if pitch >= 90 else "middle" if pitch >= 43 else "low"
+    word_width = min(118.0, pitch - 22) if detail == "full" else pitch - 6
+    if detail == "full" and tokens > 1:
+        step = (right - left - word_width) / (tokens - 1)
+        columns = tuple(left + word_width / 2 + i * step for i in range(tokens))
+        if tokens < 5:  # keep few words near each other: the chain is read as a chain
+            step = min(step, 160.0)
+            start = (left + right) / 2 - step * (tokens - 1) / 2
+            columns = tuple(start + i * step for i in range(tokens))
+    else:
+        step = pitch
+        columns = tuple(left + pitch * (i + 0.5) for i in range(tokens))
+    node_y, node_r, words, strip = {
+        "full": (168.0, 35.0, (240.0, 270.0), None),
+        "middle": (160.0, min(20.0, pitch * 0.42), (226.0, 271.0), None),
+        "low": (189.0, min(6.5, pitch * 0.32), (202.0, 272.0), (left, 112.0, right - left, 64.0)),
+    }[detail]
+    if strip is not None:
+        strip = (strip[0], strip[1] + top, strip[2], strip[3])
+    first, last = 335.0 + top, 505.0 + 0.9 * spare
+    rows = tuple(
+        first + (last - first) * (h / (heads - 1) if heads > 1 else 0.5) for h in range(heads)
+    )
+    row_pitch = (last - first) / max(heads - 1, 1)
+    foot = height - 97
+    neck_y = node_y + top
+    answer_y = 546 + 0.9 * spare
+    return Layout(
+        width=width, height=height, detail=detail, left=left, right=right, pitch=step,
+        columns=columns, node_y=node_y + top, node_r=node_r, strip=strip,
+        words=(words[0] + top, words[1] + top), word_width=word_width,
+        positions=(275 + top, 301 + top), heads=rows,
+        grid_r={"full": 9.5, "middle": 8.0, "low": min(5.0, pitch * 0.26)}[detail],
+        bend=min(24.0, row_pitch * 0.5),
+        concat=(left, 555 + 0.9 * spare, right - left, 30),
+        rest=(width - 358, answer_y + 3, 146, 52),
+        chain_answer=(width - 192, neck_y - 41, 164, 82),
+        grid_answer=(width - 192, answer_y - 8, 164, 82),
+        context=(right + 37, 85 + top, 96, 14), neck=(right + 37, neck_y - 7, 96, 14),
+        foot=foot,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GridState:
+    """Which block of the grid is on the stage, and how far it has come (0: not begun)."""
+
+    block: int
+    phase: int
+    running: bool
+
+
+def grid_state(trace: Trace, tick: int, layer: int | None) -> GridState:
+    """Return what the grid shows at a tick: the running block, or the chosen one when all are."""
+    if tick >= trace.last_tick:
+        chosen = trace.facts.layers - 1 if layer is None else layer
+        return GridState(min(chosen, trace.facts.layers - 1), REST, False)
+    _, _, rest = trace.stage_at[tick].name.partition("blocks.")
+    if not rest:
+        return GridState(0, 0, False)
+    block, _, kind = rest.partition(".")
+    return GridState(int(block), GRID_KINDS.index(kind) + 1, True)
+
+
+def asking(pair: Pair, view: View) -> int:
+    """Return which word asks in the grid: the chosen one, or else the hidden word."""
+    return pair.grid.hidden if view.query is None else min(view.query, len(pair.tokens) - 1)
+
+
+def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
+    """Return the box on the stage where an element of the traces is drawn, or None."""
+    if name.startswith("ask:"):
+        return word_box(int(name[4:]), place)
+    found = pair.find(name)
+    if found is None:
+        return None
+    trace, step, index = found
+    part = step.name
+    if trace.facts.kind == "chain":
+        if part.startswith(("rnn.h.", "rnn.r.", "rnn.a.", "rnn.x.")):
+            t = int(part.rpartition(".")[2])
+            r = place.node_r
+            if not 1 <= t <= len(place.columns):
+                return None
+            return (place.columns[t - 1] - r, place.node_y - r, 2 * r, 2 * r)
+        if part == "attn.pattern" and index:
+            return _weight_box(index[0], place)
+        if part == "attn.context":
+            return place.context
+        return place.chain_answer if part.startswith("answer.") else None
+    if part == "embed.positions" and index:
+        half = min(place.word_width / 2, place.pitch / 2 - 1)
+        top, bottom = place.positions
+        return (place.columns[index[0]] - half, top, 2 * half, bottom - top)
+    if ".attn." in part and len(index) >= 2:
+        r = place.grid_r
+        return (place.columns[index[1]] - r, place.heads[index[0]] - r, 2 * r, 2 * r)
+    if part.endswith(".attn.out"):
+        return place.concat
+    if part.endswith(".x"):
+        return place.rest if part.startswith("blocks.") else None
+    return place.grid_answer if part.startswith("answer.") else None
+
+
+def word_box(i: int, place: Layout) -> Box:
+    """Return the box of a word."""
+    half = place.word_width / 2 if place.detail == "full" else place.pitch / 2 - 1
+    top, bottom = place.words
+    return (place.columns[i] - half, top, 2 * half, bottom - top)
+
+
+def _weight_box(i: int, place: Layout) -> Box:
+    y = place.node_y + place.node_r + 6
+    return (place.columns[i] + 2, y, min(44.0, place.pitch - 4), 20)
+
+
+def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
+    """Return where that stands which the hovered element reads."""
+    found = pair.find(hovered)
+    if found is None:
+        return []
+    trace, step, index = found
+    side = trace.facts.kind
+    words = range(len(place.columns))
+    if side == "chain":
+        if step.name.startswith("rnn.h."):
+            t = int(step.name.rpartition(".")[2])
+            before = place_of(pair, f"chain:rnn.h.{t - 1}", place) if t > 1 else None
+            return [box for box in (before, word_box(t - 1, place)) if box is not None]
+        if step.name in ("attn.pattern", "attn.context"):
+            states = [place_of(pair, f"chain:rnn.h.{i + 1}", place) for i in words]
+            kept = index[0] if step.name == "attn.pattern" and index else None
+            return [
+                box for i, box in enumerate(states)
+                if box is not None and (kept is None or i in (kept, len(words) - 1))
+            ]  # fmt: skip
+        if step.name.startswith("answer."):
+            context = [place.context] if trace.facts.attention else []
+            return [around(place.neck, 1), *context]
+        return []
+    if step.name == "embed.positions":
+        return []
+    if ".attn." in step.name and len(index) >= 2:
+        head, query = index[0], index[1]
+        if step.name.endswith(".q"):
+            top, bottom = place.positions
+            return [word_box(query, place)]
+        keys = words if len(index) == 2 else (index[2],)
+        r = place.grid_r
+        y = place.heads[head]
+        return [(place.columns[k] - r, y - r, 2 * r, 2 * r) for k in {*keys, query}]
+    if step.name.endswith(".attn.out"):
+        return [around(place.grid_box, -4)]
+    if step.name.startswith("blocks.") and step.name.endswith(".x"):
+        return [place.concat]
+    return [place.rest] if step.name.startswith("answer.") else []
+
+
+def around(box: Box, pad: float) -> Box:
+    """Return a box that is ``pad`` px larger on every side."""
+    x, y, width, height = box
+    return (x - pad, y - pad, width + 2 * pad, height + 2 * pad)
