@@ -172,7 +172,8 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(0, f"unrolled {version()}\n")
+        print(f"unrolled {version()}")
+        parser.exit()
 
 
 def _tick(text: str) -> float:
