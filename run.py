@@ -326,6 +326,7 @@ def test(arguments: list[str]) -> int:
     folder = os.path.dirname(PYTHON)
     checks = {
         "ruff": [os.path.join(folder, "ruff"), "check", "."],
+        "ruff format": [os.path.join(folder, "ruff"), "format", "--check", "."],
         "mypy": [PYTHON, "-m", "mypy"],
         "import-linter": [os.path.join(folder, "lint-imports"), "--no-cache"],
     }
