@@ -4,10 +4,10 @@ A small grammar writes sentences of 3 to 32 words. Every animal, person and thin
 own, so that the hidden verb of "the cat that slept ___" can be guessed from the noun *cat* (purr)
 and from its number (purrs), however many words stand between them:
 
-    sentence  = clause (conjunction clause)*
+    sentence  = clause [conjunction clause]
     clause    = subject modifiers [adverb] verb rest
     subject   = determiner [adjective] noun                    singular or plural
-    modifiers = [preposition noun phrase] [relative clause]
+    modifiers = [preposition noun phrase [preposition noun phrase]] [relative clause]
     relative  = that slept | that chased the dogs              subject relative
               | that the teacher likes                         object relative
     verb rest = purrs [adverb | preposition noun phrase]       own verb 85 %, a general one 15 %
@@ -85,7 +85,10 @@ FRAMES = {  # chance of: intransitive, transitive, copula
     "person": (0.70, 0.15, 0.15),
     "thing": (0.80, 0.00, 0.20),
 }
-CLAUSES = (0.76, 0.14, 0.06, 0.04)  # chance of 1, 2, 3, 4 clauses, as far as there is room
+TWO_CLAUSES = 0.25  # chance of a second clause in a usual sentence; a rich one always has it
+RICH = 0.05  # chance of a rich sentence, which is what sentences of 25 to 32 words are
+# Chance of a first preposition, of a second behind the first, and of a relative clause.
+USUAL_MODIFIERS, RICH_MODIFIERS = (0.3, 0.25, 0.45), (0.9, 0.7, 0.9)
 SUBJECT, PREDICATE = 3, 5  # the most words of a bare subject; of a verb with what belongs to it
 
 
@@ -206,30 +209,32 @@ def best_accuracy() -> float:
 
 
 def _sentence(rng: random.Random) -> Example:
-    wanted = rng.choices((1, 2, 3, 4), CLAUSES)[0]
     words: list[str] = []
-    asked: list[tuple[int, int, bool, float]] = []
-    for clause in range(wanted):
-        room = LONGEST - len(words) - (clause > 0)
-        if room < SUBJECT + PREDICATE:
-            break
-        if clause:
-            words.append(rng.choice(CONJUNCTIONS))
-        asked.append(_clause(rng, words, room))
+    rich = rng.random() < RICH
+    modifiers = RICH_MODIFIERS if rich else USUAL_MODIFIERS
+    asked = [_clause(rng, words, LONGEST, modifiers)]
+    if rich or rng.random() < TWO_CLAUSES:
+        words.append(rng.choice(CONJUNCTIONS))
+        asked.append(_clause(rng, words, LONGEST - len(words), modifiers))
     return Example(tuple(words), *rng.choice(asked))
 
 
-def _clause(rng: random.Random, words: list[str], room: int) -> tuple[int, int, bool, float]:
+def _clause(
+    rng: random.Random, words: list[str], room: int, modifiers: tuple[float, ...]
+) -> tuple[int, int, bool, float]:
     """Append a clause of at most ``room`` words; return its verb, subject, number and best."""
     room -= SUBJECT + PREDICATE  # what is left for modifiers
     kind = rng.choice(KINDS)
     noun, many = _noun_phrase(rng, words, kind, adjective=0.3)
     subject = len(words) - 1
-    if room >= 4 and rng.random() < 0.3:
+    *prepositions, relative = modifiers
+    for chance in prepositions:
+        if room < 4 or rng.random() >= chance:
+            break
         before = len(words)
         _prepositional(rng, words)
         room -= len(words) - before
-    if room >= 5 and rng.random() < 0.45:
+    if room >= 5 and rng.random() < relative:
         _relative(rng, words, kind)
     if rng.random() < 0.1:
         words.append(rng.choice(BEFORE_VERB))

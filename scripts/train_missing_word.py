@@ -53,7 +53,8 @@ class Recipe:
     rate: float
     seed: int = 0
     attention_dropout: float = 0.0
-    sharpen: float = 0.0  # weight of the patterns' entropy in the loss
+    sharpen: float = 0.0  # weight in the loss of the patterns' entropy
+    disagree: float = 0.0  # weight in the loss of how much heads of a block look at the same words
 
 
 def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) -> Recipe:
@@ -87,7 +88,7 @@ RECIPES = {
             heads=5,
             layers=2,
             mlp=160,
-            position_scale=0.5,
+            position_scale=1.0,
         ),
         steps=10000,
         rate=3e-3,
@@ -110,8 +111,8 @@ class Chain(nn.Module):  # type: ignore[misc]
         self.W_a = nn.Parameter(torch.randn(d, d) / d) if config.attention else None
         self.combine = nn.Linear(2 * d if config.attention else d, e)
 
-    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and the entropy of the weights over the states."""
+    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, the entropy of the weights over the states, and no overlap of heads."""
         states, _ = self.rnn(self.E[ids])  # (batch, token, hidden)
         last = (ids != PADDING).sum(1) - 1
         y = states[torch.arange(len(ids)), last]
@@ -121,7 +122,7 @@ class Chain(nn.Module):  # type: ignore[misc]
             weights = scores.masked_fill(ids == PADDING, -torch.inf).softmax(-1)
             entropy = -(weights * (weights + 1e-9).log()).sum(-1).mean()
             y = torch.cat([y, torch.einsum("bt,bth->bh", weights, states)], -1)
-        return torch.tanh(self.combine(y)) @ self.E.T, entropy
+        return torch.tanh(self.combine(y)) @ self.E.T, entropy, y.new_zeros(())
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """Return the parameters as the engine names and shapes them."""
@@ -163,14 +164,19 @@ class Grid(nn.Module):  # type: ignore[misc]
         table = sinusoidal(tasks.LONGEST, config.width) * config.position_scale
         self.register_buffer("P", torch.tensor(table, dtype=torch.float32))
 
-    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and the mean entropy of the patterns."""
+    def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, the mean entropy of the patterns, and how much the heads overlap.
+
+        The overlap of two heads is the product of their weights, summed over the keys; its mean
+        over pairs of heads is Li et al.'s disagreement on attended positions ("Multi-head attention
+        with disagreement regularization", 2018, section 3.2) but for the sign.
+        """
         B, T = ids.shape
         heads = self.config.heads
         x = self.E[ids] + self.P[:T]
         counts = ids != PADDING
         padding = ~counts[:, None, None]
-        entropies = []
+        entropies, overlaps = [], []
 
         def split(y: Tensor) -> Tensor:
             return y.view(B, T, heads, -1).transpose(1, 2)
@@ -184,12 +190,16 @@ class Grid(nn.Module):  # type: ignore[misc]
             scores = q @ k.transpose(-1, -2) / math.sqrt(k.shape[-1])
             pattern = scores.masked_fill(padding, -torch.inf).softmax(-1)
             entropy = -(pattern * (pattern + 1e-9).log()).sum(-1).mean(1)  # (batch, query)
-            entropies.append(entropy.mean() if len(entropy[0]) == 1 else entropy[counts].mean())
+            twice = pattern.sum(1).square().sum(-1) - pattern.square().sum((1, 3))  # every pair
+            some = counts if len(entropy[0]) > 1 else torch.ones_like(entropy, dtype=torch.bool)
+            entropies.append(entropy[some].mean())
+            overlaps.append(twice[some].mean() / (heads * (heads - 1)))
             if self.dropout and self.training:
                 pattern = F.dropout(pattern, self.dropout)
             x = x + block.o((pattern @ v).transpose(1, 2).reshape(B, -1, self.config.width))
             x = x + block.w_out(F.gelu(block.w_in(block.norm2(x)), approximate="tanh"))
-        return self.norm(x[:, 0]) @ self.E.T, torch.stack(entropies).mean()
+        logits = self.norm(x[:, 0]) @ self.E.T
+        return logits, torch.stack(entropies).mean(), torch.stack(overlaps).mean()
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """Return the parameters as the engine names and shapes them."""
@@ -244,16 +254,17 @@ def train(recipe: Recipe, *, steps: int, seed: int) -> dict[str, np.ndarray]:
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.0)
     started, mean = time.process_time(), 0.0
     for step, (ids, hidden, answers) in enumerate(islice(batches(seed), steps)):
-        # Warm-up, then constant, then from 60 % of the steps on linearly down to 5 %.
+        # Warm-up, then constant, then from 60 % of the steps on linearly down to 5 %; what is asked
+        # of the patterns goes down alike, so that the answers have the last word.
         done = step / steps
         rate = min(1.0, (step + 1) / WARM_UP) * min(1.0, 1 - 0.95 * (done - 0.6) / 0.4)
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * rate
-        logits, entropy = net(ids, hidden)
+        logits, entropy, overlap = net(ids, hidden)
         loss = F.cross_entropy(logits, answers)
         mean += 0.01 * (loss.item() - mean)
         optimiser.zero_grad()
-        (loss + recipe.sharpen * entropy).backward()
+        (loss + rate * (recipe.sharpen * entropy + recipe.disagree * overlap)).backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         if (step + 1) % 1000 == 0:
@@ -310,7 +321,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--out", type=Path, default=Path("assets/models"))
-    for name in ("rate", "attention-dropout", "sharpen"):
+    for name in ("rate", "attention-dropout", "sharpen", "disagree"):
         parser.add_argument(f"--{name}", type=float)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -49,17 +49,11 @@ def test_a_form_of_a_verb_has_one_number() -> None:
     assert len(NUMBER) == 2 * len(bases) + 2
 
 
-def test_sentences_have_3_to_32_words_and_reach_both_ends(many: list[Example]) -> None:
-    lengths = {len(example.words) for example in many}
-    assert min(lengths) == 3
-    assert max(lengths) in (31, 32)
-
-
-def test_with_as_many_clauses_as_fit_no_sentence_is_longer_than_32_words(
-    monkeypatch: pytest.MonkeyPatch,
+def test_sentences_of_every_length_from_3_to_32_are_written_and_of_no_other(
+    many: list[Example],
 ) -> None:
-    monkeypatch.setattr(tasks, "CLAUSES", (0.0, 0.0, 0.0, 1.0))
-    assert max(len(example.words) for example in islice(examples(1), 20_000)) == 32
+    lengths = {len(example.words) for example in many}
+    assert lengths == set(range(3, 33))
 
 
 def test_the_same_seed_writes_the_same_sentences() -> None:
@@ -150,9 +144,12 @@ def test_the_best_of_each_sentence_is_what_its_context_counts(many: list[Example
     for example in many:
         best[_context(example)].add(example.best)
         verbs[_context(example)][example.words[example.verb]] += 1
-    for context, counted in verbs.items():
+    often = {context: counted for context, counted in verbs.items() if counted.total() >= 300}
+    assert len(often) >= 100
+    for context, counted in often.items():
         (said,) = best[context]
-        assert counted.most_common(1)[0][1] / counted.total() == pytest.approx(said, abs=0.17)
+        # Four standard deviations of a share of 300 draws.
+        assert counted.most_common(1)[0][1] / counted.total() == pytest.approx(said, abs=0.115)
 
 
 def test_the_mean_best_of_many_sentences_is_the_best_accuracy(many: list[Example]) -> None:
