@@ -64,7 +64,7 @@ def bounds(shape: Shape) -> Box | None:
         ys = [v for command in shape.commands for v in command[2::2]]
         if not xs:
             return None
-        box = (min(xs), min(ys), max(xs), max(ys))  # type: ignore[type-var, assignment]
+        box = (min(xs), min(ys), max(xs), max(ys))
     else:
         box = (shape.x, shape.y, shape.x + shape.width, shape.y + shape.height)
     return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)

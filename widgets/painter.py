@@ -89,30 +89,19 @@ class Painter:
             Whether the picture is settled: everything is shown as it is, and what is about to fade
             in is ready. If not, paint again.
         """
+        if painter.paintEngine().type() != QPaintEngine.Type.Raster:
+            paint_once(picture, painter, scale)
+            return True
         register_fonts()
         _prepare(painter)
-        world = painter.worldTransform()
-        if painter.paintEngine().type() != QPaintEngine.Type.Raster:
-            painter.save()
-            painter.scale(scale, scale)
-            _background(picture, painter)
-            _draw(picture.shapes, painter, _Target(scale, vector=True))
-            painter.restore()
-            return True
-
-        # Images are laid on whole device px, so the picture's corner has to be on one.
-        ratio = painter.device().devicePixelRatioF()
-        left, top = round(world.dx() * ratio), round(world.dy() * ratio)
-        device_scale = scale * world.m11() * ratio
-        device = QTransform(1 / ratio, 0, 0, 1 / ratio, left / ratio, top / ratio)
-        target = _Target(device_scale, device=device)
+        target = _target(painter, scale)
         painter.save()
         painter.setWorldTransform(target.transform())
         _background(picture, painter)
-        self._fill(picture, device_scale, budget_seconds)
+        self._fill(picture, target.scale, budget_seconds)
         settled = self._lay(picture.shapes, painter, target)
         painter.restore()
-        self._trim(picture, device_scale)
+        self._trim(picture, target.scale)
         return settled
 
     def _fill(self, picture: Picture, scale: float, budget: float | None) -> None:
@@ -180,6 +169,29 @@ class _Target:
     def transform(self) -> QTransform:
         """Return the transform from the picture to the painter."""
         return QTransform.fromScale(self.scale, self.scale) * self.device
+
+
+def _target(painter: QPainter, scale: float) -> _Target:
+    """Return what a painter paints on. Vector output has real numbers, a screen has device px."""
+    if painter.paintEngine().type() != QPaintEngine.Type.Raster:
+        return _Target(scale, device=painter.worldTransform(), vector=True)
+    # Images are laid on whole device px, so the picture's corner has to be on one.
+    world, ratio = painter.worldTransform(), painter.device().devicePixelRatioF()
+    left, top = round(world.dx() * ratio), round(world.dy() * ratio)
+    device = QTransform(1 / ratio, 0, 0, 1 / ratio, left / ratio, top / ratio)
+    return _Target(scale * world.m11() * ratio, device=device)
+
+
+def paint_once(picture: Picture, painter: QPainter, scale: float = 1.0) -> None:
+    """Paint a picture with its top left corner at the painter's origin, and keep nothing."""
+    register_fonts()
+    _prepare(painter)
+    target = _target(painter, scale)
+    painter.save()
+    painter.setWorldTransform(target.transform())
+    _background(picture, painter)
+    _draw(picture.shapes, painter, target)
+    painter.restore()
 
 
 class _Raster:
@@ -528,8 +540,9 @@ def text_outline(text: Text) -> QPainterPath:
             letters.addPath(raw.pathForGlyph(glyph).translated(place))
     factor = text.size / SHAPING_SIZE
     left = -width * {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
-    place = QTransform.fromTranslate(text.x, text.y)
-    place = QTransform().rotate(text.rotate) * place
-    return (QTransform.fromTranslate(left, 0) * QTransform.fromScale(factor, factor) * place).map(
-        letters
-    )
+    placed = QTransform()
+    placed.translate(text.x, text.y)
+    placed.rotate(text.rotate)
+    placed.scale(factor, factor)
+    placed.translate(left, 0.0)
+    return placed.map(letters)
