@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
 CHAPTERS = ("rnn-transformer",)
 LEAST_PX, MOST_PX = 64, 16_384  # of a side of a figure
-MOST_PIXELS = 2**27  # of a PNG, half a GiB while it is painted
 
 EXAMPLES = """examples:
   unrolled                                       open the window
@@ -236,19 +235,10 @@ def _figure(given: argparse.Namespace) -> int:
             f"Every tick needs a file of its own and {given.output!r} names one; "
             "write {tick} into the name, such as tick-{tick}.svg."
         )
-    width, height = given.size
-    png = given.output.lower().endswith(".png")
-    if png and width * height * given.scale**2 > MOST_PIXELS:
-        raise UsageError(
-            f"A PNG of {width} x {height} px at scale {given.scale:g} would have more than "
-            f"{MOST_PIXELS // 10**6} million pixels; take a smaller scale, or .svg or .pdf."
-        )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"  # a figure never needs a display
 
     from app import compute, export
     from widgets import captions, theme
-    from widgets.geometry import fit
-    from widgets.scenes import SCENES
     from widgets.view import View
 
     export.check(Path(given.output))
@@ -266,16 +256,14 @@ def _figure(given: argparse.Namespace) -> int:
     ):
         if number is not None and number > most:
             raise UsageError(f"There is no {name} {number}; give one from 1 to {most}.")
-    # The scene is laid out in a box of the figure's shape, and the box is scaled to its size.
-    box_width, box_height, _ = fit(width, height, least_scale=0.0)
+    width, height = given.size
     view = View(
-        width=box_width,
-        height=box_height,
+        width=width,
+        height=height,
         theme=theme.load(given.theme),
         captions=captions.load("en"),
         query=None if given.query is None else given.query - 1,
         layer=None if given.layer is None else given.layer - 1,
-        controls=False,
     )
     for note in made.notes:
         print(note, file=sys.stderr)
@@ -283,7 +271,7 @@ def _figure(given: argparse.Namespace) -> int:
     digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
-        picture = SCENES[given.chapter](pair, float(tick), view)
+        picture = compute.still(pair, float(tick), view, given.size)
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
                      text=given.svg_text)  # fmt: skip
         print(name)

@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import weights
 from engine.models import Model, depth_at, run
 from engine.ops import Ops
 from engine.tokens import Sentence, read_sentence
 from engine.trace import Pair, Trace
+
+if TYPE_CHECKING:
+    from widgets.picture import Picture
+    from widgets.view import View
+
+if TYPE_CHECKING:
+    from widgets.picture import Picture
+    from widgets.view import View
 
 DEFAULT_TEXT = "the cat that slept ___"
 DEFAULT_PAIR = ("rnn", "transformer")
@@ -99,6 +107,19 @@ def split_pair(ids: str) -> tuple[str, str]:
             f"plus, such as {'+'.join(DEFAULT_PAIR)}."
         )
     return chain, grid
+
+
+def still(pair: Pair, tick: float, view: View, size: tuple[int, int] = (1600, 900)) -> Picture:
+    """Return what the stage shows, as a figure of this shape: nothing to click, nothing hovered.
+
+    The scene is laid out in a box of that shape, which whoever writes it scales to ``size``.
+    """
+    from widgets.geometry import fit
+    from widgets.scenes import SCENES
+
+    width, height, _ = fit(*size, least_scale=0.0)
+    bare = replace(view, width=width, height=height, hovered="", selected="", controls=False)
+    return SCENES["rnn-transformer"](pair, tick, bare)
 
 
 @lru_cache(maxsize=32)
@@ -227,3 +248,21 @@ def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:
 def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
     chain, grid = model(chain_id), model(grid_id)
     return tuple((T, depth_at(chain, T), depth_at(grid, T)) for T in LENGTHS)
+
+
+def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600, 900)) -> Picture:
+    """Return the stage as it goes into a file: laid out for its size, without switches.
+
+    Parameters
+    ----------
+    view
+        Theme, words and what is chosen; its box is replaced.
+    size
+        Width and height of the file in px, whose shape the box takes.
+    """
+    from widgets.geometry import fit
+    from widgets.scenes import SCENES
+
+    width, height, _ = fit(*size, least_scale=0.0)
+    shown = replace(view, width=width, height=height, controls=False, hovered="", selected="")
+    return SCENES["rnn-transformer"](pair, float(tick), shown)

@@ -16,6 +16,9 @@ from engine import weights
 from engine.models import Config, Model, depth_at, initialise
 from engine.tokens import SentenceError
 from engine.weights import WeightsError
+from widgets import captions, theme
+from widgets.hit import named
+from widgets.view import View
 
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "slept", "purrs")
 CHAIN = Config(kind="chain", words=8, embedding=4, width=3, cell="elman", attention=True)
@@ -135,6 +138,19 @@ def test_what_is_no_pair_is_refused(ids: str) -> None:
 
 def test_a_pair_is_two_ids() -> None:
     assert split_pair("rnn+transformer") == ("rnn", "transformer")
+
+
+def test_a_still_has_the_figure_s_shape_and_nothing_to_click() -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    view = View(width=1200, height=900, theme=theme.load("light"), captions=captions.load(),
+                hovered="chain:rnn.h.1", selected="chain:rnn.h.2")  # fmt: skip
+    wide = compute.still(pair, 3, view, (3200, 1600))
+    assert wide.width / wide.height == pytest.approx(2)
+    names = {name for name, _, _ in named(wide)}
+    assert "chain:rnn.h.3" in names
+    assert not {name for name in names if name.startswith(("hide:", "toggle:", "layer:"))}
+    plain = replace(view, hovered="", selected="")
+    assert compute.still(pair, 3, plain, (3200, 1600)) == wide
 
 
 def test_a_trace_as_data_says_of_every_step_what_the_interface_names() -> None:

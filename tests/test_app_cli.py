@@ -1,0 +1,307 @@
+"""The command line as a user meets it: answers on one stream, one sentence on the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import compute
+from app.__main__ import main, version
+from engine.trace import load
+from engine.weights import WeightsError
+
+ROOT = Path(__file__).parents[1]
+TEXT = "the cat that slept ___"
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    """Return the one sentence with which a call ends."""
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err.strip()
+
+
+def figure(*arguments: str) -> tuple[str, ...]:
+    return ("figure", "rnn-transformer", "--text", TEXT, *arguments)
+
+
+# ---- help and version --------------------------------------------------------------------------
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"unrolled {project['version']}\n"
+    assert version() == project["version"]
+
+
+@pytest.mark.parametrize("command", [[], ["figure"], ["trace"]])
+def test_help_has_examples(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert 'unrolled figure rnn-transformer --text "the cat that slept ___" --tick 3' in out
+
+
+def test_help_and_version_need_no_numpy_and_no_qt() -> None:
+    code = (
+        "import sys; from app.__main__ import main; main(['--help']); main(['--version']); "
+        "main(['figure']); print(sorted({'numpy', 'PySide6', 'engine'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+                          timeout=60, check=True)  # fmt: skip
+    assert done.stdout.endswith("[]\n")
+
+
+# ---- wrong arguments ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["bogus"], "invalid choice: 'bogus'"),
+        (["--bogus"], "nrecognized arguments: --bogus"),
+        (["figure"], "required: CHAPTER"),
+        (["figure", "rnn-transformer"], "required: -o/--output"),
+        (["figure", "chapter-9", "-o", "x.svg"], "invalid choice: 'chapter-9'"),
+        (["trace"], "required: --model"),
+        (figure("-o", "x.svg", "--size", "0x900"), "'0x900' is no size"),
+        (figure("-o", "x.svg", "--size", "0x0"), "'0x0' is no size"),
+        (figure("-o", "x.svg", "--size", "1000000x1000000"), "'1000000x1000000' is no size"),
+        (figure("-o", "x.svg", "--size", "1600"), "'1600' is no size"),
+        (figure("-o", "x.svg", "--size", "-1x9"), "--size"),
+        (figure("-o", "x.svg", "--size", "٣٠٠x٣٠٠"), "is no size"),
+        (figure("-o", "x.svg", "--scale", "0"), "'0' is no scale"),
+        (figure("-o", "x.svg", "--scale", "nan"), "'nan' is no scale"),
+        (figure("-o", "x.svg", "--scale", "1e9"), "'1e9' is no scale"),
+        (figure("-o", "x.svg", "--tick", "soon"), "'soon' is no tick"),
+        (figure("-o", "x.svg", "--tick", "-1"), "tick"),
+        (figure("-o", "x.svg", "--tick", "inf"), "'inf' is no tick"),
+        (figure("-o", "x.svg", "--tick", "nan"), "'nan' is no tick"),
+        (figure("-o", "x.svg", "--tick", "99"), "Tick 99 lies behind the last, 13"),
+        (figure("-o", "x.svg", "--tick", "1", "--every-tick"), "not allowed with argument"),
+        (figure("-o", "x.svg", "--every-tick"), "write {tick} into the name"),
+        (figure("-o", "x.svg", "--layer", "0"), "'0' is no number from 1"),
+        (figure("-o", "x.svg", "--layer", "3"), "There is no layer 3; give one from 1 to 2."),
+        (figure("-o", "x.svg", "--query", "6"), "There is no query 6; give one from 1 to 5."),
+        (figure("-o", "x.svg", "--theme", "pink"), "invalid choice: 'pink'"),
+        (figure("-o", "x.svg", "--svg-text", "no"), "invalid choice: 'no'"),
+        (figure("-o", "x.svg", "--scale", "16"), "each side must be"),
+        (figure("-o", "x.gif"), "ends in '.gif'"),
+        (figure("-o", "x"), "has no ending"),
+        (figure("-o", "nowhere/x.svg"), "There is no folder 'nowhere'"),
+        (["figure", "rnn-transformer", "--text", "", "-o", "x.svg"], "There is no word to read"),
+        (figure("-o", "x.svg", "--model", "rnn"), "is no pair of models"),
+        (figure("-o", "x.svg", "--model", "rnn+rnn"), "rnn is no Transformer"),
+        (figure("-o", "x.svg", "--model", "../x+transformer"), "There is no model '../x'"),
+        (figure("-o", "x.png", "--size", "12000x12000"), "million pixels"),
+        (["trace", "--model", "nobody", "--text", TEXT], "There is no model 'nobody'"),
+        (["trace", "--model", "rnn", "-o", "x.txt"], "A trace is saved as .npz"),
+        (["trace", "--model", "rnn", "--text", ""], "There is no word to read"),
+        (["trace", "--model", "rnn", "--text", " \n\x00"], "There is no word to read"),
+        (["models", "--yaml"], "nrecognized arguments: --yaml"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_sentence_and_2(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert problem in said(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_model_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(id: str) -> None:
+        raise WeightsError("rnn.safetensors cannot be used because it is cut off.")
+
+    monkeypatch.setattr(compute, "model", damaged)
+    assert "because it is cut off" in said(capsys, "trace", "--model", "rnn")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (KeyError("x"), "Unrolled stopped because of an error of its own (KeyError: 'x')"),
+        (MemoryError(), "There is not enough memory for this"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (ImportError("libEGL.so.1: cannot open shared object file"), "libegl1"),
+    ],
+)
+def test_no_traceback_reaches_a_user(
+    error: Exception, sentence: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(compute, "make_trace", fail)
+    monkeypatch.setattr("app.display.missing_libraries", lambda plugin: ())
+    assert sentence in said(capsys, "trace", "--model", "rnn", code=1)
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_DEBUG", "1")
+    with pytest.raises(WeightsError):
+        main(["trace", "--model", "nobody"])
+
+
+# ---- figures -----------------------------------------------------------------------------------
+
+
+def test_a_figure_is_as_large_as_was_asked_for(tmp_path: Path) -> None:
+    svg, png, pdf = (tmp_path / f"figure.{ending}" for ending in ("svg", "png", "pdf"))
+    for path in (svg, png, pdf):
+        arguments = figure("--tick", "3", "--size", "800x600", "--scale", "1.5", "-o", str(path))
+        assert main(arguments) == 0
+    root = ElementTree.parse(svg).getroot()
+    assert (root.get("width"), root.get("height")) == ("1200", "900")
+    assert struct.unpack(">II", png.read_bytes()[16:24]) == (1200, 900)
+    assert b"/MediaBox [0 0 900" in pdf.read_bytes()  # in points, 72 an inch
+    assert sorted(tmp_path.iterdir()) == sorted([svg, png, pdf])
+
+
+def test_a_figure_has_real_text_with_the_names_of_tensors(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "figure.svg"
+    assert main(figure("-o", str(path))) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    text = path.read_text(encoding="utf-8")
+    for word in TEXT.split()[:-1]:
+        assert f">{word}</" in text
+    assert "chain:rnn.h.3" in text
+    assert "grid:blocks.1.attn.pattern" in text
+
+
+def test_the_same_figure_is_the_same_bytes_in_both_light_and_dark(tmp_path: Path) -> None:
+    made: dict[str, str] = {}
+    for name, theme in (("a", "light"), ("b", "light"), ("c", "dark")):
+        path = tmp_path / f"{name}.svg"
+        assert main(figure("--tick", "2", "--theme", theme, "-o", str(path))) == 0
+        # Measured times are of each run; all else is the same.
+        made[name] = re.sub(r"[\d.]+\u00a0[mµn]?s", "TIME", path.read_text(encoding="utf-8"))
+    assert made["a"] == made["b"]
+    assert made["a"] != made["c"]
+
+
+def test_every_tick_is_a_file_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(figure("--every-tick", "-o", str(tmp_path / "tick-{tick}.svg"))) == 0
+    names = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert names == [f"tick-{tick:02d}.svg" for tick in range(14)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_the_asking_word_and_the_layer_change_the_figure(tmp_path: Path) -> None:
+    made = set()
+    for options in ((), ("--query", "2"), ("--layer", "1")):
+        path = tmp_path / "figure.svg"
+        assert main(figure(*options, "-o", str(path))) == 0
+        made.add(re.sub(r"[\d.]+\u00a0[mµn]?s", "TIME", path.read_text(encoding="utf-8")))
+    assert len(made) == 3
+
+
+def test_what_was_changed_in_the_text_is_said_beside_a_figure(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "figure.svg"
+    text = "The cat " * 40 + "___"
+    assert main(["figure", "rnn-transformer", "--text", text, "-o", str(path)]) == 0
+    err = capsys.readouterr().err
+    assert "Of 81 words the 32 that end with the blank are read." in err
+    assert "Capitals are read as small letters." in err
+
+
+def test_a_figure_needs_no_display(tmp_path: Path) -> None:
+    environ = {key: value for key, value in os.environ.items()
+               if key not in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")}  # fmt: skip
+    path = tmp_path / "figure.png"
+    done = subprocess.run([sys.executable, "-m", "app", *figure("-o", str(path))], cwd=ROOT,
+                          env=environ | {"DISPLAY": ":4711"}, capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert path.stat().st_size > 10_000
+
+
+# ---- traces and models -------------------------------------------------------------------------
+
+
+def test_a_trace_is_json_alone_on_its_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--model", "rnn", "--text", "The 🐈 ___", "--json"]) == 0
+    out, err = capsys.readouterr()
+    data = json.loads(out)
+    assert data["tokens"] == ["the", "🐈", "___"]
+    assert data["model"] == "rnn"
+    assert "Capitals are read as small letters." in data["notes"]
+    assert {row["tick"] for row in data["steps"]} == set(range(data["last_tick"] + 1))
+    assert err == ""
+
+
+def test_a_trace_is_saved_with_every_value(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.npz"
+    assert main(["trace", "--model", "transformer", "--text", TEXT, "-o", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert load(path).tokens == tuple(TEXT.split())
+    with np.load(path) as arrays:
+        assert arrays["blocks.1.attn.pattern"].shape == (5, 5, 5)
+
+
+def test_a_trace_for_people_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--model", "rnn", "--text", "the cat purrs"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split() == ["tick", "depth", "step", "axes", "shape", "FLOPs", "µs"]
+    assert re.search(r"^3 +\d+ +rnn\.h\.3 +hidden +16 ", out, re.MULTILINE)
+    assert "“purrs”, is hidden" in err
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "nowhere" / "trace.npz"
+    sentence = said(capsys, "trace", "--model", "rnn", "--text", TEXT, "-o", str(path))
+    assert "was not saved because" in sentence
+    assert "choose another place" in sentence
+
+
+def test_models_are_a_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    table = capsys.readouterr().out
+    assert re.search(r"^rnn +.* 16 numbers$", table, re.MULTILINE)
+    assert main(["models", "--json"]) == 0
+    rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["transformer"]["memory"] == "T × 40 numbers"
+    assert 0.5 < rows["transformer"]["held_out"]["word"] <= 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"'{sys.executable}' -m app trace --model transformer --json | head -c 10"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert len(done.stdout) == 10
+    assert done.stderr == ""
+
+
+def test_a_console_that_knows_few_characters_is_no_error() -> None:
+    environ = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-m", "app", "models"], cwd=ROOT, env=environ,
+                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 0
+    assert "T ? 40 numbers" in done.stdout
