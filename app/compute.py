@@ -109,17 +109,22 @@ def split_pair(ids: str) -> tuple[str, str]:
     return chain, grid
 
 
-def still(pair: Pair, tick: float, view: View, size: tuple[int, int] = (1600, 900)) -> Picture:
-    """Return what the stage shows, as a figure of this shape: nothing to click, nothing hovered.
+def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600, 900)) -> Picture:
+    """Return the stage as it goes into a file: laid out for its size, without switches.
 
-    The scene is laid out in a box of that shape, which whoever writes it scales to ``size``.
+    Parameters
+    ----------
+    view
+        Theme, words and what is chosen; its box is replaced.
+    size
+        Width and height of the file in px, whose shape the box takes.
     """
     from widgets.geometry import fit
     from widgets.scenes import SCENES
 
     width, height, _ = fit(*size, least_scale=0.0)
-    bare = replace(view, width=width, height=height, hovered="", selected="", controls=False)
-    return SCENES["rnn-transformer"](pair, tick, bare)
+    shown = replace(view, width=width, height=height, controls=False, hovered="", selected="")
+    return SCENES["rnn-transformer"](pair, float(tick), shown)
 
 
 @lru_cache(maxsize=32)
@@ -248,21 +253,3 @@ def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:
 def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
     chain, grid = model(chain_id), model(grid_id)
     return tuple((T, depth_at(chain, T), depth_at(grid, T)) for T in LENGTHS)
-
-
-def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600, 900)) -> Picture:
-    """Return the stage as it goes into a file: laid out for its size, without switches.
-
-    Parameters
-    ----------
-    view
-        Theme, words and what is chosen; its box is replaced.
-    size
-        Width and height of the file in px, whose shape the box takes.
-    """
-    from widgets.geometry import fit
-    from widgets.scenes import SCENES
-
-    width, height, _ = fit(*size, least_scale=0.0)
-    shown = replace(view, width=width, height=height, controls=False, hovered="", selected="")
-    return SCENES["rnn-transformer"](pair, float(tick), shown)

@@ -1,0 +1,76 @@
+"""ACTIONS: everything that a key does; shortcuts, the help sheet and the README come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that can be done: a method of the window, its keys, and the group it is listed in.
+
+    Keys are written as Qt does ("Ctrl+E"). The words are the caption ``action.<id>``.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    group: str  # "time", "stage", "window"
+    method: str
+
+
+ACTIONS = (
+    Action("play", ("Space",), "time", "toggle_play"),
+    Action("step", ("Right", "PgDown"), "time", "step"),
+    Action("back", ("Left", "PgUp"), "time", "back"),
+    Action("next_group", ("Shift+Right",), "time", "next_group"),
+    Action("previous_group", ("Shift+Left",), "time", "previous_group"),
+    Action("first", ("Home",), "time", "first"),
+    Action("last", ("End",), "time", "last"),
+    Action("faster", ("+", "="), "time", "faster"),
+    Action("slower", ("-",), "time", "slower"),
+    Action("next_element", ("Tab", "Down"), "stage", "next_element"),
+    Action("previous_element", ("Shift+Tab", "Up"), "stage", "previous_element"),
+    Action("open", ("Return", "Enter"), "stage", "open_element"),
+    Action("close", ("Backspace",), "stage", "close_element"),
+    Action("hide", ("H",), "stage", "hide_word"),
+    Action("attention", ("A",), "stage", "toggle_attention"),
+    Action("arcs", ("L",), "stage", "toggle_arcs"),
+    Action("classic", ("C",), "stage", "toggle_classic"),
+    Action("layer", ("Y",), "stage", "next_layer"),
+    Action("sentence", ("Ctrl+L",), "window", "edit_sentence"),
+    Action("export", ("Ctrl+E",), "window", "export_stage"),
+    Action("export_window", ("Ctrl+Shift+E",), "window", "export_window"),
+    Action("copy", ("Ctrl+C",), "window", "copy_stage"),
+    Action("present", ("F5", "F11"), "window", "present"),
+    Action("leave", ("Esc",), "window", "leave"),
+    Action("blank", ("B",), "window", "blank"),
+    Action("theme", ("T",), "window", "toggle_theme"),
+    Action("still", ("Ctrl+Shift+M",), "window", "toggle_still"),
+    Action("inspector", ("Ctrl+I",), "window", "toggle_inspector"),
+    Action("rail", ("Ctrl+B",), "window", "toggle_rail"),
+    Action("chapter_1", ("1",), "window", "chapter_1"),
+    Action("help", ("?",), "window", "help"),
+)
+GROUPS = ("time", "stage", "window")
+SIGNS = {
+    "Right": "→", "Left": "←", "Up": "↑", "Down": "↓", "PgDown": "PgDn", "Return": "Enter",
+    "-": "−",
+}  # fmt: skip
+
+
+def keys_as_text(action: Action) -> str:
+    """Return an action's keys for people: "→, PgDn"."""
+    shown = []
+    for key in action.keys:
+        *modifiers, last = key.split("+") if key != "+" else [key]
+        text = "+".join([*modifiers, SIGNS.get(last, last)])
+        if text not in shown and key not in ("=", "Enter"):
+            shown.append(text)
+    return ", ".join(shown)
+
+
+def markdown_table(say: object) -> str:
+    """Return the keys as the table of the README; ``say`` gives the words of a caption."""
+    assert callable(say)
+    rows = [f"| {keys_as_text(a)} | {say(f'action.{a.id}')} |" for a in ACTIONS]
+    return "\n".join(["| key | does |", "| --- | --- |", *rows])

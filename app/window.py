@@ -1,0 +1,847 @@
+"""The main window: places widgets and connects them; what they mean is elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import session as sessions
+from app.actions import ACTIONS, GROUPS, keys_as_text
+from app.background import Background, Outcome
+from app.player import SPEEDS, Player
+from widgets import captions, theme
+from widgets.canvas import Canvas
+from widgets.controls import Capsule, Choice, Field, Notice, style_sheet
+from widgets.icons import icon
+from widgets.inspector import Inspector
+from widgets.painter import register_fonts
+from widgets.transport import Transport
+from widgets.view import View
+
+if TYPE_CHECKING:
+    from app.compute import PairResult
+
+CHAPTER = "rnn-transformer"
+DEFAULT_TEXT = "the cat that slept ___"
+TYPING_MS = 250  # after the last key, what was typed is computed
+NARROW = 1280  # px: below, inspector and rail fold away
+CAPSULE_MS = 2000
+# Cell and set of the chain, as offered: id without the set's ending, caption.
+CHAINS = ("rnn", "rnn-plain", "gru", "lstm")
+SETS = ("", "-50k")
+
+
+class Window(QMainWindow):
+    """Everything that a lecturer sees and drives.
+
+    Parameters
+    ----------
+    settings
+        Where the settings lie.
+    """
+
+    def __init__(self, settings: Path) -> None:
+        super().__init__()
+        self._settings = settings
+        self.session, problem = sessions.load(settings)
+        self._say = captions.load("en")
+        self._theme = theme.load(self.session.theme)
+        self._result: PairResult | None = None
+        self._hide: int | None = None
+        self._opened: list[str] = []  # elements opened one from another, the last is shown
+        self._presenting = False
+        self._available: tuple[str, ...] = ()
+        self.player = Player(self)
+        self.background = Background(self)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(TYPING_MS)
+        self._typing.timeout.connect(self.compute)
+        self._build()
+        self._connect()
+        self._add_actions()
+        self._show_theme()
+        if problem:
+            self.notice.say(problem)
+        self._restore()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        say = self._say
+        self.setWindowTitle("Unrolled")
+        self.setMinimumSize(960, 600)
+        self.resize(1600, 900)
+        view = View(1188, 728, self._theme, say)
+        self.canvas = Canvas(view)
+        self.stage = QScrollArea()
+        self.stage.setObjectName("stage")
+        self.stage.setWidgetResizable(True)
+        self.stage.setFrameShape(QFrame.Shape.NoFrame)
+        self.stage.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.stage.setWidget(self.canvas)
+        self.empty = self._empty_state()
+        self.place = QStackedWidget()
+        self.place.addWidget(self.stage)
+        self.place.addWidget(self.empty)
+        self.notice = Notice()
+        self.transport = Transport(self._theme, say, SPEEDS)
+        self.inspector = Inspector(self._theme, say)
+        self.inspector.setFixedWidth(320)
+        self.rail = self._rail()
+        self.bar = self._bar()
+        self.capsule = Capsule(self.canvas, say)
+        middle = QVBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self.place, 1)
+        middle.addWidget(self.notice)
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addLayout(middle, 1)
+        body.addWidget(self.inspector)
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addWidget(self.bar)
+        right.addLayout(body, 1)
+        right.addWidget(self.transport)
+        whole = QWidget()
+        row = QHBoxLayout(whole)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addLayout(right, 1)
+        self.setCentralWidget(whole)
+        self._capsule_timer = QTimer(self)
+        self._capsule_timer.setSingleShot(True)
+        self._capsule_timer.setInterval(CAPSULE_MS)
+        self._capsule_timer.timeout.connect(self.capsule.hide)
+
+    def _rail(self) -> QWidget:
+        """Return the chapters that there are."""
+        rail = QWidget()
+        rail.setObjectName("rail")
+        rail.setFixedWidth(92)
+        column = QVBoxLayout(rail)
+        column.setContentsMargins(8, 14, 8, 8)
+        column.setSpacing(14)
+        self.logo = QLabel()
+        self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.logo)
+        self.chapter = QToolButton()
+        self.chapter.setObjectName("chapter")
+        self.chapter.setCheckable(True)
+        self.chapter.setChecked(True)
+        self.chapter.setIconSize(QSize(34, 34))
+        self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        self.chapter.setText(self._say("window.chapter_1"))
+        self.chapter.setToolTip(self._say("rt.title"))
+        self.chapter.setFixedSize(76, 84)
+        self.chapter.clicked.connect(self.chapter_1)
+        column.addWidget(self.chapter)
+        column.addStretch(1)
+        return rail
+
+    def _bar(self) -> QWidget:
+        """Return the bar above the stage: sentence, models, device, theme, present, export."""
+        say = self._say
+        bar = QWidget()
+        bar.setObjectName("bar")
+        bar.setFixedHeight(56)
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(18, 8, 28, 8)
+        row.setSpacing(10)
+        self.field = Field(say)
+        self.field.setText(self.session.text)
+        row.addWidget(self.field, 3)
+        self.chain_choice = Choice(say("window.chain_choice"))
+        self.set_choice = Choice(say("window.set_choice"))
+        for id in CHAINS:
+            self.chain_choice.add(id, say(f"window.chain.{id}"))
+        for ending in SETS:
+            self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
+        row.addWidget(self.chain_choice)
+        row.addWidget(self.set_choice)
+        self.badge = QLabel()
+        self.badge.setObjectName("badge")
+        self.badge.setText(say("window.badge", backend="NumPy", device="this CPU"))
+        self.badge.setToolTip(say("window.badge_title"))
+        row.addWidget(self.badge)
+        row.addStretch(1)
+        self.theme_button = QToolButton()
+        self.theme_button.setObjectName("plainbox")
+        self.theme_button.setAccessibleName(say("action.theme"))
+        self.theme_button.setToolTip(say("action.theme"))
+        self.theme_button.clicked.connect(self.toggle_theme)
+        self.present_button = QPushButton(say("window.present"))
+        self.present_button.setObjectName("primary")
+        self.present_button.clicked.connect(self.present)
+        self.export_button = QPushButton(say("window.export"))
+        self.export_button.setObjectName("box")
+        menu = QMenu(self.export_button)
+        for ending, scale in ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1)):
+            entry = menu.addAction(say(f"window.export_{ending[1:]}", scale=scale))
+            entry.triggered.connect(
+                lambda _=False, e=ending, s=scale: self.export_stage(ending=e, scale=s)
+            )
+        menu.addSeparator()
+        menu.addAction(say("action.copy")).triggered.connect(lambda: self.copy_stage())
+        menu.addAction(say("action.export_window")).triggered.connect(lambda: self.export_window())
+        self.export_button.setMenu(menu)
+        for button in (self.theme_button, self.present_button, self.export_button):
+            row.addWidget(button)
+        return bar
+
+    def _empty_state(self) -> QWidget:
+        """Return what is shown while there is no sentence."""
+        page = QWidget()
+        page.setObjectName("empty")
+        column = QVBoxLayout(page)
+        column.setSpacing(10)
+        column.addStretch(2)
+        self.empty_sketch = QLabel()
+        title = QLabel(self._say("window.empty_title"))
+        title.setObjectName("emptytitle")
+        text = QLabel(self._say("window.empty_text"))
+        text.setObjectName("emptytext")
+        button = QPushButton(self._say("window.empty_button", text=DEFAULT_TEXT))
+        button.setObjectName("primary")
+        button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
+        self.empty_button = button
+        for widget in (title, text, button):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(3)
+        return page
+
+    def _connect(self) -> None:
+        self.field.textEdited.connect(self._typed)
+        self.field.returnPressed.connect(self.compute)
+        self.chain_choice.chosen.connect(lambda id: self._choose_models())
+        self.set_choice.chosen.connect(lambda id: self._choose_models())
+        self.background.done.connect(self._arrived)
+        self.player.moved.connect(self._show_tick)
+        self.player.changed.connect(self._show_player)
+        self.transport.pressed.connect(self._transport_pressed)
+        self.transport.sought.connect(self.player.seek)
+        self.transport.speed_chosen.connect(self.player.set_speed)
+        self.canvas.activated.connect(self.activate)
+        self.canvas.dropped.connect(self.swap_words)
+        self.inspector.linked.connect(self.open_name)
+        self.capsule.pressed.connect(self._transport_pressed)
+        self.canvas.installEventFilter(self)
+
+    def _transport_pressed(self, name: str) -> None:
+        getattr(self, {"play": "toggle_play"}.get(name, name))()
+
+    def _add_actions(self) -> None:
+        for action in ACTIONS:
+            made = QAction(self._say(f"action.{action.id}"), self)
+            made.setObjectName(action.id)
+            made.setShortcuts([QKeySequence(key) for key in action.keys])
+            made.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+            made.triggered.connect(lambda _=False, method=action.method: getattr(self, method)())
+            self.addAction(made)
+
+    # ------------------------------------------------------------------ settings
+
+    def _restore(self) -> None:
+        self.player.set_reduced(self.session.still)
+        self.player.set_speed(self.session.speed)
+        ending = "-50k" if self.session.chain.endswith("-50k") else ""
+        self.chain_choice.choose(self.session.chain.removesuffix(ending))
+        self.set_choice.choose(ending)
+        if self.session.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore")))
+        self._fold()
+        self._show_player()
+        self._check_models()
+
+    def _remember(self) -> None:
+        self.session.text = self.field.text()
+        self.session.speed = self.player.speed
+        self.session.still = self.player.reduced
+        self.session.theme = self._theme.name
+        self.session.chain = self._chain_id()
+        if not self._presenting:
+            self.session.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+
+    # ------------------------------------------------------------------ computing
+
+    def _chain_id(self) -> str:
+        return self.chain_choice.current + self.set_choice.current
+
+    def _check_models(self) -> None:
+        """Grey what has no weights, with the reason; the folder is looked at, not the files."""
+        from importlib.resources import files
+
+        folder = files("assets") / "models"
+        names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+        self._available = tuple(n.removesuffix(".safetensors") for n in names)
+        for ending in SETS:
+            missing = self.chain_choice.current + ending not in self._available
+            self.set_choice.grey(ending, self._say("window.no_weights") if missing else "")
+        for id in CHAINS:
+            missing = id + self.set_choice.current not in self._available
+            self.chain_choice.grey(id, self._say("window.no_weights") if missing else "")
+
+    def _choose_models(self) -> None:
+        self._check_models()
+        self.compute()
+
+    def _typed(self, text: str) -> None:
+        self._hide = None
+        self._typing.start()
+
+    def set_text(self, text: str) -> None:
+        """Put a sentence into the field and compute it."""
+        self.field.setText(text)
+        self._hide = None
+        self.compute()
+
+    def compute(self) -> None:
+        """Ask for a new run of what is typed; the last good picture stays until it comes."""
+        self._typing.stop()
+        text = self.field.text()
+        if not text.strip():
+            self.background.ask(_nothing)
+            self.place.setCurrentWidget(self.empty)
+            self.field.mark((), 0)
+            self.player.seek(self.player.tick)
+            return
+        self.background.ask(_compute, text, self._chain_id(), self.session.grid, self._hide)
+        self.transport.show_busy(True)
+
+    def _arrived(self, outcome: Outcome) -> None:
+        self.transport.show_busy(False)
+        if outcome.error is not None:
+            self.notice.say(sentence_of(outcome.error))
+            return
+        if outcome.value is None:
+            return
+        from widgets.scenes import SCENES
+
+        first = self._result is None
+        self._result = outcome.value
+        pair = self._result.pair
+        self.notice.clear()
+        self.place.setCurrentWidget(self.stage)
+        words = self._result.sentence.typed
+        self.field.mark(
+            tuple(w for w, unknown in zip(words, pair.unknown, strict=True) if unknown), len(words)
+        )
+        query = self.canvas.view.query
+        if query is not None and query >= len(words):
+            query = None
+        switch = "" if self._other_chain() else self._say("window.no_weights")
+        view = replace(self.canvas.view, query=query, attention_switch=switch)
+        self.canvas.show_view(view)
+        self.canvas.show_pair(SCENES[CHAPTER], pair)
+        self.player.set_last(pair.last_tick)
+        if first:
+            self.player.seek(0)
+        self._opened = [name for name in self._opened if pair.find(name)]
+        self._show_tick(self.player.tick)
+        self._show_selected()
+
+    # ------------------------------------------------------------------ the clock
+
+    def _show_tick(self, tick: float) -> None:
+        self.canvas.show_tick(tick)
+        shown = int(tick) if tick % 1 < 0.2 else int(tick) + 1
+        self.transport.show_tick(tick, self.player.last, self._tick_title(shown))
+        self.capsule.show_tick(shown, self.player.last)
+        if not self._opened and self._result is not None and self.inspector.isVisible():
+            self.inspector.show_tick(self._result.pair, shown)
+
+    def _tick_title(self, tick: int) -> str:
+        if self._result is None:
+            return ""
+        pair = self._result.pair
+        parts = []
+        for side in ("chain", "grid"):
+            trace = pair.side(side)
+            if tick > trace.last_tick:
+                what = self._say("transport.done", tick=trace.last_tick)
+            else:
+                what = trace.stage_at[tick].title
+            parts.append(self._say(f"transport.{side}", what=escape(what)))
+        head = self._say("transport.title", tick=tick, last=pair.last_tick)
+        note = f'<span style="color:{self._theme.ink2}">{" · ".join(parts)}</span>'
+        return f"<b>{head}</b> &nbsp; {note}"
+
+    def _show_player(self) -> None:
+        self.transport.show_playing(self.player.playing, self.player.speed)
+        self.capsule.show_playing(self.player.playing)
+        self._show_tick(self.player.tick)
+
+    def toggle_play(self) -> None:
+        """Play or pause; press the button instead when a button has the focus."""
+        focus = QApplication.focusWidget()
+        if isinstance(focus, QAbstractButton) and focus.isVisible() and not self._presenting:
+            focus.click()
+        else:
+            self.player.toggle()
+
+    def step(self) -> None:
+        """Go to the next tick."""
+        self.player.step()
+
+    def back(self) -> None:
+        """Go to the tick before."""
+        self.player.back()
+
+    def first(self) -> None:
+        """Go to tick 0."""
+        self.player.first()
+
+    def last(self) -> None:
+        """Go to the last tick."""
+        self.player.to_last()
+
+    def next_group(self) -> None:
+        """Go to where the next group of the scrubber begins."""
+        self.player.next_group()
+
+    def previous_group(self) -> None:
+        """Go to where this or the previous group of the scrubber begins."""
+        self.player.previous_group()
+
+    def faster(self) -> None:
+        """Play faster."""
+        self.player.faster()
+
+    def slower(self) -> None:
+        """Play slower."""
+        self.player.slower()
+
+    def toggle_still(self) -> None:
+        """Reduce motion, or not."""
+        self.player.set_reduced(not self.player.reduced)
+        self.notice.say(self._say("window.still_on" if self.player.reduced else "window.still_off"))
+
+    # ------------------------------------------------------------------ the stage
+
+    def activate(self, name: str) -> None:
+        """Do what a click on an element of the stage means."""
+        kind, _, rest = name.partition(":")
+        if not name:
+            self._opened = []
+            self._show_selected()
+        elif kind == "ask":
+            self.canvas.show_view(replace(self.canvas.view, query=int(rest)))
+            self._open_word(int(rest))
+        elif kind == "hide":
+            self._hide_index(int(rest))
+        elif kind == "layer":
+            self.canvas.show_view(replace(self.canvas.view, layer=int(rest)))
+        elif kind == "toggle":
+            getattr(self, f"toggle_{rest}")()
+        else:
+            self._opened = [name]
+            self._show_selected()
+
+    def _open_word(self, index: int) -> None:
+        """Open what the grid computes for a word that asks; before it runs, its numbers."""
+        if self._result is None:
+            return
+        grid = self._result.pair.grid
+        layer = self.canvas.view.layer
+        block = grid.facts.layers - 1 if layer is None else layer
+        name = f"grid:blocks.{block}.attn.pattern[0,{index}]"
+        if self.player.tick < grid.ticks.get(f"blocks.{block}.softmax", 0):
+            name = f"grid:embed.x[{index}]"
+        self._opened = [name]
+        self._show_selected()
+
+    def open_name(self, name: str) -> None:
+        """Open what the shown element reads; Backspace goes back."""
+        if self._result is not None and self._result.pair.find(name):
+            self._opened.append(name)
+            self._show_selected()
+
+    def close_element(self) -> None:
+        """Go back to the element that this one was opened from, or close it."""
+        self._opened = self._opened[:-1]
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        name = self._opened[-1] if self._opened else ""
+        self.canvas.show_view(replace(self.canvas.view, selected=name))
+        if self._result is None or not self.inspector.isVisible():
+            return
+        if name:
+            self.inspector.show_element(self._result.pair, name)
+        else:
+            tick = self.player.tick
+            self.inspector.show_tick(self._result.pair, int(tick) if tick % 1 < 0.2 else int(tick) + 1)
+
+    def _words(self) -> list[str]:
+        if self._result is None:
+            return []
+        sentence = self._result.sentence
+        return [
+            "___" if i == sentence.hidden else word for i, word in enumerate(sentence.typed)
+        ]
+
+    def _hide_index(self, index: int) -> None:
+        """Hide another word: the one that was hidden is typed again where it is known."""
+        if self._result is None:
+            return
+        words = list(self._result.sentence.typed)
+        hidden = self._result.sentence.hidden
+        known = words[hidden] != "___"
+        if index == hidden or not 0 <= index < len(words):
+            return
+        if not known:
+            # Nobody typed the word: the likeliest one stands in, and is said.
+            words[hidden] = self._result.pair.grid.answer(1)[0][0]
+            self.notice.say(self._say("window.put_in", word=words[hidden]))
+        words[index] = "___"
+        said = self.notice.text()
+        self.set_text(" ".join(words))
+        if said:
+            self.notice.say(said, until_next=True)
+
+    def hide_word(self) -> None:
+        """Hide the word that has the keyboard's ring, is under the pointer, or asks."""
+        for name in (self.canvas.ringed, self.canvas.view.hovered):
+            if name.startswith(("ask:", "hide:")):
+                self._hide_index(int(name.partition(":")[2]))
+                return
+        if self.canvas.view.query is not None:
+            self._hide_index(self.canvas.view.query)
+
+    def swap_words(self, a: int, b: int) -> None:
+        """Let two words change places."""
+        words = self._words()
+        if max(a, b) < len(words):
+            words[a], words[b] = words[b], words[a]
+            self.set_text(" ".join(words))
+
+    def _other_chain(self) -> str:
+        """Return the id of the same chain with, or without, attention; "" when there is none."""
+        current = self.chain_choice.current
+        other = {"rnn": "rnn-plain", "rnn-plain": "rnn"}.get(current, "")
+        return other if other and other + self.set_choice.current in self._available else ""
+
+    def toggle_attention(self) -> None:
+        """Take the chain that was trained without, or with, attention over its states."""
+        other = self._other_chain()
+        if not other:
+            self.notice.say(self._say("window.no_plain"))
+            return
+        self.chain_choice.choose(other)
+        self._choose_models()
+
+    def toggle_arcs(self) -> None:
+        """Show the links of all words, or of the one that asks."""
+        view = self.canvas.view
+        self.canvas.show_view(replace(view, all_arcs=not view.all_arcs))
+
+    def toggle_classic(self) -> None:
+        """Show the numbers of the textbook picture, or the computed ones."""
+        view = self.canvas.view
+        classic = not view.classic
+        self.canvas.show_view(replace(view, classic=classic))
+        if classic and self._result is not None and len(self._result.sentence.typed) != 5:
+            self.set_text(DEFAULT_TEXT)
+            self.notice.say(self._say("window.classic_text"), until_next=True)
+
+    def next_layer(self) -> None:
+        """Show the next block of the grid."""
+        if self._result is not None:
+            layers = self._result.pair.grid.facts.layers
+            layer = self.canvas.view.layer
+            now = layers - 1 if layer is None else layer
+            self.canvas.show_view(replace(self.canvas.view, layer=(now + 1) % layers))
+
+    def next_element(self) -> None:
+        """Move the keyboard's ring on."""
+        self._walk(1)
+
+    def previous_element(self) -> None:
+        """Move the keyboard's ring back."""
+        self._walk(-1)
+
+    def _walk(self, by: int) -> None:
+        if self.canvas.hasFocus():
+            self.canvas.walk(by)
+            point = self.canvas.place_of(self.canvas.ringed)
+            if point is not None:
+                self.stage.ensureVisible(point.x(), point.y(), 80, 80)
+        else:
+            self.focusNextPrevChild(by > 0)
+
+    def open_element(self) -> None:
+        """Open the element with the ring, or press the button that has the focus."""
+        focus = QApplication.focusWidget()
+        if isinstance(focus, QAbstractButton):
+            focus.click()
+        else:
+            self.canvas.open_ringed()
+
+    def chapter_1(self) -> None:
+        """Show the chapter; there is one."""
+        self.chapter.setChecked(True)
+        self.canvas.setFocus()
+
+    # ------------------------------------------------------------------ the window
+
+    def edit_sentence(self) -> None:
+        """Put the cursor into the sentence."""
+        self.leave()
+        self.field.setFocus()
+        self.field.selectAll()
+
+    def _show_theme(self) -> None:
+        ink = self._theme.ink
+        self.setStyleSheet(style_sheet(self._theme))
+        self.canvas.show_view(replace(self.canvas.view, theme=self._theme))
+        self.transport.show_theme(self._theme)
+        self.inspector.show_theme(self._theme)
+        self.capsule.show_theme(self._theme)
+        self.field.show_theme(self._theme)
+        self.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
+        self.chapter.setIcon(icon("chain", ink, 34))
+        self.theme_button.setIcon(icon("moon" if self._theme.name == "light" else "sun", ink))
+        self.present_button.setIcon(icon("present", self._theme.onink, 18))
+        self.export_button.setIcon(icon("export", ink, 18))
+        self._show_player()
+        self._show_selected()
+
+    def toggle_theme(self) -> None:
+        """Change between light and dark."""
+        self._theme = theme.load("dark" if self._theme.name == "light" else "light")
+        self._show_theme()
+
+    def toggle_inspector(self) -> None:
+        """Fold the inspector away, or show it."""
+        self.session.inspector = not self.inspector.isVisible()
+        self.inspector.setVisible(self.session.inspector)
+        self._show_selected()
+
+    def toggle_rail(self) -> None:
+        """Fold the rail away, or show it."""
+        self.session.rail = not self.rail.isVisible()
+        self.rail.setVisible(self.session.rail)
+
+    def _fold(self) -> None:
+        """Fold inspector and rail away where the window is narrow."""
+        wide = self.width() >= NARROW
+        self.inspector.setVisible(wide and self.session.inspector and not self._presenting)
+        self.rail.setVisible(wide and self.session.rail and not self._presenting)
+
+    def present(self) -> None:
+        """Show nothing but the stage on the whole screen; again, or Esc: leave."""
+        if self._presenting:
+            self.leave()
+            return
+        self._presenting = True
+        self._was_maximised = self.isMaximized()
+        for widget in (self.rail, self.bar, self.inspector, self.transport):
+            widget.hide()
+        self.canvas.show_view(replace(self.canvas.view, controls=False))
+        self.showFullScreen()
+        self.canvas.setFocus()
+
+    def leave(self) -> None:
+        """Leave the full screen, the text field, or what is selected; in this order."""
+        if self._presenting:
+            self._presenting = False
+            self.canvas.blank = False
+            self.capsule.hide()
+            self.showMaximized() if self._was_maximised else self.showNormal()
+            for widget in (self.bar, self.transport):
+                widget.show()
+            self._fold()
+            self.canvas.show_view(replace(self.canvas.view, controls=True))
+        elif self.field.hasFocus():
+            self.canvas.setFocus()
+        else:
+            self._opened = []
+            self._show_selected()
+
+    def blank(self) -> None:
+        """Make the screen black, or show it again; in Present only."""
+        if self._presenting:
+            self.canvas.blank = not self.canvas.blank
+            self.canvas.update()
+
+    def help(self) -> None:
+        """Show the keys."""
+        sheet = Sheet(self, self._theme.name)
+        sheet.setHtml(_keys_as_html(self._say))
+        sheet.show_over(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Show the capsule while the pointer moves in Present."""
+        if self._presenting and event.type() == QEvent.Type.MouseMove:
+            self.capsule.place()
+            self.capsule.show()
+            self._capsule_timer.start()
+        return False
+
+    # ------------------------------------------------------------------ out of the window
+
+    def export_stage(self, *, ending: str = ".png", scale: int = 2, path: str = "") -> None:
+        """Save the stage as it stands, laid out for 1600 × 900."""
+        if self._result is None:
+            self.notice.say(self._say("window.nothing_to_export"))
+            return
+        if not path:
+            tick = round(self.player.tick)
+            name = f"rnn-transformer-tick-{tick}{ending}"
+            kinds = ";;".join(self._say(f"window.filter_{e}") for e in ("svg", "png", "pdf"))
+            first = self._say(f"window.filter_{ending[1:]}")
+            path, _ = QFileDialog.getSaveFileName(self, self._say("window.export"), name, kinds, first)
+        if not path:
+            return
+        if not Path(path).suffix:
+            path += ending
+        from app import export
+        from app.compute import still
+
+        try:
+            picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
+            export.write(picture, Path(path), width=1600, height=900, scale=scale)
+        except (ValueError, OSError) as error:
+            self.notice.say(sentence_of(error))
+            return
+        self.notice.say(self._say("window.saved", path=path))
+
+    def export_window(self, *, path: str = "") -> None:
+        """Save the whole window as a PNG."""
+        self.canvas.settle()
+        image = self.grab().toImage()
+        if not path:
+            kinds = self._say("window.filter_png")
+            path, _ = QFileDialog.getSaveFileName(
+                self, self._say("action.export_window"), "unrolled.png", kinds
+            )
+        if path:
+            if not Path(path).suffix:
+                path += ".png"
+            good = image.save(path)
+            self.notice.say(self._say("window.saved" if good else "window.not_saved", path=path))
+
+    def copy_stage(self) -> None:
+        """Copy the stage as an image."""
+        if self._result is None:
+            self.notice.say(self._say("window.nothing_to_export"))
+            return
+        from app import export
+        from app.compute import still
+
+        picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
+        QGuiApplication.clipboard().setImage(export.image(picture, width=1600, height=900, scale=1))
+        self.notice.say(self._say("window.copied"))
+
+    # ------------------------------------------------------------------ coming and going
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Fold what does not fit."""
+        super().resizeEvent(event)
+        self._fold()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Remember what is shown, and end the worker."""
+        self.player.pause()
+        self._typing.stop()
+        self._remember()
+        problem = sessions.save(self.session, self._settings)
+        if problem:
+            print(problem, file=sys.stderr)
+        self.background.close()
+        super().closeEvent(event)
+
+
+class Sheet(QTextEdit):
+    """The help sheet: floats over the window until Esc or a click."""
+
+    def __init__(self, parent: QWidget, name: str) -> None:
+        super().__init__(parent, readOnly=True)
+        self.setObjectName("sheet")
+        self.setWindowFlag(Qt.WindowType.Popup)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+    def show_over(self, window: QWidget) -> None:
+        """Show the sheet in the middle of the window."""
+        width, height = min(720, window.width() - 40), min(720, window.height() - 40)
+        corner = window.mapToGlobal(window.rect().center())
+        self.setGeometry(corner.x() - width // 2, corner.y() - height // 2, width, height)
+        self.show()
+
+
+def _keys_as_html(say: captions.Captions) -> str:
+    rows = [f"<h2>{escape(say('window.keys'))}</h2><table cellpadding='4' width='100%'>"]
+    for group in GROUPS:
+        rows.append(f"<tr><td colspan='2'><b>{escape(say(f'window.group.{group}'))}</b></td></tr>")
+        rows += [
+            f"<tr><td width='150'><code>{escape(keys_as_text(action))}</code></td>"
+            f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
+            for action in ACTIONS
+            if action.group == group
+        ]
+    return "".join(rows) + "</table>"
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what to say about an error, in a sentence and without a traceback."""
+    if isinstance(error, MemoryError):
+        return captions.load("en")("window.memory")
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return " ".join(str(error).split())
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+    return captions.load("en")("window.error", what=what)
+
+
+def _nothing() -> None:
+    """Compute nothing: an empty sentence is the newest request, so that older ones are dropped."""
+
+
+def _compute(text: str, chain: str, grid: str, hide: int | None) -> Any:
+    from app.compute import make_pair
+
+    import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
+
+    return make_pair(text, chain, grid, hide=hide)
+
+
+def open_window() -> int:
+    """Open the window and return the exit code of the application."""
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("unrolled")
+    application.setApplicationDisplayName("Unrolled")
+    register_fonts()
+    font = application.font()
+    font.setFamily("Inter")
+    font.setPixelSize(14)
+    application.setFont(font)
+    window = Window(sessions.place())
+    window.show()
+    QTimer.singleShot(0, window.compute)
+    return int(application.exec())

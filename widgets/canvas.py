@@ -1,0 +1,248 @@
+"""The stage: shows one scene, and says what lies under the pointer or the keyboard's ring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QHelpEvent,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from widgets.geometry import LEAST_SCALE, fit
+from widgets.hit import hit, named, title_of
+from widgets.painter import Painter
+from widgets.view import View
+
+if TYPE_CHECKING:
+    from engine.trace import Pair
+    from widgets.picture import Picture
+
+    Scene = Callable[[Pair, float, View], Picture]
+
+BUDGET_SECONDS = 0.005  # for images that are being filled, in a frame
+SMALLEST = (1188.0, 728.0)
+DRAG_PX = 8
+
+
+class Canvas(QWidget):
+    """Shows ``scene(pair, tick, view)`` and keeps its images.
+
+    ``activated`` carries the name of what was clicked or opened, ``pointed`` what is under the
+    pointer now, ``dropped`` the two word boxes of a drag.
+    """
+
+    activated = Signal(str)
+    pointed = Signal(str)
+    dropped = Signal(int, int)
+
+    def __init__(self, view: View, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.view = view
+        self.blank = False
+        self._scene: Scene | None = None
+        self._pair: Pair | None = None
+        self._tick = 0.0
+        self._picture: Picture | None = None
+        self._painter = Painter()
+        self._ringed = ""  # the element with the keyboard's ring
+        self._pressed: tuple[str, QPointF] | None = None
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(0)
+        self._again.timeout.connect(self.update)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(int(SMALLEST[0] * LEAST_SCALE), int(SMALLEST[1] * LEAST_SCALE))
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    # -------------------------------------------------------------- what is shown
+
+    def show_pair(self, scene: Scene, pair: Pair) -> None:
+        """Show another run."""
+        self._scene, self._pair = scene, pair
+        self._changed()
+
+    def show_tick(self, tick: float) -> None:
+        """Show another moment."""
+        self._tick = tick
+        self._changed()
+
+    def show_view(self, view: View) -> None:
+        """Show it another way."""
+        if view.theme is not self.view.theme:
+            self._painter.clear()
+        self.view = view
+        self._changed()
+
+    def _changed(self) -> None:
+        self._picture = None
+        self.update()
+
+    def fitted(self) -> tuple[float, float, float]:
+        """Return the scene's box (width, height) and its scale for the widget's size."""
+        return fit(self.width(), self.height())
+
+    def picture(self) -> Picture | None:
+        """Return the picture of this moment, None before the first run."""
+        if self._picture is None and self._scene is not None and self._pair is not None:
+            width, height, _ = self.fitted()
+            view = replace(self.view, width=width, height=height)
+            self._picture = self._scene(self._pair, self._tick, view)
+            self.setAccessibleName(self._picture.title)
+            self.setAccessibleDescription(self._picture.description)
+        return self._picture
+
+    # -------------------------------------------------------------- painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Paint the picture, and ask for another frame until it has settled."""
+        painter = QPainter(self)
+        stage = QColor("#000000" if self.blank else self.view.theme.stage)
+        picture = None if self.blank else self.picture()
+        if picture is None:
+            painter.fillRect(self.rect(), stage)
+            return
+        scale = self.fitted()[2]
+        settled = self._painter.paint(picture, painter, scale, BUDGET_SECONDS)
+        if self.hasFocus() and self._ringed:
+            self._paint_ring(painter, picture, scale)
+        if not settled:
+            self._again.start()
+
+    def _paint_ring(self, painter: QPainter, picture: Picture, scale: float) -> None:
+        for name, _, (x, y, width, height) in named(picture):
+            if name == self._ringed:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                painter.setPen(QPen(QColor(self.view.theme.ink), 2))
+                pad = 3
+                box = QRect(
+                    int(x * scale) - pad, int(y * scale) - pad,
+                    int(width * scale) + 2 * pad, int(height * scale) + 2 * pad,
+                )  # fmt: skip
+                painter.drawRoundedRect(box, 6, 6)
+                return
+
+    def settle(self) -> None:
+        """Finish all images now: for a still of the window."""
+        picture = self.picture()
+        if picture is not None and not self.size().isEmpty():
+            image = QImage(self.size(), QImage.Format.Format_ARGB32_Premultiplied)
+            painter = QPainter(image)
+            self._painter.paint(picture, painter, self.fitted()[2])
+            painter.end()
+
+    # -------------------------------------------------------------- pointer
+
+    def element_at(self, position: QPointF) -> str:
+        """Return the name of the element at a point of the widget, or ""."""
+        picture = self.picture()
+        if picture is None or self.blank:
+            return ""
+        scale = self.fitted()[2]
+        return hit(picture, position.x() / scale, position.y() / scale)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Say what lies under the pointer."""
+        name = self.element_at(event.position())
+        hand = bool(name)
+        if self._pressed is not None and self._pressed[0].startswith("ask:"):
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        else:
+            self.setCursor(
+                Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor
+            )
+        self._point_at(name)
+
+    def _point_at(self, name: str) -> None:
+        if name != self.view.hovered:
+            self.show_view(replace(self.view, hovered=name))
+            self.pointed.emit(name)
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Forget what lay under the pointer."""
+        self._point_at("")
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Remember where a click or drag begins."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = (self.element_at(event.position()), event.position())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Open what was clicked, or swap the two words of a drag."""
+        if self._pressed is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        (start, where), self._pressed = self._pressed, None
+        end = self.element_at(event.position())
+        moved = (event.position() - where).manhattanLength() > DRAG_PX
+        if moved and start.startswith("ask:") and end.startswith(("ask:", "hide:")) and start != end:
+            self.dropped.emit(int(start[4:]), int(end.partition(":")[2]))
+        elif start == end or not moved:
+            self._ringed = ""
+            self.activated.emit(start)
+
+    def event(self, event: QEvent) -> bool:
+        """Show the tooltip of an element; leave Tab to the window's own actions."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            picture, name = self.picture(), self.element_at(QPointF(event.pos()))
+            if picture is not None and name:
+                QToolTip.showText(event.globalPos(), title_of(picture, name), self)
+            else:
+                QToolTip.hideText()
+            return True
+        return super().event(event)
+
+    # -------------------------------------------------------------- keyboard
+
+    def walk(self, by: int) -> None:
+        """Move the keyboard's ring to the next (1) or previous (-1) element."""
+        picture = self.picture()
+        names = [name for name, *_ in named(picture)] if picture is not None else []
+        if not names:
+            return
+        if self._ringed in names:
+            self._ringed = names[(names.index(self._ringed) + by) % len(names)]
+        else:
+            self._ringed = names[0 if by > 0 else -1]
+        assert picture is not None
+        self.setAccessibleDescription(title_of(picture, self._ringed))
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.update()
+
+    def open_ringed(self) -> None:
+        """Open the element with the keyboard's ring."""
+        if self._ringed:
+            self.activated.emit(self._ringed)
+
+    @property
+    def ringed(self) -> str:
+        """Return the element with the keyboard's ring, or ""."""
+        return self._ringed
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Take the ring off the screen."""
+        super().focusOutEvent(event)
+        self.update()
+
+    def place_of(self, name: str) -> QPoint | None:
+        """Return the middle of an element on the widget, None when it is not shown."""
+        picture = self.picture()
+        scale = self.fitted()[2]
+        for element, _, (x, y, width, height) in named(picture) if picture is not None else ():
+            if element == name:
+                return QPoint(int((x + width / 2) * scale), int((y + height / 2) * scale))
+        return None
+
+    def resizeEvent(self, event: QEvent) -> None:  # type: ignore[override]  # noqa: N802
+        """Lay the scene out for the new size."""
+        self._changed()

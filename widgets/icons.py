@@ -1,0 +1,109 @@
+"""Icons as paths, drawn in the colour they are asked for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
+
+# On a field of 24 × 24: what is filled, and what is drawn as a line of 2.
+_FILLED = {
+    "play": "M7 4 L20 12 L7 20 Z",
+    "pause": "M6 4 H10 V20 H6 Z M14 4 H18 V20 H14 Z",
+    "first": "M5 5 H7 V19 H5 Z M19 5 V19 L9 12 Z",
+    "last": "M17 5 H19 V19 H17 Z M5 5 V19 L15 12 Z",
+    "back": "M15 5 V19 L5 12 Z M17 5 H19 V19 H17 Z",
+    "step": "M9 5 V19 L19 12 Z M5 5 H7 V19 H5 Z",
+}
+_LINES = {
+    "present": "M4 9 V4 H9 M15 4 H20 V9 M20 15 V20 H15 M9 20 H4 V15",
+    "export": "M12 3 V14 M7 10 L12 15 L17 10 M4 16 V20 H20 V16",
+    "pencil": "M4 20 L5 15 L16 4 L20 8 L9 19 Z",
+    "moon": "M19 14 C13 16 8 11 10 5 C5 6 3 12 6 16 C9 20 16 20 19 14 Z",
+    "sun": "M12 3 V5 M12 19 V21 M3 12 H5 M19 12 H21 M5.6 5.6 L7 7 M17 17 L18.4 18.4 "
+    "M5.6 18.4 L7 17 M17 7 L18.4 5.6 M8 12 C8 6.7 16 6.7 16 12 C16 17.3 8 17.3 8 12 Z",
+    "chip": "M7 7 H17 V17 H7 Z M10 3 V7 M14 3 V7 M10 17 V21 M14 17 V21 M3 10 H7 M3 14 H7 "
+    "M17 10 H21 M17 14 H21",
+}
+
+
+def _path(text: str) -> QPainterPath:
+    """Return the path of a few SVG commands: M, L, H, V, C, Z with absolute numbers."""
+    path, words = QPainterPath(), text.replace(",", " ").split()
+    position, command = QPointF(), ""
+    numbers: list[float] = []
+    need = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6}
+    for word in words:
+        letter = word[0]
+        if letter.isalpha():
+            command, word = letter, word[1:]
+            if command == "Z":
+                path.closeSubpath()
+                continue
+        if word:
+            numbers.append(float(word))
+        if len(numbers) < need[command]:
+            continue
+        if command == "C":
+            a, b, c = (QPointF(*numbers[i : i + 2]) for i in (0, 2, 4))
+            path.cubicTo(a, b, c)
+            position = c
+        else:
+            x = numbers[0] if command != "V" else position.x()
+            y = numbers[-1] if command != "H" else position.y()
+            position = QPointF(x, y)
+            (path.moveTo if command == "M" else path.lineTo)(position)
+        numbers = []
+    return path
+
+
+def draw(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
+    """Draw an icon into a box."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.translate(box.topLeft())
+    painter.scale(box.width() / 24, box.height() / 24)
+    if name in _FILLED:
+        painter.fillPath(_path(_FILLED[name]), QBrush(QColor(colour)))
+    elif name == "chain":  # the mark: one after another, then all at once
+        painter.setPen(QPen(QColor(colour), 2))
+        painter.drawLine(QPointF(3, 5), QPointF(21, 5))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        for x in (3, 9, 15, 21):
+            painter.drawEllipse(QPointF(x, 5), 2, 2)
+            for y in (14, 20):
+                painter.drawEllipse(QPointF(x, y), 2, 2)
+        painter.setPen(QPen(QColor(colour), 1))
+        for x in (3, 9, 15):
+            painter.drawLine(QPointF(x, 14), QPointF(x + 6, 20))
+            painter.drawLine(QPointF(x, 20), QPointF(x + 6, 14))
+    elif name == "logo":
+        painter.setPen(QPen(QColor(colour), 2))
+        painter.drawLine(QPointF(2, 12), QPointF(12, 12))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        painter.drawEllipse(QPointF(3, 12), 2.5, 2.5)
+        for x in (12, 16.5, 21):
+            for y in (7.5, 12, 16.5):
+                painter.drawRoundedRect(QRectF(x - 1.7, y - 1.7, 3.4, 3.4), 0.8, 0.8)
+    else:
+        pen = QPen(QColor(colour), 2)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.setPen(pen)
+        painter.drawPath(_path(_LINES[name]))
+    painter.restore()
+
+
+@lru_cache(maxsize=64)
+def icon(name: str, colour: str, size: int = 20) -> QIcon:
+    """Return an icon for a button, sharp on a screen of twice the pixels too."""
+    pixmap = QPixmap(2 * size, 2 * size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    draw(painter, name, QRectF(0, 0, 2 * size, 2 * size), colour)
+    painter.end()
+    pixmap.setDevicePixelRatio(2)
+    return QIcon(pixmap)
