@@ -271,7 +271,7 @@ def _figure(given: argparse.Namespace) -> int:
     digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
-        picture = compute.still(pair, float(tick), view, given.size)
+        picture = compute.still(pair, float(tick), view, size=given.size)
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
                      text=given.svg_text)  # fmt: skip
         print(name)

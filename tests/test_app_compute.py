@@ -144,13 +144,13 @@ def test_a_still_has_the_figure_s_shape_and_nothing_to_click() -> None:
     pair = make_pair(TEXT, "rnn", "transformer").pair
     view = View(width=1200, height=900, theme=theme.load("light"), captions=captions.load(),
                 hovered="chain:rnn.h.1", selected="chain:rnn.h.2")  # fmt: skip
-    wide = compute.still(pair, 3, view, (3200, 1600))
+    wide = compute.still(pair, 3, view, size=(3200, 1600))
     assert wide.width / wide.height == pytest.approx(2)
     names = {name for name, _, _ in named(wide)}
     assert "chain:rnn.h.3" in names
     assert not {name for name in names if name.startswith(("hide:", "toggle:", "layer:"))}
     plain = replace(view, hovered="", selected="")
-    assert compute.still(pair, 3, plain, (3200, 1600)) == wide
+    assert compute.still(pair, 3, plain, size=(3200, 1600)) == wide
 
 
 def test_a_trace_as_data_says_of_every_step_what_the_interface_names() -> None:
