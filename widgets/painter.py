@@ -116,6 +116,8 @@ class Painter:
                 raster = self._finished.get(key)
                 if raster is None:
                     raster = self._filling.get(group.slot)
+                    if perf_counter() >= end and group.slot in self._last:
+                        continue
                     if raster is None or raster.key != key:
                         raster = _Raster(group, scale, key)
                     if not raster.fill(end):
@@ -393,7 +395,7 @@ def _draw_matrix(cells: Cells, painter: QPainter) -> None:
 
 
 def _draw_text(text: Text, painter: QPainter, target: _Target) -> None:
-    width, runs = _runs(text.text, text.size, text.weight, text.family, text.italic)
+    width, runs = _runs(text.text, text.size, text.weight, text.family, text.italic, target.vector)
     painter.setPen(_colour(text.fill, text.opacity))
     left = -width * {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
     if text.rotate:
@@ -474,10 +476,11 @@ def register_fonts() -> None:
 
 
 @cache
-def font(weight: int, family: str, italic: bool) -> QFont:
+def font(weight: int, family: str, italic: bool, plain: bool = False) -> QFont:
     """Return a shipped font at ``SHAPING_SIZE``, the same on every machine.
 
-    Hinting and sub-pixel colours would make it differ by the machine's settings.
+    Hinting and sub-pixel colours would make it differ by the machine's settings. A plain one has
+    for each character the glyph that the font's character map names.
     """
     result = QFont([FAMILIES[family], *(name for name in FALLBACKS if name != FAMILIES[family])])
     result.setPixelSize(SHAPING_SIZE)
@@ -487,7 +490,10 @@ def font(weight: int, family: str, italic: bool) -> QFont:
     result.setStyleStrategy(
         QFont.StyleStrategy.PreferAntialias | QFont.StyleStrategy.NoSubpixelAntialias
     )
-    if family == "mono":
+    if plain:
+        for feature in ("calt", "ccmp", "clig", "liga", "tnum"):
+            result.setFeature(QFont.Tag(feature), 0)
+    elif family == "mono":
         result.setFeature(QFont.Tag("calt"), 0)  # "->" stays two characters
     else:
         result.setFeature(QFont.Tag("tnum"), 1)
@@ -496,10 +502,10 @@ def font(weight: int, family: str, italic: bool) -> QFont:
 
 @lru_cache(maxsize=4096)
 def _layout(
-    text: str, weight: int, family: str, italic: bool
+    text: str, weight: int, family: str, italic: bool, plain: bool = False
 ) -> tuple[float, tuple[QGlyphRun, ...]]:
     """Return a line's width and glyphs at ``SHAPING_SIZE``, with its baseline at 0."""
-    layout = QTextLayout(text, font(weight, family, italic))
+    layout = QTextLayout(text, font(weight, family, italic, plain))
     layout.beginLayout()
     line = layout.createLine()
     layout.endLayout()
@@ -509,12 +515,43 @@ def _layout(
     return line.horizontalAdvance(), tuple(line.glyphRuns())
 
 
+def _searchable(
+    text: str, weight: int, family: str, italic: bool
+) -> tuple[float, tuple[QGlyphRun, ...]]:
+    """Return a line as ``_layout`` does, in glyphs that a PDF can be searched by.
+
+    Qt tells the characters of a PDF from the font's character map, where tabular figures and
+    other alternates are not: numbers and spaces would be lost to whoever searches or copies. So
+    the plain glyphs stand in the middle of the places of those.
+    """
+    width, shown = _layout(text, weight, family, italic)
+    _, plain = _layout(text, weight, family, italic, True)
+    if [len(run.glyphIndexes()) for run in shown] != [len(run.glyphIndexes()) for run in plain]:
+        return width, shown
+    runs = []
+    for run, simple in zip(shown, plain, strict=True):
+        raw, glyphs = run.rawFont(), simple.glyphIndexes()
+        rooms = raw.advancesForGlyphIndexes(run.glyphIndexes())
+        needs = raw.advancesForGlyphIndexes(glyphs)
+        moved = QGlyphRun()
+        moved.setRawFont(raw)
+        moved.setGlyphIndexes(glyphs)
+        moved.setPositions(
+            [
+                place + (room - need) / 2
+                for place, room, need in zip(run.positions(), rooms, needs, strict=True)
+            ]
+        )
+        runs.append(moved)
+    return width, tuple(runs)
+
+
 @lru_cache(maxsize=4096)
 def _runs(
-    text: str, size: float, weight: int, family: str, italic: bool
+    text: str, size: float, weight: int, family: str, italic: bool, vector: bool
 ) -> tuple[float, tuple[QGlyphRun, ...]]:
     """Return a line's width and glyphs at any size, of which ``QFont`` knows whole px only."""
-    width, large = _layout(text, weight, family, italic)
+    width, large = (_searchable if vector else _layout)(text, weight, family, italic)
     factor = size / SHAPING_SIZE
     runs = []
     for run in large:
