@@ -94,4 +94,6 @@ def _set_aside(path: Path, error: Exception) -> str:
         os.replace(path, aside)
     except OSError:
         return f"The settings cannot be used ({reason}); the defaults are used."
-    return f"The settings cannot be used ({reason}); they lie in {aside.name}, the defaults are used."
+    return (
+        f"The settings cannot be used ({reason}); they lie in {aside.name}, the defaults are used."
+    )

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMainWindow,
     QMenu,
     QPushButton,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 CHAPTER = "rnn-transformer"
 DEFAULT_TEXT = "the cat that slept ___"
 TYPING_MS = 250  # after the last key, what was typed is computed
-NARROW = 1280  # px: below, inspector and rail fold away
+NARROW = {"inspector": 1440, "rail": 1280, "badge": 1100}  # px: below, each folds away
 CAPSULE_MS = 2000
 # Cell and set of the chain, as offered: id without the set's ending, caption.
 CHAINS = ("rnn", "rnn-plain", "gru", "lstm")
@@ -144,9 +143,9 @@ class Window(QMainWindow):
         """Return the chapters that there are."""
         rail = QWidget()
         rail.setObjectName("rail")
-        rail.setFixedWidth(92)
+        rail.setFixedWidth(100)
         column = QVBoxLayout(rail)
-        column.setContentsMargins(8, 14, 8, 8)
+        column.setContentsMargins(6, 14, 6, 8)
         column.setSpacing(14)
         self.logo = QLabel()
         self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -159,7 +158,7 @@ class Window(QMainWindow):
         self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         self.chapter.setText(self._say("window.chapter_1"))
         self.chapter.setToolTip(self._say("rt.title"))
-        self.chapter.setFixedSize(76, 84)
+        self.chapter.setFixedSize(87, 88)
         self.chapter.clicked.connect(self.chapter_1)
         column.addWidget(self.chapter)
         column.addStretch(1)
@@ -170,9 +169,9 @@ class Window(QMainWindow):
         say = self._say
         bar = QWidget()
         bar.setObjectName("bar")
-        bar.setFixedHeight(56)
+        bar.setFixedHeight(52)
         row = QHBoxLayout(bar)
-        row.setContentsMargins(18, 8, 28, 8)
+        row.setContentsMargins(18, 7, 18, 7)
         row.setSpacing(10)
         self.field = Field(say)
         self.field.setText(self.session.text)
@@ -274,7 +273,9 @@ class Window(QMainWindow):
         self.chain_choice.choose(self.session.chain.removesuffix(ending))
         self.set_choice.choose(ending)
         if self.session.geometry:
-            self.restoreGeometry(QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore")))
+            self.restoreGeometry(
+                QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore"))
+            )
         self._fold()
         self._show_player()
         self._check_models()
@@ -496,15 +497,15 @@ class Window(QMainWindow):
             self.inspector.show_element(self._result.pair, name)
         else:
             tick = self.player.tick
-            self.inspector.show_tick(self._result.pair, int(tick) if tick % 1 < 0.2 else int(tick) + 1)
+            self.inspector.show_tick(
+                self._result.pair, int(tick) if tick % 1 < 0.2 else int(tick) + 1
+            )
 
     def _words(self) -> list[str]:
         if self._result is None:
             return []
         sentence = self._result.sentence
-        return [
-            "___" if i == sentence.hidden else word for i, word in enumerate(sentence.typed)
-        ]
+        return ["___" if i == sentence.hidden else word for i, word in enumerate(sentence.typed)]
 
     def _hide_index(self, index: int) -> None:
         """Hide another word: the one that was hidden is typed again where it is known."""
@@ -650,9 +651,11 @@ class Window(QMainWindow):
 
     def _fold(self) -> None:
         """Fold inspector and rail away where the window is narrow."""
-        wide = self.width() >= NARROW
-        self.inspector.setVisible(wide and self.session.inspector and not self._presenting)
-        self.rail.setVisible(wide and self.session.rail and not self._presenting)
+        wide = {name: self.width() >= least for name, least in NARROW.items()}
+        stage_only = self._presenting
+        self.inspector.setVisible(wide["inspector"] and self.session.inspector and not stage_only)
+        self.rail.setVisible(wide["rail"] and self.session.rail and not stage_only)
+        self.badge.setVisible(wide["badge"])
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""
@@ -716,7 +719,9 @@ class Window(QMainWindow):
             name = f"rnn-transformer-tick-{tick}{ending}"
             kinds = ";;".join(self._say(f"window.filter_{e}") for e in ("svg", "png", "pdf"))
             first = self._say(f"window.filter_{ending[1:]}")
-            path, _ = QFileDialog.getSaveFileName(self, self._say("window.export"), name, kinds, first)
+            path, _ = QFileDialog.getSaveFileName(
+                self, self._say("window.export"), name, kinds, first
+            )
         if not path:
             return
         if not Path(path).suffix:
@@ -823,9 +828,8 @@ def _nothing() -> None:
 
 
 def _compute(text: str, chain: str, grid: str, hide: int | None) -> Any:
-    from app.compute import make_pair
-
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
+    from app.compute import make_pair
 
     return make_pair(text, chain, grid, hide=hide)
 

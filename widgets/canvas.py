@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from widgets.geometry import LEAST_SCALE, fit
+from widgets.geometry import LEAST_SCALE, SMALLEST, fit
 from widgets.hit import hit, named, title_of
 from widgets.painter import Painter
 from widgets.view import View
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Scene = Callable[[Pair, float, View], Picture]
 
 BUDGET_SECONDS = 0.005  # for images that are being filled, in a frame
-SMALLEST = (1188.0, 728.0)
 DRAG_PX = 8
 
 
@@ -63,7 +62,7 @@ class Canvas(QWidget):
         self._again.timeout.connect(self.update)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumSize(int(SMALLEST[0] * LEAST_SCALE), int(SMALLEST[1] * LEAST_SCALE))
+        self.setMinimumSize(*(int(side * LEAST_SCALE) for side in SMALLEST))
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     # -------------------------------------------------------------- what is shown
@@ -185,7 +184,12 @@ class Canvas(QWidget):
         (start, where), self._pressed = self._pressed, None
         end = self.element_at(event.position())
         moved = (event.position() - where).manhattanLength() > DRAG_PX
-        if moved and start.startswith("ask:") and end.startswith(("ask:", "hide:")) and start != end:
+        if (
+            moved
+            and start.startswith("ask:")
+            and end.startswith(("ask:", "hide:"))
+            and start != end
+        ):
             self.dropped.emit(int(start[4:]), int(end.partition(":")[2]))
         elif start == end or not moved:
             self._ringed = ""

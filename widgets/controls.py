@@ -22,7 +22,7 @@ class Field(QLineEdit):
         self._theme: Theme | None = None
         self.setPlaceholderText(say("window.placeholder"))
         self.setAccessibleName(say("window.sentence"))
-        self.setMinimumWidth(250)
+        self.setMinimumWidth(210)
         self.setMaxLength(200_000)
         self.tag = QLabel(self)
         self.tag.setObjectName("tag")
@@ -35,7 +35,6 @@ class Field(QLineEdit):
         if unknown:
             text = self._say("window.tag_unknown", count=words, unknown=len(unknown))
         self.tag.setText(text)
-        self.tag.setVisible(bool(text))
         listed = ", ".join(f"“{word}”" for word in unknown)
         self.setToolTip(self._say("window.unknown_title", words=listed) if unknown else "")
         self._arrange()
@@ -52,9 +51,10 @@ class Field(QLineEdit):
 
     def _arrange(self) -> None:
         self.tag.adjustSize()
+        self.tag.setVisible(bool(self.tag.text()) and self.width() > 2 * self.tag.width() + 60)
         self.tag.move(self.width() - self.tag.width() - 8, (self.height() - self.tag.height()) // 2)
         self.pencil.setGeometry(10, (self.height() - 16) // 2, 16, 16)
-        right = self.tag.width() + 14 if self.tag.text() else 8
+        right = self.tag.width() + 14 if self.tag.isVisibleTo(self) else 8
         self.setTextMargins(26, 0, right, 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -73,7 +73,9 @@ class Field(QLineEdit):
             self.text()[: self.cursorPosition()]
         )
         margins = self.textMargins()
-        seen = QRectF(margins.left(), 3, self.width() - margins.left() - margins.right(), self.height() - 6)
+        seen = QRectF(
+            margins.left(), 3, self.width() - margins.left() - margins.right(), self.height() - 6
+        )
         painter.setClipRect(seen)
         for word in set(self._unknown):
             start = text.find(word)
@@ -89,7 +91,7 @@ class Field(QLineEdit):
 
 
 class Choice(QToolButton):
-    """A button that shows what is chosen and opens a menu; what cannot be is grey, with a reason."""
+    """A button that shows what is chosen and opens a menu; what cannot be is grey with a reason."""
 
     chosen = Signal(str)
 
@@ -227,7 +229,7 @@ def style_sheet(theme: Theme) -> str:
     QMainWindow, QWidget {{ background: {theme.window}; color: {theme.ink}; font-family: Inter; font-size: 14px; }}
     #bar {{ border-bottom: 1px solid {theme.hair}; }}
     #transport {{ border-top: 1px solid {theme.hair}; }}
-    #transport QWidget, #bar QLabel, #rail QLabel {{ background: transparent; }}
+    #transport QLabel, #transport Scrubber, #bar QLabel, #rail QLabel {{ background: transparent; }}
     #stage, #empty {{ background: {theme.stage}; }}
     #empty QLabel {{ background: transparent; }}
     #emptytitle {{ font-size: 22px; font-weight: 600; }}
@@ -235,8 +237,8 @@ def style_sheet(theme: Theme) -> str:
     #notice {{ background: {theme.panel}; color: {theme.ink}; padding: 9px 28px; border-top: 1px solid {theme.hair}; font-size: 14px; }}
     #sentence {{ background: {theme.panel}; border: 1.5px solid {theme.hair2}; border-radius: 8px; padding: 6px 0; font-size: 15px; selection-background-color: {theme.ink}; selection-color: {theme.onink}; }}
     #sentence:focus {{ border: 2px solid {theme.ink}; background: {theme.stage}; }}
-    #tag {{ background: {theme.well}; color: {theme.ink2}; border-radius: 6px; padding: 3px 8px; font-size: 12px; font-weight: 500; }}
-    #badge {{ background: {theme.well}; color: {theme.ink2}; border-radius: 14px; padding: 6px 14px; font-size: 13px; font-weight: 500; }}
+    #bar #tag {{ background: {theme.well}; color: {theme.ink2}; border-radius: 6px; padding: 3px 8px; font-size: 12px; font-weight: 500; }}
+    #bar #badge {{ background: {theme.well}; color: {theme.ink2}; border-radius: 14px; padding: 6px 14px; font-size: 13px; font-weight: 500; }}
     #choice {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: 8px; padding: 7px 26px 7px 12px; font-size: 14px; font-weight: 500; }}
     #choice::menu-indicator {{ subcontrol-position: right center; subcontrol-origin: padding; right: 9px; }}
     #primary {{ background: {theme.ink}; color: {theme.onink}; border: none; border-radius: 8px; padding: 8px 14px; font-weight: 600; }}
@@ -244,14 +246,14 @@ def style_sheet(theme: Theme) -> str:
     #plainbox {{ padding: 6px; }}
     #plain {{ background: transparent; border: 2px solid transparent; border-radius: 8px; padding: 5px; }}
     #plain:hover, #segment:hover, #choice:hover, #box:hover, #plainbox:hover {{ background: {theme.well}; }}
-    #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: 26px; min-width: 46px; max-width: 46px; min-height: 46px; max-height: 46px; }}
+    #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: 25px; min-width: 44px; max-width: 44px; min-height: 44px; max-height: 44px; }}
     #round[late="true"] {{ border: 3px solid {theme.now}; }}
     #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: 7px; padding: 5px 9px; font-weight: 600; color: {theme.ink2}; }}
     #segment:checked {{ background: {theme.stage}; border-color: {theme.hair2}; color: {theme.ink}; }}
     QToolButton:focus, QPushButton:focus {{ border: 2px solid {theme.ink}; }}
     #primary:focus {{ border: 2px solid {theme.now}; }}
     #ticktitle {{ font-size: 15px; }}
-    #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 4px; }}
+    #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
     #rail {{ border-right: 1px solid {theme.hair}; }}
     #capsule {{ background: {theme.ink}; border-radius: 24px; }}

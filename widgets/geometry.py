@@ -8,6 +8,7 @@ from importlib.resources import files
 
 # Scenes hold text of 14 px in their own units; on a screen none may be under 12 px.
 LEAST_SCALE = 12 / 14
+SMALLEST = (1188.0, 700.0)  # the box that scenes are made for; it grows, never shrinks
 MISSING = 600  # thousandths of the size, for a character that no shipped font has
 
 
@@ -15,7 +16,7 @@ def fit(
     width_px: float,
     height_px: float,
     *,
-    smallest: tuple[float, float] = (1188.0, 728.0),
+    smallest: tuple[float, float] = SMALLEST,
     least_scale: float = LEAST_SCALE,
 ) -> tuple[float, float, float]:
     """Return the box of a scene (width, height) and its scale for a place of so many px.

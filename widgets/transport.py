@@ -23,7 +23,7 @@ class Scrubber(QWidget):
         super().__init__()
         self.theme, self._say = theme, captions
         self.tick, self.last = 0.0, 1
-        self.setMinimumSize(240, 46)
+        self.setMinimumSize(240, 44)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(captions("transport.scrubber"))
 
@@ -113,7 +113,7 @@ class Transport(QWidget):
         self._late.timeout.connect(lambda: self._ring(True))
         self.buttons: dict[str, QToolButton] = {}
         row = QHBoxLayout(self)
-        row.setContentsMargins(20, 8, 20, 8)
+        row.setContentsMargins(20, 4, 20, 4)
         row.setSpacing(6)
         for name in ("first", "back", "play", "step", "last"):
             button = QToolButton()
@@ -126,7 +126,7 @@ class Transport(QWidget):
             row.addWidget(button)
         row.addSpacing(22)
         middle = QVBoxLayout()
-        middle.setSpacing(2)
+        middle.setSpacing(0)
         self.title = QLabel()
         self.title.setObjectName("ticktitle")
         self.title.setTextFormat(Qt.TextFormat.RichText)

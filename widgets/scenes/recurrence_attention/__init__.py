@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair
+from widgets.geometry import SMALLEST
 from widgets.glyphs import ease, pill
 from widgets.picture import Group, Picture, Shape
 from widgets.scenes.recurrence_attention.chain import chain
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import SMALLEST, layout
+from widgets.scenes.recurrence_attention.layout import layout
 from widgets.scenes.recurrence_attention.motion import eye, growing_arrow, lit, markers
 
 if TYPE_CHECKING:

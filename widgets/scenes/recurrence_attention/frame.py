@@ -209,7 +209,7 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
     facts = grid.facts
     source = say(
         "rt.source", backend=facts.backend, device=facts.device, precision=facts.precision,
-        threads=say("rt.threads", count=facts.threads),
+        threads=say("rt.thread" if facts.threads == 1 else "rt.threads", count=facts.threads),
     )  # fmt: skip
     if view.classic:
         source = say("rt.classic_source")

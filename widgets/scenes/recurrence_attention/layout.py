@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
+from widgets.geometry import SMALLEST
 from widgets.glyphs import Box
 
 if TYPE_CHECKING:
     from widgets.view import View
 
-SMALLEST = (1188.0, 728.0)  # the box that the layout was made for; it grows, never shrinks
 CLASSIC = (2, 5, 11, 4, 2)  # the numbers of the textbook picture; nobody computed them
 GRID_KINDS = ("qkv", "scores", "softmax", "weighted_sum", "project", "rest")
 QKV, SCORES, SOFTMAX, WEIGHTED_SUM, PROJECT, REST = range(1, 7)
@@ -106,14 +106,14 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     }[detail]
     if strip is not None:
         strip = (strip[0], strip[1] + top, strip[2], strip[3])
-    first, last = 335.0 + top, 505.0 + 0.9 * spare
+    first, last = 333.0 + top, 484.0 + 0.9 * spare
     rows = tuple(
         first + (last - first) * (h / (heads - 1) if heads > 1 else 0.5) for h in range(heads)
     )
     row_pitch = (last - first) / max(heads - 1, 1)
     foot = height - 97
     neck_y = node_y + top
-    answer_y = 546 + 0.9 * spare
+    answer_y = 524 + 0.9 * spare
     return Layout(
         width=width, height=height, detail=detail, left=left, right=right, pitch=step,
         columns=columns, node_y=node_y + top, node_r=node_r, strip=strip,
@@ -121,7 +121,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         positions=(275 + top, 301 + top), heads=rows,
         grid_r={"full": 9.5, "middle": 8.0, "low": min(5.0, pitch * 0.26)}[detail],
         bend=min(24.0, row_pitch * 0.5),
-        concat=(left, 555 + 0.9 * spare, right - left, 30),
+        concat=(left, 534 + 0.9 * spare, right - left, 30),
         rest=(width - 358, answer_y + 3, 146, 52),
         chain_answer=(width - 192, neck_y - 41, 164, 82),
         grid_answer=(width - 192, answer_y - 8, 164, 82),

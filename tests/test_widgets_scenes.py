@@ -1,0 +1,229 @@
+"""The scenes: pure, complete, legible, and each element of them an element of the traces."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from app.compute import make_pair
+from engine.trace import Pair
+from widgets import captions, theme
+from widgets.geometry import text_width
+from widgets.picture import Group, Picture, Shape, Text
+from widgets.scenes import SCENES
+from widgets.scenes.recurrence_attention import recurrence_attention
+from widgets.scenes.recurrence_attention.frame import growth
+from widgets.scenes.recurrence_attention.layout import CLASSIC
+from widgets.svg import svg
+from widgets.view import View
+
+GOLDENS = Path(__file__).parent / "goldens"
+SENTENCES = {
+    2: "cats ___",
+    3: "the cat ___",
+    5: "the cat that slept ___",
+    8: "the dogs that the old teacher likes ___",
+    12: "the small birds behind the big houses near the river ___ quietly",
+    16: "the young teachers that the happy farmer follows ___ and the horses in the field graze",
+}
+SENTENCES[24] = f"{SENTENCES[12]} and the clever doctors that the painter likes see the lamps today"
+SENTENCES[32] = f"{SENTENCES[24]} while the red candles under the table burn"
+MODELS = (("rnn", "transformer"),)
+
+
+@lru_cache(maxsize=32)
+def pair_of(tokens: int, chain: str = "rnn", grid: str = "transformer") -> Pair:
+    """Return a pair with times that do not change from run to run."""
+    pair = make_pair(SENTENCES[tokens], chain, grid).pair
+    assert len(pair.tokens) == tokens
+    return replace(
+        pair, chain=replace(pair.chain, seconds=71e-6), grid=replace(pair.grid, seconds=310e-6)
+    )
+
+
+def view_of(
+    width: float = 1188, height: float = 728, name: str = "light", **chosen: object
+) -> View:
+    return View(width, height, theme.load(name), captions.load("en"), **chosen)  # type: ignore[arg-type]
+
+
+def flat(shapes: tuple[Shape, ...], dx: float = 0.0, dy: float = 0.0) -> Iterator[Shape]:
+    for shape in shapes:
+        if isinstance(shape, Group):
+            if shape.opacity > 0:
+                yield from flat(shape.shapes)
+        else:
+            yield shape
+
+
+def texts(picture: Picture) -> list[Text]:
+    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
+
+
+def box_of(text: Text) -> tuple[float, float, float, float]:
+    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
+    left = {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
+    if text.rotate:
+        assert text.rotate == -90
+        return (text.x - 0.72 * text.size, text.y - left - width, text.x, text.y - left)
+    return (
+        text.x + left,
+        text.y - 0.72 * text.size,
+        text.x + left + width,
+        text.y + 0.02 * text.size,
+    )
+
+
+EVERY = [(t, m) for t in SENTENCES for m in (MODELS if t in (5, 12, 32) else MODELS[:1])]
+
+
+@pytest.mark.parametrize(("tokens", "models"), EVERY, ids=lambda v: str(v))
+def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[str, str]) -> None:
+    pair = pair_of(tokens, *models)
+    for width, height in ((1188, 700), (1294, 728), (1700, 800)):
+        for tick in {0, 1, 2, 3, 4, 5, tokens, tokens + 1, 13, pair.last_tick}:
+            picture = recurrence_attention(pair, float(tick), view_of(width, height))
+            boxes = [(t, box_of(t)) for t in texts(picture)]
+            for text, (x0, y0, x1, y1) in boxes:
+                assert text.size >= 14, text  # 12 px on a screen where the scene is smallest
+                assert min(x0, y0) >= 0, text
+                assert x1 <= picture.width, text
+                assert y1 <= picture.height, text
+            for (a, p), (b, q) in itertools.combinations(boxes, 2):
+                across = min(p[2], q[2]) - max(p[0], q[0])
+                down = min(p[3], q[3]) - max(p[1], q[1])
+                assert across <= 1 or down <= 1, f"tick {tick}: {a.text!r} lies upon {b.text!r}"
+
+
+def numbers(value: object) -> Iterator[float]:
+    if isinstance(value, float | int):
+        yield float(value)
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from numbers(part)
+
+
+@pytest.mark.parametrize("tokens", list(SENTENCES))
+def test_every_name_is_an_element_or_an_action_at_every_tick(tokens: int) -> None:
+    pair = pair_of(tokens)
+    for half in range(2 * pair.last_tick + 1):
+        for name in ("light", "dark"):
+            picture = recurrence_attention(pair, half / 2, view_of(name=name))
+            for shape in flat(picture.shapes):
+                for field in fields(shape):
+                    assert all(map(math.isfinite, numbers(getattr(shape, field.name)))), shape
+                found = getattr(shape, "name", "")
+                if found:
+                    assert shape.title or isinstance(shape, Text), f"{found} has no title"  # type: ignore[union-attr]
+                    action = re.fullmatch(r"(ask|hide|layer):\d+|toggle:\w+", found)
+                    assert action or pair.find(found), f"{found} names nothing"
+
+
+def test_going_back_is_the_same_picture_to_the_bit() -> None:
+    pair, view = pair_of(5), view_of()
+    forward = [svg(recurrence_attention(pair, t, view)) for t in range(pair.last_tick + 1)]
+    back = [svg(recurrence_attention(pair, t, view)) for t in reversed(range(pair.last_tick + 1))]
+    assert forward == back[::-1]
+    assert len(set(forward)) == len(forward)  # and no tick is drawn as another
+
+
+def test_a_tick_reveals_one_state_and_the_whole_grid() -> None:
+    pair = pair_of(5)
+
+    def named(tick: int, prefix: str) -> set[str]:
+        picture = recurrence_attention(pair, float(tick), view_of())
+        return {n for s in flat(picture.shapes) if (n := getattr(s, "name", "")).startswith(prefix)}
+
+    for tick in range(6):
+        assert named(tick, "chain:rnn.h.") == {f"chain:rnn.h.{t}" for t in range(1, tick + 1)}
+    assert len({n for n in named(1, "grid:blocks.0.attn.q[")}) == 25
+    assert named(2, "grid:blocks.0.attn.pattern[") == set()  # scores are no weights yet
+    assert len(named(3, "grid:blocks.0.attn.pattern[")) >= 25
+    assert named(12, "grid:answer") == set()
+    assert "grid:answer.word" in named(13, "grid:answer")
+
+
+def test_numbers_under_the_nodes_are_the_weights_and_add_up_to_100() -> None:
+    pair = pair_of(5)
+    picture = recurrence_attention(pair, 6.0, view_of())
+    under = {
+        t.name: int(t.text.split()[0])
+        for t in texts(picture)
+        if t.name.startswith("chain:attn.pattern")
+    }
+    weights = pair.chain.value("attn.pattern")
+    assert sum(under.values()) == 100
+    for i, weight in enumerate(weights):
+        assert abs(under[f"chain:attn.pattern[{i}]"] - 100 * weight) < 1
+
+
+def test_a_chain_without_attention_shows_no_numbers_under_its_nodes() -> None:
+    pair = pair_of(5, "rnn-plain")
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of())
+    assert not [s for s in flat(picture.shapes) if "chain:attn" in getattr(s, "name", "")]
+
+
+def test_the_classic_picture_shows_its_numbers_and_says_that_they_are_a_picture() -> None:
+    picture = recurrence_attention(pair_of(5), 6.0, view_of(classic=True))
+    shown = [t for t in texts(picture) if t.title == captions.load("en")("rt.classic_title")]
+    assert [int(t.text) for t in shown] == list(CLASSIC)
+    assert captions.load("en")("rt.classic_source") in [t.text for t in texts(picture)]
+
+
+def test_growth_is_the_line_of_the_depths_of_the_graph() -> None:
+    pair = pair_of(5)
+    chain, grid = growth(pair, "chain"), growth(pair, "grid")
+    assert chain is not None
+    assert grid is not None
+    assert chain[0] * 5 + chain[1] == pair.chain.depth
+    assert grid == (0, pair.grid.depth)
+
+
+@pytest.mark.parametrize("tokens", [5, 12, 32])
+def test_the_marker_goes_round_one_node_and_round_the_whole_grid(tokens: int) -> None:
+    pair, view = pair_of(tokens), view_of()
+    picture = recurrence_attention(pair, 3.0, view)
+    frames = [s for s in flat(picture.shapes) if getattr(s, "stroke", "") == view.theme.now_edge]
+    node, grid = sorted(frames, key=lambda s: s.width)  # type: ignore[union-attr]
+    assert node.width < 110  # type: ignore[union-attr]
+    assert grid.width > 550  # type: ignore[union-attr]
+
+
+def test_what_the_class_must_read_is_a_48th_of_the_height_in_present() -> None:
+    for size in ((1188, 728), (1294, 728)):
+        picture = recurrence_attention(pair_of(5), 13.0, view_of(*size))
+        must = [t for t in texts(picture) if t.read_by_class]
+        assert len(must) > 20
+        for text in must:
+            assert text.size >= picture.height / 48, text.text
+
+
+def test_a_figure_has_no_switches() -> None:
+    picture = recurrence_attention(pair_of(5), 13.0, view_of(controls=False))
+    names = [getattr(s, "name", "") for s in flat(picture.shapes)]
+    assert not [n for n in names if n.startswith(("toggle:", "layer:", "hide:"))]
+
+
+CASES = [(5, 0), (5, 3), (5, 7), (5, 13), (12, 13), (32, 20)]
+
+
+@pytest.mark.parametrize(("tokens", "tick"), CASES)
+def test_the_picture_is_the_golden_one(tokens: int, tick: int) -> None:
+    """Compare numbers within 0.05 and colours within 4 of 255: processors round differently."""
+    drawn = svg(SCENES["rnn-transformer"](pair_of(tokens), float(tick), view_of(controls=False)))
+    golden = (GOLDENS / f"rnn-transformer-{tokens}-{tick}.svg").read_text(encoding="utf-8")
+    part = re.compile(r"#[0-9A-F]{6}|-?\d+(?:\.\d+)?")
+    assert part.sub("0", drawn) == part.sub("0", golden)
+    for ours, theirs in zip(part.findall(drawn), part.findall(golden), strict=True):
+        if ours.startswith("#"):
+            channels = zip(bytes.fromhex(ours[1:]), bytes.fromhex(theirs[1:]), strict=True)
+            assert all(abs(a - b) <= 4 for a, b in channels), (ours, theirs)
+        else:
+            assert abs(float(ours) - float(theirs)) <= 0.05, (ours, theirs)
