@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -145,6 +146,7 @@ def _child(what: str, *arguments: str) -> dict[str, Any]:
         f"import sys; began = {time()!r}; sys.path.insert(0, {str(ROOT)!r}); "
         "from app import bench; bench.CHILDREN[sys.argv[1]](began, *sys.argv[2:])"
     )
+    why = ""
     try:
         done = subprocess.run(
             [sys.executable, "-c", code, what, *arguments],
@@ -154,11 +156,12 @@ def _child(what: str, *arguments: str) -> dict[str, Any]:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         raise BenchError(
-            f"The measurement {what!r} did not come to its end ({type(error).__name__}); close "
-            "other programs and try again."
+            f"The measurement {what!r} did not come to its end ({why or type(error).__name__}); "
+            "close other programs and try again."
         ) from error
     return measured
 
@@ -254,9 +257,13 @@ def _open(then: Callable[[Any], None]) -> None:
         return 0
 
     QApplication.exec = instead  # type: ignore[method-assign]
+    from app import session
     from app.window import open_window
 
-    open_window()
+    # Nobody's settings are read or written: the window opens as it does for a new user.
+    with tempfile.TemporaryDirectory() as folder:
+        session.place = lambda: Path(folder) / "session.json"
+        open_window()
 
 
 def _until_painted(window: Any) -> None:

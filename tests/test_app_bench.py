@@ -60,7 +60,10 @@ def test_an_empty_window_starts_in_a_process_of_its_own() -> None:
 
 
 def test_a_process_that_fails_is_one_sentence() -> None:
-    with pytest.raises(BenchError, match=r"^The measurement 'nothing' did not come to its end"):
+    with pytest.raises(
+        BenchError,
+        match=r"^The measurement 'nothing' did not come to its end \(KeyError: 'nothing'\)",
+    ):
         bench._child("nothing")
 
 
