@@ -190,8 +190,6 @@ def _flattened(commands: tuple[Command, ...]) -> tuple[tuple[Point, ...], ...]:
         if command[0] == "M":
             lines.append([(command[1], command[2])])
             continue
-        if not lines:
-            lines.append([(0.0, 0.0)])
         line = lines[-1]
         x0, y0 = line[-1]
         if command[0] == "L":

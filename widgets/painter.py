@@ -371,6 +371,8 @@ def _draw_cells(cells: Cells, painter: QPainter, target: _Target) -> None:
         return [round(place * snap) / snap for place in places] if snap else places
 
     xs, ys = edges(cells.x, cells.width, columns), edges(cells.y, cells.height, rows)
+    # Antialiasing would take a rounding error for an edge between two px.
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not snap)
     for r, row in enumerate(cells.colours):
         top, bottom = ys[r] + half, ys[r + 1] - half + (under if r + 1 < rows else 0.0)
         for c, colour in enumerate(row):
@@ -378,6 +380,7 @@ def _draw_cells(cells: Cells, painter: QPainter, target: _Target) -> None:
             painter.fillRect(
                 QRectF(left, top, right - left, bottom - top), _colour(colour, cells.opacity)
             )
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
 
 def _draw_matrix(cells: Cells, painter: QPainter) -> None:

@@ -119,7 +119,8 @@ class _Writer:
         return f' id="{found}"'
 
     def _group(self, group: Group) -> None:
-        start = len(self.lines)
+        if not group.shapes:
+            return
         opening = "<g"
         if group.opacity < 1:
             opening += f' opacity="{_number(group.opacity)}"'
@@ -129,7 +130,7 @@ class _Writer:
         if group.clip is None:
             self.lines.append(f"{opening}{moved}>")
             self.shapes(group.shapes)
-            ends = ["</g>"]
+            self.lines.append("</g>")
         else:
             # The clip stays where it is while what is seen through it moves.
             self._clips += 1
@@ -139,11 +140,7 @@ class _Writer:
             self.lines.append(f'<clipPath id="{clip}"><rect{place}/></clipPath>')
             self.lines.append(f'{opening} clip-path="url(#{clip})"><g{moved}>')
             self.shapes(group.shapes)
-            ends = ["</g></g>"]
-        if group.shapes:
-            self.lines += ends
-        else:
-            del self.lines[start:]
+            self.lines.append("</g></g>")
 
     def _rect(self, rect: Rect) -> None:
         place = _numbers(x=rect.x, y=rect.y, width=rect.width, height=rect.height)
