@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that can be done: a method of the window, its keys, and the group it is listed in.
+    """One thing that can be done: its keys, the group it is listed in, and who does it.
 
-    Keys are written as Qt does ("Ctrl+E"). The words are the caption ``action.<id>``.
+    Keys are written as Qt does ("Ctrl+E"). ``method`` is one of the window, or of a part of it
+    ("player.step"). The words are the caption ``action.<id>``.
     """
 
     id: str
@@ -20,14 +21,14 @@ class Action:
 
 ACTIONS = (
     Action("play", ("Space",), "time", "toggle_play"),
-    Action("step", ("Right", "PgDown"), "time", "step"),
-    Action("back", ("Left", "PgUp"), "time", "back"),
-    Action("next_group", ("Shift+Right",), "time", "next_group"),
-    Action("previous_group", ("Shift+Left",), "time", "previous_group"),
-    Action("first", ("Home",), "time", "first"),
-    Action("last", ("End",), "time", "last"),
-    Action("faster", ("+", "="), "time", "faster"),
-    Action("slower", ("-",), "time", "slower"),
+    Action("step", ("Right", "PgDown"), "time", "player.step"),
+    Action("back", ("Left", "PgUp"), "time", "player.back"),
+    Action("next_group", ("Shift+Right",), "time", "player.next_group"),
+    Action("previous_group", ("Shift+Left",), "time", "player.previous_group"),
+    Action("first", ("Home",), "time", "player.first"),
+    Action("last", ("End",), "time", "player.to_last"),
+    Action("faster", ("+", "="), "time", "player.faster"),
+    Action("slower", ("-",), "time", "player.slower"),
     Action("next_element", ("Tab", "Down"), "stage", "next_element"),
     Action("previous_element", ("Shift+Tab", "Up"), "stage", "previous_element"),
     Action("open", ("Return", "Enter"), "stage", "open_element"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from html import escape
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -16,25 +17,21 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
-    QMenu,
-    QPushButton,
     QScrollArea,
     QStackedWidget,
-    QTextEdit,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app import session as sessions
-from app.actions import ACTIONS, GROUPS, keys_as_text
+from app.actions import ACTIONS
 from app.background import Background, Outcome
+from app.chrome import CHAINS, SETS, Bar, EmptyPage, KeySheet, Rail
 from app.player import SPEEDS, Player
 from widgets import captions, theme
 from widgets.canvas import Canvas
-from widgets.controls import Capsule, Choice, Field, Notice, style_sheet
+from widgets.controls import Capsule, Notice, style_sheet
 from widgets.icons import icon
 from widgets.inspector import Inspector
 from widgets.painter import register_fonts
@@ -49,9 +46,6 @@ DEFAULT_TEXT = "the cat that slept ___"
 TYPING_MS = 250  # after the last key, what was typed is computed
 NARROW = {"inspector": 1440, "rail": 1280, "badge": 1100}  # px: below, each folds away
 CAPSULE_MS = 2000
-# Cell and set of the chain, as offered: id without the set's ending, caption.
-CHAINS = ("rnn", "rnn-plain", "gru", "lstm")
-SETS = ("", "-50k")
 
 
 class Window(QMainWindow):
@@ -103,7 +97,7 @@ class Window(QMainWindow):
         self.stage.setFrameShape(QFrame.Shape.NoFrame)
         self.stage.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.stage.setWidget(self.canvas)
-        self.empty = self._empty_state()
+        self.empty = EmptyPage(say, DEFAULT_TEXT)
         self.place = QStackedWidget()
         self.place.addWidget(self.stage)
         self.place.addWidget(self.empty)
@@ -111,8 +105,8 @@ class Window(QMainWindow):
         self.transport = Transport(self._theme, say, SPEEDS)
         self.inspector = Inspector(self._theme, say)
         self.inspector.setFixedWidth(320)
-        self.rail = self._rail()
-        self.bar = self._bar()
+        self.rail = Rail(say)
+        self.bar = Bar(say)
         self.capsule = Capsule(self.canvas, say)
         middle = QVBoxLayout()
         middle.setSpacing(0)
@@ -139,121 +133,35 @@ class Window(QMainWindow):
         self._capsule_timer.setInterval(CAPSULE_MS)
         self._capsule_timer.timeout.connect(self.capsule.hide)
 
-    def _rail(self) -> QWidget:
-        """Return the chapters that there are."""
-        rail = QWidget()
-        rail.setObjectName("rail")
-        rail.setFixedWidth(100)
-        column = QVBoxLayout(rail)
-        column.setContentsMargins(6, 14, 6, 8)
-        column.setSpacing(14)
-        self.logo = QLabel()
-        self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self.logo)
-        self.chapter = QToolButton()
-        self.chapter.setObjectName("chapter")
-        self.chapter.setCheckable(True)
-        self.chapter.setChecked(True)
-        self.chapter.setIconSize(QSize(34, 34))
-        self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        self.chapter.setText(self._say("window.chapter_1"))
-        self.chapter.setToolTip(self._say("rt.title"))
-        self.chapter.setFixedSize(87, 88)
-        self.chapter.clicked.connect(self.chapter_1)
-        column.addWidget(self.chapter)
-        column.addStretch(1)
-        return rail
-
-    def _bar(self) -> QWidget:
-        """Return the bar above the stage: sentence, models, device, theme, present, export."""
-        say = self._say
-        bar = QWidget()
-        bar.setObjectName("bar")
-        bar.setFixedHeight(52)
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(18, 7, 18, 7)
-        row.setSpacing(10)
-        self.field = Field(say)
-        self.field.setText(self.session.text)
-        row.addWidget(self.field, 3)
-        self.chain_choice = Choice(say("window.chain_choice"))
-        self.set_choice = Choice(say("window.set_choice"))
-        for id in CHAINS:
-            self.chain_choice.add(id, say(f"window.chain.{id}"))
-        for ending in SETS:
-            self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
-        row.addWidget(self.chain_choice)
-        row.addWidget(self.set_choice)
-        self.badge = QLabel()
-        self.badge.setObjectName("badge")
-        self.badge.setText(say("window.badge", backend="NumPy", device="this CPU"))
-        self.badge.setToolTip(say("window.badge_title"))
-        row.addWidget(self.badge)
-        row.addStretch(1)
-        self.theme_button = QToolButton()
-        self.theme_button.setObjectName("plainbox")
-        self.theme_button.setAccessibleName(say("action.theme"))
-        self.theme_button.setToolTip(say("action.theme"))
-        self.theme_button.clicked.connect(self.toggle_theme)
-        self.present_button = QPushButton(say("window.present"))
-        self.present_button.setObjectName("primary")
-        self.present_button.clicked.connect(self.present)
-        self.export_button = QPushButton(say("window.export"))
-        self.export_button.setObjectName("box")
-        menu = QMenu(self.export_button)
-        for ending, scale in ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1)):
-            entry = menu.addAction(say(f"window.export_{ending[1:]}", scale=scale))
-            entry.triggered.connect(
-                lambda _=False, e=ending, s=scale: self.export_stage(ending=e, scale=s)
-            )
-        menu.addSeparator()
-        menu.addAction(say("action.copy")).triggered.connect(lambda: self.copy_stage())
-        menu.addAction(say("action.export_window")).triggered.connect(lambda: self.export_window())
-        self.export_button.setMenu(menu)
-        for button in (self.theme_button, self.present_button, self.export_button):
-            row.addWidget(button)
-        return bar
-
-    def _empty_state(self) -> QWidget:
-        """Return what is shown while there is no sentence."""
-        page = QWidget()
-        page.setObjectName("empty")
-        column = QVBoxLayout(page)
-        column.setSpacing(10)
-        column.addStretch(2)
-        self.empty_sketch = QLabel()
-        title = QLabel(self._say("window.empty_title"))
-        title.setObjectName("emptytitle")
-        text = QLabel(self._say("window.empty_text"))
-        text.setObjectName("emptytext")
-        button = QPushButton(self._say("window.empty_button", text=DEFAULT_TEXT))
-        button.setObjectName("primary")
-        button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
-        self.empty_button = button
-        for widget in (title, text, button):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(3)
-        return page
-
     def _connect(self) -> None:
-        self.field.textEdited.connect(self._typed)
-        self.field.returnPressed.connect(self.compute)
-        self.chain_choice.chosen.connect(lambda id: self._choose_models())
-        self.set_choice.chosen.connect(lambda id: self._choose_models())
+        self.bar.field.setText(self.session.text)
+        self.bar.field.textEdited.connect(self._typed)
+        self.bar.field.returnPressed.connect(self.compute)
+        self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
+        self.bar.set_choice.chosen.connect(lambda id: self._choose_models())
         self.background.done.connect(self._arrived)
         self.player.moved.connect(self._show_tick)
         self.player.changed.connect(self._show_player)
-        self.transport.pressed.connect(self._transport_pressed)
+        self.transport.pressed.connect(self.do)
         self.transport.sought.connect(self.player.seek)
         self.transport.speed_chosen.connect(self.player.set_speed)
         self.canvas.activated.connect(self.activate)
         self.canvas.dropped.connect(self.swap_words)
         self.inspector.linked.connect(self.open_name)
-        self.capsule.pressed.connect(self._transport_pressed)
+        self.capsule.pressed.connect(self.do)
         self.canvas.installEventFilter(self)
+        self.rail.chapter.clicked.connect(self.chapter_1)
+        self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
+        self.bar.theme_button.clicked.connect(self.toggle_theme)
+        self.bar.present_button.clicked.connect(self.present)
+        self.bar.export_asked.connect(lambda e, k: self.export_stage(ending=e, scale=k))
+        self.bar.copy_asked.connect(self.copy_stage)
+        self.bar.window_asked.connect(self.export_window)
 
-    def _transport_pressed(self, name: str) -> None:
-        getattr(self, {"play": "toggle_play"}.get(name, name))()
+    def do(self, id: str) -> None:
+        """Do what an action does, wherever it was asked for."""
+        action = next(action for action in ACTIONS if action.id == id)
+        attrgetter(action.method)(self)()
 
     def _add_actions(self) -> None:
         for action in ACTIONS:
@@ -261,7 +169,7 @@ class Window(QMainWindow):
             made.setObjectName(action.id)
             made.setShortcuts([QKeySequence(key) for key in action.keys])
             made.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-            made.triggered.connect(lambda _=False, method=action.method: getattr(self, method)())
+            made.triggered.connect(lambda _=False, id=action.id: self.do(id))
             self.addAction(made)
 
     # ------------------------------------------------------------------ settings
@@ -270,8 +178,8 @@ class Window(QMainWindow):
         self.player.set_reduced(self.session.still)
         self.player.set_speed(self.session.speed)
         ending = "-50k" if self.session.chain.endswith("-50k") else ""
-        self.chain_choice.choose(self.session.chain.removesuffix(ending))
-        self.set_choice.choose(ending)
+        self.bar.chain_choice.choose(self.session.chain.removesuffix(ending))
+        self.bar.set_choice.choose(ending)
         if self.session.geometry:
             self.restoreGeometry(
                 QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore"))
@@ -281,7 +189,7 @@ class Window(QMainWindow):
         self._check_models()
 
     def _remember(self) -> None:
-        self.session.text = self.field.text()
+        self.session.text = self.bar.field.text()
         self.session.speed = self.player.speed
         self.session.still = self.player.reduced
         self.session.theme = self._theme.name
@@ -292,7 +200,7 @@ class Window(QMainWindow):
     # ------------------------------------------------------------------ computing
 
     def _chain_id(self) -> str:
-        return self.chain_choice.current + self.set_choice.current
+        return self.bar.chain_choice.current + self.bar.set_choice.current
 
     def _check_models(self) -> None:
         """Grey what has no weights, with the reason; the folder is looked at, not the files."""
@@ -302,11 +210,11 @@ class Window(QMainWindow):
         names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
         self._available = tuple(n.removesuffix(".safetensors") for n in names)
         for ending in SETS:
-            missing = self.chain_choice.current + ending not in self._available
-            self.set_choice.grey(ending, self._say("window.no_weights") if missing else "")
+            missing = self.bar.chain_choice.current + ending not in self._available
+            self.bar.set_choice.grey(ending, self._say("window.no_weights") if missing else "")
         for id in CHAINS:
-            missing = id + self.set_choice.current not in self._available
-            self.chain_choice.grey(id, self._say("window.no_weights") if missing else "")
+            missing = id + self.bar.set_choice.current not in self._available
+            self.bar.chain_choice.grey(id, self._say("window.no_weights") if missing else "")
 
     def _choose_models(self) -> None:
         self._check_models()
@@ -318,18 +226,18 @@ class Window(QMainWindow):
 
     def set_text(self, text: str) -> None:
         """Put a sentence into the field and compute it."""
-        self.field.setText(text)
+        self.bar.field.setText(text)
         self._hide = None
         self.compute()
 
     def compute(self) -> None:
         """Ask for a new run of what is typed; the last good picture stays until it comes."""
         self._typing.stop()
-        text = self.field.text()
+        text = self.bar.field.text()
         if not text.strip():
             self.background.ask(_nothing)
             self.place.setCurrentWidget(self.empty)
-            self.field.mark((), 0)
+            self.bar.field.mark((), 0)
             self.player.seek(self.player.tick)
             return
         self.background.ask(_compute, text, self._chain_id(), self.session.grid, self._hide)
@@ -350,7 +258,7 @@ class Window(QMainWindow):
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
-        self.field.mark(
+        self.bar.field.mark(
             tuple(w for w, unknown in zip(words, pair.unknown, strict=True) if unknown), len(words)
         )
         query = self.canvas.view.query
@@ -405,38 +313,6 @@ class Window(QMainWindow):
             focus.click()
         else:
             self.player.toggle()
-
-    def step(self) -> None:
-        """Go to the next tick."""
-        self.player.step()
-
-    def back(self) -> None:
-        """Go to the tick before."""
-        self.player.back()
-
-    def first(self) -> None:
-        """Go to tick 0."""
-        self.player.first()
-
-    def last(self) -> None:
-        """Go to the last tick."""
-        self.player.to_last()
-
-    def next_group(self) -> None:
-        """Go to where the next group of the scrubber begins."""
-        self.player.next_group()
-
-    def previous_group(self) -> None:
-        """Go to where this or the previous group of the scrubber begins."""
-        self.player.previous_group()
-
-    def faster(self) -> None:
-        """Play faster."""
-        self.player.faster()
-
-    def slower(self) -> None:
-        """Play slower."""
-        self.player.slower()
 
     def toggle_still(self) -> None:
         """Reduce motion, or not."""
@@ -544,9 +420,9 @@ class Window(QMainWindow):
 
     def _other_chain(self) -> str:
         """Return the id of the same chain with, or without, attention; "" when there is none."""
-        current = self.chain_choice.current
+        current = self.bar.chain_choice.current
         other = {"rnn": "rnn-plain", "rnn-plain": "rnn"}.get(current, "")
-        return other if other and other + self.set_choice.current in self._available else ""
+        return other if other and other + self.bar.set_choice.current in self._available else ""
 
     def toggle_attention(self) -> None:
         """Take the chain that was trained without, or with, attention over its states."""
@@ -554,7 +430,7 @@ class Window(QMainWindow):
         if not other:
             self.notice.say(self._say("window.no_plain"))
             return
-        self.chain_choice.choose(other)
+        self.bar.chain_choice.choose(other)
         self._choose_models()
 
     def toggle_arcs(self) -> None:
@@ -606,7 +482,7 @@ class Window(QMainWindow):
 
     def chapter_1(self) -> None:
         """Show the chapter; there is one."""
-        self.chapter.setChecked(True)
+        self.rail.chapter.setChecked(True)
         self.canvas.setFocus()
 
     # ------------------------------------------------------------------ the window
@@ -614,8 +490,8 @@ class Window(QMainWindow):
     def edit_sentence(self) -> None:
         """Put the cursor into the sentence."""
         self.leave()
-        self.field.setFocus()
-        self.field.selectAll()
+        self.bar.field.setFocus()
+        self.bar.field.selectAll()
 
     def _show_theme(self) -> None:
         ink = self._theme.ink
@@ -624,12 +500,12 @@ class Window(QMainWindow):
         self.transport.show_theme(self._theme)
         self.inspector.show_theme(self._theme)
         self.capsule.show_theme(self._theme)
-        self.field.show_theme(self._theme)
-        self.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
-        self.chapter.setIcon(icon("chain", ink, 34))
-        self.theme_button.setIcon(icon("moon" if self._theme.name == "light" else "sun", ink))
-        self.present_button.setIcon(icon("present", self._theme.onink, 18))
-        self.export_button.setIcon(icon("export", ink, 18))
+        self.bar.field.show_theme(self._theme)
+        self.rail.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
+        self.rail.chapter.setIcon(icon("chain", ink, 34))
+        self.bar.theme_button.setIcon(icon("moon" if self._theme.name == "light" else "sun", ink))
+        self.bar.present_button.setIcon(icon("present", self._theme.onink, 18))
+        self.bar.export_button.setIcon(icon("export", ink, 18))
         self._show_player()
         self._show_selected()
 
@@ -655,7 +531,7 @@ class Window(QMainWindow):
         stage_only = self._presenting
         self.inspector.setVisible(wide["inspector"] and self.session.inspector and not stage_only)
         self.rail.setVisible(wide["rail"] and self.session.rail and not stage_only)
-        self.badge.setVisible(wide["badge"])
+        self.bar.badge.setVisible(wide["badge"])
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""
@@ -681,7 +557,7 @@ class Window(QMainWindow):
                 widget.show()
             self._fold()
             self.canvas.show_view(replace(self.canvas.view, controls=True))
-        elif self.field.hasFocus():
+        elif self.bar.field.hasFocus():
             self.canvas.setFocus()
         else:
             self._opened = []
@@ -695,9 +571,7 @@ class Window(QMainWindow):
 
     def help(self) -> None:
         """Show the keys."""
-        sheet = Sheet(self, self._theme.name)
-        sheet.setHtml(_keys_as_html(self._say))
-        sheet.show_over(self)
+        KeySheet(self, self._say).show_over(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Show the capsule while the pointer moves in Present."""
@@ -781,36 +655,6 @@ class Window(QMainWindow):
             print(problem, file=sys.stderr)
         self.background.close()
         super().closeEvent(event)
-
-
-class Sheet(QTextEdit):
-    """The help sheet: floats over the window until Esc or a click."""
-
-    def __init__(self, parent: QWidget, name: str) -> None:
-        super().__init__(parent, readOnly=True)
-        self.setObjectName("sheet")
-        self.setWindowFlag(Qt.WindowType.Popup)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-
-    def show_over(self, window: QWidget) -> None:
-        """Show the sheet in the middle of the window."""
-        width, height = min(720, window.width() - 40), min(720, window.height() - 40)
-        corner = window.mapToGlobal(window.rect().center())
-        self.setGeometry(corner.x() - width // 2, corner.y() - height // 2, width, height)
-        self.show()
-
-
-def _keys_as_html(say: captions.Captions) -> str:
-    rows = [f"<h2>{escape(say('window.keys'))}</h2><table cellpadding='4' width='100%'>"]
-    for group in GROUPS:
-        rows.append(f"<tr><td colspan='2'><b>{escape(say(f'window.group.{group}'))}</b></td></tr>")
-        rows += [
-            f"<tr><td width='150'><code>{escape(keys_as_text(action))}</code></td>"
-            f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
-            for action in ACTIONS
-            if action.group == group
-        ]
-    return "".join(rows) + "</table>"
 
 
 def sentence_of(error: Exception) -> str:

@@ -23,7 +23,7 @@ class Scrubber(QWidget):
         super().__init__()
         self.theme, self._say = theme, captions
         self.tick, self.last = 0.0, 1
-        self.setMinimumSize(240, 44)
+        self.setMinimumSize(240, 42)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(captions("transport.scrubber"))
 
@@ -57,7 +57,7 @@ class Scrubber(QWidget):
         """Paint the groups, their ticks, what has been done, and the knob."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme, y, now = self.theme, 14.0, self.x_of(self.tick)
+        theme, y, now = self.theme, 12.0, self.x_of(self.tick)
         current = 0 if self.tick < 0.5 else 2 if self.tick > self.last - 0.5 else 1
         for number, (caption, left, right, first, last) in enumerate(self.groups()):
             painter.setPen(Qt.PenStyle.NoPen)
@@ -113,7 +113,7 @@ class Transport(QWidget):
         self._late.timeout.connect(lambda: self._ring(True))
         self.buttons: dict[str, QToolButton] = {}
         row = QHBoxLayout(self)
-        row.setContentsMargins(20, 4, 20, 4)
+        row.setContentsMargins(20, 3, 20, 2)
         row.setSpacing(6)
         for name in ("first", "back", "play", "step", "last"):
             button = QToolButton()

@@ -1,0 +1,162 @@
+"""The parts of the window around the stage: rail, bar, the page without a sentence, the keys."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions import ACTIONS, GROUPS, keys_as_text
+from widgets.captions import Captions
+from widgets.controls import Choice, Field
+
+# What is offered: ids of the chains without the ending of their set, and the endings.
+CHAINS = ("rnn", "rnn-plain", "gru", "lstm")
+SETS = ("", "-50k")
+EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
+
+
+class Rail(QWidget):
+    """The chapters that there are."""
+
+    def __init__(self, say: Captions) -> None:
+        super().__init__()
+        self.setObjectName("rail")
+        self.setFixedWidth(100)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 14, 6, 8)
+        column.setSpacing(14)
+        self.logo = QLabel()
+        self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.chapter = QToolButton()
+        self.chapter.setObjectName("chapter")
+        self.chapter.setCheckable(True)
+        self.chapter.setChecked(True)
+        self.chapter.setIconSize(QSize(34, 34))
+        self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        self.chapter.setText(say("window.chapter_1"))
+        self.chapter.setToolTip(say("rt.title"))
+        self.chapter.setFixedSize(87, 88)
+        column.addWidget(self.logo)
+        column.addWidget(self.chapter)
+        column.addStretch(1)
+
+
+class Bar(QWidget):
+    """Above the stage: the sentence, the models, the device, theme, present and export.
+
+    ``export_asked`` carries a file ending and a scale.
+    """
+
+    export_asked = Signal(str, int)
+    copy_asked = Signal()
+    window_asked = Signal()
+
+    def __init__(self, say: Captions) -> None:
+        super().__init__()
+        self.setObjectName("bar")
+        self.setFixedHeight(50)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(18, 6, 18, 6)
+        row.setSpacing(10)
+        self.field = Field(say)
+        self.chain_choice = Choice(say("window.chain_choice"))
+        self.set_choice = Choice(say("window.set_choice"))
+        for id in CHAINS:
+            self.chain_choice.add(id, say(f"window.chain.{id}"))
+        for ending in SETS:
+            self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
+        self.badge = QLabel(say("window.badge", backend="NumPy", device="this CPU"))
+        self.badge.setObjectName("badge")
+        self.badge.setToolTip(say("window.badge_title"))
+        self.theme_button = QToolButton()
+        self.theme_button.setObjectName("plainbox")
+        self.theme_button.setAccessibleName(say("action.theme"))
+        self.theme_button.setToolTip(say("action.theme"))
+        self.present_button = QPushButton(say("window.present"))
+        self.present_button.setObjectName("primary")
+        self.export_button = QPushButton(say("window.export"))
+        self.export_button.setObjectName("box")
+        self.export_button.setMenu(self._exports(say))
+        row.addWidget(self.field, 3)
+        for widget in (self.chain_choice, self.set_choice, self.badge):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.theme_button, self.present_button, self.export_button):
+            row.addWidget(widget)
+
+    def _exports(self, say: Captions) -> QMenu:
+        menu = QMenu(self)
+        for ending, scale in EXPORTS:
+            entry = menu.addAction(say(f"window.export_{ending[1:]}", scale=scale))
+            entry.triggered.connect(lambda _=False, e=ending, k=scale: self.export_asked.emit(e, k))
+        menu.addSeparator()
+        menu.addAction(say("action.copy")).triggered.connect(lambda: self.copy_asked.emit())
+        menu.addAction(say("action.export_window")).triggered.connect(
+            lambda: self.window_asked.emit()
+        )
+        return menu
+
+
+class EmptyPage(QWidget):
+    """What is shown while there is no sentence: what to do, and a button that does it."""
+
+    def __init__(self, say: Captions, text: str) -> None:
+        super().__init__()
+        self.setObjectName("empty")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        title = QLabel(say("window.empty_title"))
+        title.setObjectName("emptytitle")
+        note = QLabel(say("window.empty_text"))
+        note.setObjectName("emptytext")
+        self.button = QPushButton(say("window.empty_button", text=text))
+        self.button.setObjectName("primary")
+        column = QVBoxLayout(self)
+        column.setSpacing(10)
+        column.addStretch(2)
+        for widget in (title, note, self.button):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(3)
+
+
+class KeySheet(QTextEdit):
+    """The keys: floats over the window until Esc or a click beside it."""
+
+    def __init__(self, parent: QWidget, say: Captions) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setObjectName("sheet")
+        self.setWindowFlag(Qt.WindowType.Popup)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setHtml(keys_as_html(say))
+
+    def show_over(self, window: QWidget) -> None:
+        """Show the sheet in the middle of the window."""
+        width, height = min(720, window.width() - 40), min(760, window.height() - 40)
+        corner = window.mapToGlobal(window.rect().center())
+        self.setGeometry(corner.x() - width // 2, corner.y() - height // 2, width, height)
+        self.show()
+
+
+def keys_as_html(say: Captions) -> str:
+    """Return the table of all keys, by groups."""
+    rows = [f"<h2>{escape(say('window.keys'))}</h2><table cellpadding='4' width='100%'>"]
+    for group in GROUPS:
+        rows.append(f"<tr><td colspan='2'><b>{escape(say(f'window.group.{group}'))}</b></td></tr>")
+        rows += [
+            f"<tr><td width='170'><code>{escape(keys_as_text(action))}</code></td>"
+            f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
+            for action in ACTIONS
+            if action.group == group
+        ]
+    return "".join(rows) + "</table>"
