@@ -70,14 +70,14 @@ def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) ->
 
 
 RECIPES = {
-    "rnn": _chain("RNN with attention", "elman", 16, True, steps=20000, rate=3e-3),
-    "rnn-plain": _chain("RNN", "elman", 16, False, steps=20000, rate=3e-3),
-    "gru": _chain("GRU with attention", "gru", 16, True, steps=12000, rate=4e-3),
-    "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=12000, rate=4e-3),
-    "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=8000, rate=1e-3),
-    "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=8000, rate=1e-3),
-    "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=6000, rate=3e-3),
-    "lstm-50k": _chain("LSTM with attention", "lstm", 66, True, steps=6000, rate=3e-3),
+    "rnn": _chain("RNN with attention", "elman", 16, True, steps=140_000, rate=3e-3),
+    "rnn-plain": _chain("RNN", "elman", 16, False, steps=80_000, rate=3e-3),
+    "gru": _chain("GRU with attention", "gru", 16, True, steps=35_000, rate=4e-3),
+    "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=35_000, rate=4e-3),
+    "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=12_000, rate=1e-3),
+    "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=12_000, rate=1e-3),
+    "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=12_000, rate=3e-3),
+    "lstm-50k": _chain("LSTM with attention", "lstm", 66, True, steps=12_000, rate=3e-3),
     "transformer": Recipe(
         title="Transformer",
         config=Config(
@@ -90,8 +90,10 @@ RECIPES = {
             mlp=160,
             position_scale=1.0,
         ),
-        steps=10000,
+        steps=18_000,
         rate=3e-3,
+        sharpen=0.02,
+        disagree=0.1,
     ),
 }
 
