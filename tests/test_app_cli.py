@@ -20,6 +20,9 @@ from app.__main__ import main, version
 from engine.trace import load
 from engine.weights import WeightsError
 
+# Qt has one application a process: the one of the tests with windows, also for figures.
+pytestmark = pytest.mark.usefixtures("qapp")
+
 ROOT = Path(__file__).parents[1]
 TEXT = "the cat that slept ___"
 

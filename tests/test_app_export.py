@@ -19,6 +19,9 @@ from PySide6.QtGui import QImage
 from app import export
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Text
 
+# The application of all tests with windows: Qt has one a process, and this one is of the most use.
+pytestmark = pytest.mark.usefixtures("qapp")
+
 ROOT = Path(__file__).parents[1]
 PICTURE = Picture(
     width=400, height=225, background="#FAF9F7", title="From RNN to Transformer",
@@ -34,7 +37,7 @@ PICTURE = Picture(
 
 
 @pytest.mark.parametrize("ending", list(export.FORMATS))
-@pytest.mark.parametrize(("size", "scale"), [((1600, 900), 1.0), ((800, 450), 1.5)])
+@pytest.mark.parametrize(("size", "scale"), [((1600, 900), 1.0), ((800, 448), 1.5)])
 def test_a_file_is_as_large_as_asked(
     ending: str, size: tuple[int, int], scale: float, tmp_path: Path
 ) -> None:
@@ -79,6 +82,16 @@ def test_a_pdf_is_vector_with_the_right_page_and_embedded_fonts(tmp_path: Path) 
     assert fonts == {b"Inter-SemiBold", b"JetBrainsMono-Regular"}
     assert len(re.findall(rb"/FontFile\d? \d+ 0 R", data)) == len(fonts)
     assert data.count(b"/DCTDecode") == 0  # nothing as JPEG
+
+
+@pytest.mark.parametrize("side", [89, 90, 91, 92])
+def test_a_pdf_s_page_is_the_asked_size_rounded_up_to_whole_points(
+    side: int, tmp_path: Path
+) -> None:
+    export.write(PICTURE, tmp_path / "a.pdf", width=side, height=side)
+    box = re.search(rb"/MediaBox \[0 0 (\S+) (\S+)\]", (tmp_path / "a.pdf").read_bytes())
+    assert box is not None
+    assert float(box[1]) == float(box[2]) == math.ceil(side * 0.75)
 
 
 def test_a_pdf_can_be_searched_by_its_numbers_and_spaces(tmp_path: Path) -> None:
@@ -228,7 +241,8 @@ def test_a_picture_with_a_number_that_is_none_is_one_sentence(tmp_path: Path) ->
 
 def test_every_format_is_saved_without_a_display_and_without_a_window(tmp_path: Path) -> None:
     program = (
-        "from pathlib import Path\nfrom app import export\nfrom widgets.picture import Picture, Text\n"
+        "from pathlib import Path\nfrom app import export\n"
+        "from widgets.picture import Picture, Text\n"
         "picture = Picture(width=90, height=60, background='#FFFFFF', shapes=("
         "Text(x=9, y=30, text='cat', size=20, fill='#000000'),))\n"
         "for ending in export.FORMATS:\n"
