@@ -89,10 +89,12 @@ class Bar(QWidget):
         self.export_button.setObjectName("box")
         self.export_button.setMenu(self._exports(say))
         row.addWidget(self.field, 3)
-        for widget in (self.chain_choice, self.set_choice, self.badge):
+        left: list[QWidget] = [self.chain_choice, self.set_choice, self.badge]
+        right: list[QWidget] = [self.theme_button, self.present_button, self.export_button]
+        for widget in left:
             row.addWidget(widget)
         row.addStretch(1)
-        for widget in (self.theme_button, self.present_button, self.export_button):
+        for widget in right:
             row.addWidget(widget)
 
     def _exports(self, say: Captions) -> QMenu:

@@ -635,7 +635,7 @@ class Window(QMainWindow):
         from app.compute import still
 
         picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
-        QGuiApplication.clipboard().setImage(export.image(picture, width=1600, height=900, scale=1))
+        QGuiApplication.clipboard().setImage(export.image(picture, (1600, 900)))
         self.notice.say(self._say("window.copied"))
 
     # ------------------------------------------------------------------ coming and going

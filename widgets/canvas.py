@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -247,6 +248,6 @@ class Canvas(QWidget):
                 return QPoint(int((x + width / 2) * scale), int((y + height / 2) * scale))
         return None
 
-    def resizeEvent(self, event: QEvent) -> None:  # type: ignore[override]  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Lay the scene out for the new size."""
         self._changed()

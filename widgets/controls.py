@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QActionGroup,
+    QColor,
+    QFontMetricsF,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
 
 from widgets.captions import Captions
@@ -45,7 +53,7 @@ class Field(QLineEdit):
         self._theme = theme
         self.pencil.setPixmap(icon("pencil", theme.ink3, 16).pixmap(16, 16))
 
-    def resizeEvent(self, event: QEvent) -> None:  # type: ignore[override]  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the tag at the right."""
         self._arrange()
 
@@ -202,6 +210,7 @@ class Capsule(QWidget):
     def place(self) -> None:
         """Stand at the foot of the stage, in its middle."""
         stage = self.parentWidget()
+        assert stage is not None
         self.adjustSize()
         self.move((stage.width() - self.width()) // 2, stage.height() - self.height() - 14)
 

@@ -85,9 +85,9 @@ def draw(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colour))
         painter.drawEllipse(QPointF(3, 12), 2.5, 2.5)
-        for x in (12, 16.5, 21):
-            for y in (7.5, 12, 16.5):
-                painter.drawRoundedRect(QRectF(x - 1.7, y - 1.7, 3.4, 3.4), 0.8, 0.8)
+        for left in (10.3, 14.8, 19.3):
+            for top in (5.8, 10.3, 14.8):
+                painter.drawRoundedRect(QRectF(left, top, 3.4, 3.4), 0.8, 0.8)
     else:
         pen = QPen(QColor(colour), 2)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
