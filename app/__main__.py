@@ -143,6 +143,14 @@ def _parser() -> argparse.ArgumentParser:
                         help="paths for programs without the fonts")  # fmt: skip
     figure.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
 
+    shot = commands.add_parser("shot", help="draw the whole window into a PNG", epilog=EXAMPLES)
+    shot.set_defaults(run=_shot)
+    _add_text(shot)
+    shot.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
+    shot.add_argument("--theme", choices=("light", "dark"), default="light")
+    shot.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
+    shot.add_argument("-o", "--output", required=True, metavar="FILE", help=".png")
+
     trace = commands.add_parser("trace", help="run one model over a text", epilog=EXAMPLES)
     trace.set_defaults(run=_trace)
     _add_text(trace)
@@ -275,6 +283,21 @@ def _figure(given: argparse.Namespace) -> int:
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
                      text=given.svg_text)  # fmt: skip
         print(name)
+    return 0
+
+
+def _shot(given: argparse.Namespace) -> int:
+    if not given.output.lower().endswith(".png"):
+        raise UsageError(f"The window is saved as .png and {given.output!r} ends otherwise.")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+    from app import export
+    from app.window import shoot
+
+    path = Path(given.output)
+    export.check(path)
+    shoot(path, text=_text(given), tick=given.tick, theme_name=given.theme, size=given.size)
+    print(given.output)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import tempfile
 from dataclasses import replace
 from html import escape
 from operator import attrgetter
@@ -40,6 +42,7 @@ from widgets.view import View
 
 if TYPE_CHECKING:
     from app.compute import PairResult
+    from engine.trace import Pair
 
 CHAPTER = "rnn-transformer"
 DEFAULT_TEXT = "the cat that slept ___"
@@ -197,6 +200,16 @@ class Window(QMainWindow):
         if not self._presenting:
             self.session.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
 
+    @property
+    def pair(self) -> Pair | None:
+        """Return the runs on the stage, None before the first have come."""
+        return None if self._result is None else self._result.pair
+
+    @property
+    def theme_name(self) -> str:
+        """Return "light" or "dark"."""
+        return self._theme.name
+
     # ------------------------------------------------------------------ computing
 
     def _chain_id(self) -> str:
@@ -302,6 +315,9 @@ class Window(QMainWindow):
         return f"<b>{head}</b> &nbsp; {note}"
 
     def _show_player(self) -> None:
+        # The collector stops everything for up to 40 ms with thousands of shapes about, so it runs
+        # when nothing plays.
+        (gc.disable if self.player.playing else gc.enable)()
         self.transport.show_playing(self.player.playing, self.player.speed)
         self.capsule.show_playing(self.player.playing)
         self._show_tick(self.player.tick)
@@ -623,7 +639,7 @@ class Window(QMainWindow):
         if path:
             if not Path(path).suffix:
                 path += ".png"
-            good = image.save(path)
+            good = image.save(path, "PNG")  # type: ignore[call-overload]
             self.notice.say(self._say("window.saved" if good else "window.not_saved", path=path))
 
     def copy_stage(self) -> None:
@@ -647,7 +663,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Remember what is shown, and end the worker."""
-        self.player.pause()
+        self.player.seek(self.player.tick)
         self._typing.stop()
         self._remember()
         problem = sessions.save(self.session, self._settings)
@@ -678,8 +694,8 @@ def _compute(text: str, chain: str, grid: str, hide: int | None) -> Any:
     return make_pair(text, chain, grid, hide=hide)
 
 
-def open_window() -> int:
-    """Open the window and return the exit code of the application."""
+def _application() -> QApplication:
+    """Return the application with its name and its fonts."""
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("unrolled")
@@ -689,7 +705,42 @@ def open_window() -> int:
     font.setFamily("Inter")
     font.setPixelSize(14)
     application.setFont(font)
+    return application
+
+
+def open_window() -> int:
+    """Open the window and return the exit code of the application."""
+    application = _application()
     window = Window(sessions.place())
     window.show()
     QTimer.singleShot(0, window.compute)
     return int(application.exec())
+
+
+def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int]) -> None:
+    """Save a picture of the whole window at a tick, as PNG; no display is needed.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, when the text cannot be computed or the file not be written.
+    """
+    application = _application()
+    with tempfile.TemporaryDirectory() as folder:
+        window = Window(Path(folder) / "session.json")
+        window.resize(*size)
+        window.show()
+        if theme_name != window.theme_name:
+            window.toggle_theme()
+        window.set_text(text)
+        while window.background.busy:
+            application.processEvents()
+        if window.pair is None:
+            raise ValueError(window.notice.text())
+        window.player.seek(tick)
+        application.processEvents()
+        window.export_window(path=str(path))
+        said = window.notice.text()
+        window.close()
+    if not path.is_file():
+        raise ValueError(said)
