@@ -1,0 +1,394 @@
+"""Where one number of a run comes from: its equation, with letters and with the numbers put in.
+
+``FILL`` has one row for each primitive of ``engine.ops.OPS``. A row says which operands' numbers
+an element is made of and computes it from them again, in float64, by exactly the formula that is
+shown. What a primitive was told beside its operands (a factor, a place) is not recorded in a step;
+it follows from names and shapes, and a wrong guess would not give the recorded number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from widgets import captions
+from widgets.numbers import value as said
+
+if TYPE_CHECKING:
+    from engine.trace import Step, Trace
+    from widgets.captions import Captions
+
+TERMS = 3  # of a sum that are written out
+EPS = 1e-5  # of the layer norms: the default of engine.models.Config, which no model departs from
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one number comes about.
+
+    ``element`` is its name, "side:step[i,j]", with an ``index`` for every axis. ``equation`` is
+    mark-up of ``widgets.equation``; ``filled`` is plain text that ends with the number.
+    ``reads`` names the elements and parameters it is made of, with their numbers. ``recomputed``
+    is the result of the equation in float64.
+    """
+
+    element: str
+    index: tuple[int, ...]
+    equation: str
+    filled: str
+    value: float
+    reads: tuple[tuple[str, float], ...]
+    recomputed: float
+
+
+def explain(
+    trace: Trace, step: Step, index: tuple[int, ...], say: Captions | None = None
+) -> Explanation:
+    """Return where one number of a step comes from.
+
+    Parameters
+    ----------
+    trace
+        The run, without a batch axis.
+    step
+        A step of it.
+    index
+        Of the number; missing axes at the end are 0, so that a vector shows its first number.
+    say
+        The words; English by default.
+    """
+    index = (*index, *[0] * (step.value.ndim - len(index)))
+    element = _Element(trace, step, index, say or captions.load())
+    right, filled, recomputed = FILL[step.op](element)
+    shown = float(step.value[index])
+    left = f"{_symbol(trace, step.name, result=True)}{_brackets(index)}"
+    return Explanation(
+        element=f"{trace.facts.kind}:{step.name}{_brackets(index)}",
+        index=index,
+        equation=f"{left} = {right}",
+        filled=f"{filled} = {said(shown)}",
+        value=shown,
+        reads=tuple(element.reads),
+        recomputed=recomputed,
+    )
+
+
+class _Element:
+    """One number of a step while it is explained; notes what is read on the way."""
+
+    def __init__(self, trace: Trace, step: Step, index: tuple[int, ...], say: Captions) -> None:
+        self.trace = trace
+        self.step = step
+        self.index = index
+        self.say = say
+        self.reads: list[tuple[str, float]] = []
+        self.operands: list[Any] = [trace.value(name) for name in step.reads]
+
+    def read(self, operand: int, index: tuple[int, ...]) -> float:
+        """Return a number of an operand and note that it was read."""
+        number = float(self.operands[operand][index])
+        name = self.step.reads[operand]
+        if name in self.trace:
+            name = f"{self.trace.facts.kind}:{name}"
+        self.reads.append((f"{name}{_brackets(index)}", number))
+        return number
+
+    def letters(self, operand: int, index: tuple[object, ...]) -> str:
+        """Return how the equation writes a number of an operand."""
+        return f"{_symbol(self.trace, self.step.reads[operand])}{_brackets(index)}"
+
+    def beside(self, operand: int) -> tuple[int, ...]:
+        """Return the index of the number of an operand that broadcasting puts at this one."""
+        shape = self.operands[operand].shape
+        own = self.index[len(self.index) - len(shape) :]
+        return tuple(0 if n == 1 else i for i, n in zip(own, shape, strict=True))
+
+    def each(self) -> Iterator[tuple[str, float]]:
+        """Yield letters and number of what an elementwise operation reads."""
+        for operand in range(len(self.operands)):
+            at = self.beside(operand)
+            yield self.letters(operand, at), self.read(operand, at)
+
+    def row(self, operand: int, lead: tuple[int, ...]) -> list[float]:
+        """Return the numbers on an operand's last axis, and note that they were read."""
+        length = self.operands[operand].shape[-1]
+        return [self.read(operand, (*lead, k)) for k in range(length)]
+
+
+# The equation's right side, the same with numbers, and its result.
+_Filled = tuple[str, str, float]
+
+
+def _input(e: _Element) -> _Filled:
+    number = float(e.step.value[e.index])
+    if e.step.name == "tokens":
+        word = e.trace.vocabulary[int(number)]
+        words = e.say("explain.token", word=word, count=len(e.trace.vocabulary))
+        return e.say("explain.id"), words, number
+    if e.step.name == "embed.positions":
+        return _wave(e)
+    if e.step.name == "mask":
+        word = e.say("explain.open" if number == 0 else "explain.closed")
+        return e.step.equation, word, number
+    return e.step.equation, e.say("explain.start"), number
+
+
+def _wave(e: _Element) -> _Filled:
+    """Explain a sinusoidal position; its scale stands in the table, as cos(0) times it."""
+    t, i = e.index
+    table = e.step.value
+    length, width = table.shape
+    if width > 1:
+        scale = float(table[0, 1])
+    else:
+        scale = float(table[1, 0]) / math.sin(1.0) if length > 1 else 1.0
+    wave, k = ("cos", math.cos) if i % 2 else ("sin", math.sin), i - i % 2
+    angle = t / 10000.0 ** (k / width)
+    right = f"{said(scale)} · {wave[0]}({t} / 10000^{{{k}/{width}}})"
+    return right, f"{said(scale)} · {wave[0]}({said(angle)})", scale * wave[1](angle)
+
+
+def _same(e: _Element, operand: int, index: tuple[int, ...]) -> _Filled:
+    """Explain a number that was moved and not computed."""
+    number = e.read(operand, index)
+    place = f"{e.step.reads[operand]}{_brackets(index)}"
+    return e.letters(operand, index), e.say("explain.same", place=place), number
+
+
+def _view(e: _Element) -> _Filled:
+    """Explain a part: a row of a matrix, or the part of a gate, or the first rows of a table."""
+    whole, part = e.operands[0].shape, e.step.value.shape
+    if len(whole) > len(part):
+        # A row: of the token that the name ends with, or else of the hidden word.
+        tail = e.step.name.rpartition(".")[2]
+        row = int(tail) - 1 if tail.isdigit() else e.trace.hidden
+        return _same(e, 0, (row, *e.index))
+    if whole[-1] > part[-1]:
+        from engine.cells import CELLS
+
+        gate = CELLS[e.trace.facts.cell].gates.index(e.step.name.split(".")[1])
+        return _same(e, 0, (*e.index[:-1], gate * part[-1] + e.index[-1]))
+    return _same(e, 0, e.index)
+
+
+def _split_heads(e: _Element) -> _Filled:
+    head, token, i = e.index
+    return _same(e, 0, (token, head * e.step.value.shape[-1] + i))
+
+
+def _merge_heads(e: _Element) -> _Filled:
+    token, i = e.index
+    d_head = e.operands[0].shape[-1]
+    return _same(e, 0, (i // d_head, token, i % d_head))
+
+
+def _concat(e: _Element) -> _Filled:
+    i, operand = e.index[-1], 0
+    while i >= e.operands[operand].shape[-1]:
+        i -= e.operands[operand].shape[-1]
+        operand += 1
+    return _same(e, operand, (*e.index[:-1], i))
+
+
+def _stack(e: _Element) -> _Filled:
+    return _same(e, e.index[0], e.index[1:])
+
+
+def _gather(e: _Element) -> _Filled:
+    ids = e.index[: e.operands[1].ndim]
+    row = int(e.read(1, ids))
+    at = (row, *e.index[len(ids) :])
+    number = e.read(0, at)
+    table = _symbol(e.trace, e.step.reads[0])
+    words = e.say("explain.gather", row=row, table=table, word=e.trace.vocabulary[row])
+    return f"{table}{_brackets(at)}", words, number
+
+
+def _product(e: _Element) -> _Filled:
+    a, b = e.operands
+    *row, j = e.index
+    # Rows of a stack have an axis of their own; one row for each matrix of a stack has none.
+    lead = row if 1 < a.ndim == b.ndim - 1 else row[:-1]
+    lead = lead[len(lead) - (b.ndim - 2) :]
+    # The recorded formula says whether b stands transposed: in a square b the shape does not.
+    turned = e.step.equation.endswith("^⊤")
+
+    def there(i: Any) -> tuple[Any, ...]:
+        return (*lead, j, i) if turned else (*lead, i, j)
+
+    length = a.shape[-1]
+    total, terms = 0.0, []
+    for i in range(length):
+        x, y = e.read(0, (*row, i)), e.read(1, there(i))
+        total += x * y
+        if i < TERMS or length == TERMS + 1:
+            terms.append(f"{said(x)} · {said(y)}")
+    right = f"Σ_i {e.letters(0, (*row, 'i'))} {e.letters(1, there('i'))}"
+    if length > len(terms):
+        terms.append(e.say("explain.terms", count=length))
+    return right, " + ".join(terms), total
+
+
+def _add(e: _Element) -> _Filled:
+    letters, numbers = zip(*e.each(), strict=True)
+    return " + ".join(letters), " + ".join(map(said, numbers)), math.fsum(numbers)
+
+
+def _multiply(e: _Element) -> _Filled:
+    letters, numbers = zip(*e.each(), strict=True)
+    return " · ".join(letters), " · ".join(map(said, numbers)), math.prod(numbers)
+
+
+def _scale(e: _Element) -> _Filled:
+    """Explain scores of dot products, divided by the root of their length."""
+    ((letters, x),) = e.each()
+    query = e.trace.step(e.step.reads[0]).reads[0]
+    d_head = e.trace.value(query).shape[-1]
+    return f"{letters} / √d_{{head}}", f"{said(x)} / √{d_head}", x / math.sqrt(d_head)
+
+
+def _complement(e: _Element) -> _Filled:
+    ((letters, x),) = e.each()
+    return f"1 − {letters}", f"1 − {_taken(x)}", 1.0 - x
+
+
+def _tanh(e: _Element) -> _Filled:
+    ((letters, x),) = e.each()
+    return f"tanh({letters})", f"tanh({said(x)})", math.tanh(x)
+
+
+def _sigmoid(e: _Element) -> _Filled:
+    ((letters, x),) = e.each()
+    # exp(-x) overflows far below 0, where the other form does not.
+    y = 1.0 / (1.0 + math.exp(-x)) if x > 0 else math.exp(x) / (1.0 + math.exp(x))
+    return f"σ({letters})", f"1 / (1 + exp({said(-x)}))", y
+
+
+def _gelu(e: _Element) -> _Filled:
+    from engine.ops import GELU_CUBIC, GELU_SCALE
+
+    ((letters, x),) = e.each()
+    inner = GELU_SCALE * (x + GELU_CUBIC * x**3)
+    filled = f"½ · {said(x)} · (1 + tanh({said(inner)}))"
+    return f"gelu({letters})", filled, 0.5 * x * (1.0 + math.tanh(inner))
+
+
+def _softmax(e: _Element) -> _Filled:
+    *lead, own = e.index
+    scores = e.row(0, tuple(lead))
+    at = e.letters(0, e.index)
+    every = e.letters(0, (*lead, "i"))
+    if len(e.operands) > 1:
+        place = e.beside(1)[:-1]
+        mask = e.row(1, place)
+        scores = [score + closed for score, closed in zip(scores, mask, strict=True)]
+        at += f" + {e.letters(1, (*place, own))}"
+        every += f" + {e.letters(1, (*place, 'i'))}"
+    highest = max(scores)
+    if highest == -math.inf:  # everything is masked, and nothing is looked at
+        return f"softmax_i({every})", e.say("explain.masked"), 0.0
+    total = math.fsum(math.exp(score - highest) for score in scores)
+    right = f"exp({at} − max) / Σ_i exp({every} − max)"
+    filled = f"exp({said(scores[own])} − {_taken(highest)}) / {said(total)}"
+    return right, filled, math.exp(scores[own] - highest) / total
+
+
+def _norm(e: _Element) -> _Filled:
+    *lead, own = e.index
+    row = e.row(0, tuple(lead))
+    gain, bias = e.read(1, (own,)), e.read(2, (own,))
+    mean = math.fsum(row) / len(row)
+    variance = math.fsum((x - mean) ** 2 for x in row) / len(row)
+    x = row[own]
+    right = (
+        f"({e.letters(0, e.index)} − mean) / √(variance + ε) · "
+        f"{e.letters(1, (own,))} + {e.letters(2, (own,))}"
+    )
+    filled = (
+        f"({said(x)} − {_taken(mean)}) / √({said(variance)} + {said(EPS)}) · "
+        f"{said(gain)} + {said(bias)}"
+    )
+    return right, filled, (x - mean) / math.sqrt(variance + EPS) * gain + bias
+
+
+def _argmax(e: _Element) -> _Filled:
+    row = e.row(0, e.index)
+    best = max(range(len(row)), key=row.__getitem__)
+    words = e.say(
+        "explain.argmax", count=len(row), best=said(row[best]), word=e.trace.vocabulary[best]
+    )
+    return f"argmax_i {e.letters(0, (*e.index, 'i'))}", words, float(best)
+
+
+FILL: dict[str, Callable[[_Element], _Filled]] = {
+    "input": _input,
+    "view": _view,
+    "split_heads": _split_heads,
+    "merge_heads": _merge_heads,
+    "concat": _concat,
+    "stack": _stack,
+    "gather": _gather,
+    "product": _product,
+    "add": _add,
+    "multiply": _multiply,
+    "scale": _scale,
+    "complement": _complement,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "gelu": _gelu,
+    "softmax": _softmax,
+    "norm": _norm,
+    "argmax": _argmax,
+}
+
+
+# ---- letters -----------------------------------------------------------------------------------
+
+# What steps are called in equations; {t} is the token, {g} a gate. A step that is not here is
+# written as its own formula, (h_2 W_h).
+_LETTERS = (
+    (r"rnn\.(?P<g>[a-z])\.a\.(?P<t>\d+)", "a_{{{g},{t}}}"),
+    (r"rnn\.(?P<g>[hcafgozin])\.(?P<t>\d+)", "{g}_{{{t}}}"),
+    (r"attn\.states", "H"),
+    (r"(blocks\.\d+\.)?attn\.scores", "s"),
+    (r"attn\.pattern|answer\.probabilities", "p"),
+    (r"attn\.context", "c"),
+    (r"answer\.combined|answer\.norm", "y"),
+    (r"answer\.(?P<g>logits|word)", "{g}"),
+    (r"embed\.positions", "P"),
+    (r"embed\.x|blocks\.\d+\.x", "x"),
+    (r"blocks\.\d+\.attn\.(?P<g>[qkvz]|pattern|concat|out)", "{g}"),
+    (r"blocks\.\d+\.norm\d", "n"),
+    (r"blocks\.\d+\.mlp\.pre", "a"),
+    (r"blocks\.\d+\.mlp\.act", "g"),
+    (r"blocks\.\d+\.mlp\.out", "mlp"),
+    (r"mask", "mask"),
+)
+
+
+def _symbol(trace: Trace, name: str, *, result: bool = False) -> str:
+    """Return how equations write a step or a parameter; a block's result is x′ beside its x."""
+    if name not in trace:
+        letter, _, subscript = name.rpartition(".")[2].partition("_")
+        return f"{letter}_{{{subscript}}}" if subscript else letter
+    step = trace.step(name)
+    for pattern, letters in _LETTERS:
+        if found := re.fullmatch(pattern, name):
+            prime = "′" if result and letters == "x" and name.startswith("blocks") else ""
+            return letters.format(**found.groupdict()) + prime
+    if re.fullmatch(r"rnn\.r\.\d+", name) and step.op == "sigmoid":  # of the simple cell: a product
+        return f"r_{{{name.rpartition('.')[2]}}}"
+    plain = " " not in step.equation or step.equation[0] + step.equation[-1] == "[]"
+    return step.equation if plain else f"({step.equation})"
+
+
+def _brackets(index: tuple[object, ...]) -> str:
+    return f"[{','.join(map(str, index))}]" if index else ""
+
+
+def _taken(number: float) -> str:
+    """Return a number that stands behind a minus."""
+    return f"({said(number)})" if number < 0 else said(number)
