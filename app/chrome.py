@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -132,22 +133,28 @@ class EmptyPage(QWidget):
 
 
 class KeySheet(QTextEdit):
-    """The keys: floats over the window until Esc or a click beside it."""
+    """The keys: lies over the window until Esc or a click beside it."""
 
     def __init__(self, parent: QWidget, say: Captions) -> None:
         super().__init__(parent)
         self.setReadOnly(True)
         self.setObjectName("sheet")
-        self.setWindowFlag(Qt.WindowType.Popup)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setHtml(keys_as_html(say))
 
     def show_over(self, window: QWidget) -> None:
         """Show the sheet in the middle of the window."""
         width, height = min(720, window.width() - 40), min(760, window.height() - 40)
-        corner = window.mapToGlobal(window.rect().center())
-        self.setGeometry(corner.x() - width // 2, corner.y() - height // 2, width, height)
+        self.setGeometry(
+            (window.width() - width) // 2, (window.height() - height) // 2, width, height
+        )
         self.show()
+        self.raise_()
+        self.setFocus()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Go when something else is used."""
+        super().focusOutEvent(event)
+        self.hide()
 
 
 def keys_as_html(say: Captions) -> str:

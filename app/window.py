@@ -111,6 +111,8 @@ class Window(QMainWindow):
         self.rail = Rail(say)
         self.bar = Bar(say)
         self.capsule = Capsule(self.canvas, say)
+        self.sheet = KeySheet(self, say)
+        self.sheet.hide()
         middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self.place, 1)
@@ -563,8 +565,10 @@ class Window(QMainWindow):
         self.canvas.setFocus()
 
     def leave(self) -> None:
-        """Leave the full screen, the text field, or what is selected; in this order."""
-        if self._presenting:
+        """Leave the list of keys, the full screen, the field, or the selection; in this order."""
+        if self.sheet.isVisible():
+            self.canvas.setFocus()
+        elif self._presenting:
             self._presenting = False
             self.canvas.blank = False
             self.capsule.hide()
@@ -586,8 +590,11 @@ class Window(QMainWindow):
             self.canvas.update()
 
     def help(self) -> None:
-        """Show the keys."""
-        KeySheet(self, self._say).show_over(self)
+        """Show the keys, or hide them."""
+        if self.sheet.isVisible():
+            self.canvas.setFocus()
+        else:
+            self.sheet.show_over(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Show the capsule while the pointer moves in Present."""

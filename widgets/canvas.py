@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QColor,
     QFocusEvent,
     QHelpEvent,
+    QHideEvent,
     QImage,
     QMouseEvent,
     QPainter,
@@ -247,6 +248,10 @@ class Canvas(QWidget):
             if element == name:
                 return QPoint(int((x + width / 2) * scale), int((y + height / 2) * scale))
         return None
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        """Ask for no more frames."""
+        self._again.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Lay the scene out for the new size."""

@@ -1,0 +1,385 @@
+"""The window, driven as a person drives it: typing, keys, clicks, drags, export, closing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QImage, QKeySequence
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.actions import ACTIONS, markdown_table
+from app.window import Window, sentence_of
+from widgets import captions
+from widgets.painter import register_fonts
+
+ROOT = Path(__file__).parents[1]
+SAY = captions.load("en")
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
+    """Return a window with the default sentence on the stage, and check that it leaves nothing."""
+    register_fonts()
+    made = Window(tmp_path / "session.json")
+    made.show()
+    made.compute()
+    qtbot.waitUntil(lambda: made.pair is not None, timeout=30_000)
+    made.canvas.setFocus()
+    yield made
+    made.close()
+    assert not [t for t in threading.enumerate() if t.name == "background"]
+    running = [t for t in made.findChildren(QTimer) if t.isActive()]
+    assert not running, [t.parent() for t in running]
+    made.deleteLater()
+
+
+def key(window: Window, qtbot: QtBot, name: str) -> None:
+    """Press a key as Qt names it: "Shift+Right"."""
+    combination = QKeySequence(name)[0]
+    focus = QApplication.focusWidget() or window.canvas
+    qtbot.keyClick(focus, combination.key(), combination.keyboardModifiers())
+
+
+def settled(window: Window, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not window.player.moving and not window.background.busy, timeout=20_000)
+
+
+def shown(window: Window) -> list[str]:
+    assert window.pair is not None
+    return list(window.pair.tokens)
+
+
+def click(window: Window, qtbot: QtBot, name: str) -> None:
+    point = window.canvas.place_of(name)
+    assert point is not None, f"{name} is not on the stage"
+    qtbot.mouseClick(window.canvas, Qt.MouseButton.LeftButton, pos=point)
+
+
+def test_it_opens_with_the_default_sentence_at_tick_0(window: Window) -> None:
+    assert shown(window) == ["the", "cat", "that", "slept", "___"]
+    assert window.player.tick == 0
+    assert "Tick 0 of 13" in window.transport.title.text()
+
+
+def test_keys_step_forward_and_back_and_jump(window: Window, qtbot: QtBot) -> None:
+    for name, tick in (
+        ("Right", 1), ("PgDown", 2), ("Left", 1), ("PgUp", 0), ("End", 13), ("Home", 0),
+        ("Shift+Right", 1), ("Shift+Right", 13), ("Shift+Left", 1), ("Shift+Left", 0),
+    ):  # fmt: skip
+        key(window, qtbot, name)
+        settled(window, qtbot)
+        assert window.player.tick == tick, name
+
+
+def test_playing_comes_to_the_end_and_stops(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(11)
+    window.player.set_speed(4.0)
+    key(window, qtbot, "Space")
+    assert window.player.playing
+    qtbot.waitUntil(lambda: not window.player.playing, timeout=20_000)
+    assert window.player.tick == 13
+
+
+def test_stepping_back_shows_the_same_pixels(window: Window, qtbot: QtBot) -> None:
+    def pixels() -> QImage:
+        settled(window, qtbot)
+        window.canvas.settle()
+        return window.canvas.grab().toImage()
+
+    key(window, qtbot, "Right")
+    before = pixels()
+    key(window, qtbot, "Right")
+    assert pixels() != before
+    key(window, qtbot, "Left")
+    assert pixels() == before
+
+
+def test_scrubbing_cuts_to_a_tick(window: Window, qtbot: QtBot) -> None:
+    scrubber = window.transport.scrubber
+    x = int(scrubber.x_of(5))
+    qtbot.mouseClick(scrubber, Qt.MouseButton.LeftButton, pos=QPoint(x, 12))
+    assert window.player.tick == 5
+    assert "Tick 5 of 13" in window.transport.title.text()
+
+
+def test_typing_computes_another_sentence_and_letters_do_not_act(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "Ctrl+L")
+    name = window.theme_name
+    qtbot.keyClicks(window.bar.field, "the keys that the birds turned ___")
+    assert window.theme_name == name  # "t" was typed, not obeyed
+    key(window, qtbot, "Return")
+    qtbot.waitUntil(lambda: "keys" in shown(window), timeout=20_000)
+    assert shown(window)[-1] == "___"
+    assert window.player.tick == 0
+
+
+def test_only_the_newest_sentence_is_shown(window: Window, qtbot: QtBot) -> None:
+    for i in range(100):
+        window.bar.field.setText(f"the cat {'that slept ' * (i % 3)}___")
+        window.compute()
+    window.bar.field.setText("the dogs ___")
+    window.compute()
+    settled(window, qtbot)
+    assert shown(window) == ["the", "dogs", "___"]
+
+
+def test_unknown_words_are_marked_and_nothing_fails(window: Window, qtbot: QtBot) -> None:
+    window.set_text("the zyzzyva that slept ___")
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert window.pair.unknown == (False, True, False, False, False)
+    assert "1 unknown" in window.bar.field.tag.text()
+
+
+def test_an_empty_sentence_offers_one(window: Window, qtbot: QtBot) -> None:
+    window.bar.field.setText("  ")
+    window.compute()
+    assert window.place.currentWidget() is window.empty
+    qtbot.mouseClick(window.empty.button, Qt.MouseButton.LeftButton)
+    settled(window, qtbot)
+    assert window.place.currentWidget() is window.stage
+    assert shown(window)[1] == "cat"
+
+
+def test_a_click_on_a_node_opens_its_numbers(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(13)
+    click(window, qtbot, "chain:rnn.h.3")
+    assert window.canvas.view.selected.startswith("chain:rnn.h.3")
+    click(window, qtbot, "ask:1")
+    assert window.canvas.view.query == 1
+    assert "[0,1" in window.canvas.view.selected
+    key(window, qtbot, "Backspace")
+    assert window.canvas.view.selected == ""
+
+
+def test_tab_walks_the_stage_and_enter_opens(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(13)
+    names = set()
+    for _ in range(12):
+        key(window, qtbot, "Tab")
+        names.add(window.canvas.ringed)
+    assert len(names) == 12
+    while not window.canvas.ringed.startswith("chain:rnn.h"):
+        key(window, qtbot, "Tab")
+    key(window, qtbot, "Return")
+    assert window.canvas.view.selected.startswith("chain:rnn.h")
+
+
+def test_hover_lights_what_a_node_reads(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(13)
+    point = window.canvas.place_of("chain:rnn.h.3")
+    assert point is not None
+    before = window.canvas.picture()
+    qtbot.mouseMove(window.canvas, point + QPoint(0, -20))
+    qtbot.waitUntil(lambda: window.canvas.view.hovered.startswith("chain:rnn.h.3"))
+    lit = window.canvas.picture()
+    assert before is not None
+    assert lit is not None
+    assert len(lit.shapes) == len(before.shapes) + 2  # the state before, and the word
+
+
+def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot) -> None:
+    window.set_text("the cat that slept purrs")
+    settled(window, qtbot)
+    assert shown(window)[-1] == "___"
+    click(window, qtbot, "ask:1")
+    key(window, qtbot, "H")
+    settled(window, qtbot)
+    assert shown(window) == ["the", "___", "that", "slept", "purrs"]
+    window.canvas.dropped.emit(0, 3)
+    settled(window, qtbot)
+    assert shown(window) == ["slept", "___", "that", "the", "purrs"]
+
+
+def test_the_attention_switch_takes_the_other_chain(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "A")
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert not window.pair.chain.facts.attention
+    key(window, qtbot, "A")
+    settled(window, qtbot)
+    assert window.pair.chain.facts.attention
+
+
+def test_a_cell_without_a_plain_version_says_so(window: Window, qtbot: QtBot) -> None:
+    window.bar.chain_choice.choose("gru")
+    window.compute()
+    settled(window, qtbot)
+    window.toggle_attention()
+    assert window.notice.text() == SAY("window.no_plain")
+
+
+def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot) -> None:
+    window.set_text("the cat ___")
+    settled(window, qtbot)
+    key(window, qtbot, "C")
+    settled(window, qtbot)
+    assert window.canvas.view.classic
+    assert len(shown(window)) == 5
+
+
+@pytest.mark.parametrize("ending", [".svg", ".png", ".pdf"])
+def test_the_stage_is_saved(window: Window, tmp_path: Path, ending: str) -> None:
+    window.player.seek(7)
+    window.export_stage(path=str(tmp_path / f"stage{ending}"), scale=1)
+    assert (tmp_path / f"stage{ending}").stat().st_size > 5000
+    assert "Saved" in window.notice.text()
+
+
+def test_a_place_that_cannot_be_written_is_said_in_the_window(window: Window) -> None:
+    window.export_stage(path="/nowhere/at/all.svg")
+    assert "/nowhere/at" in window.notice.text()
+    window.export_stage(path="/tmp/stage.bmp")
+    assert "bmp" in window.notice.text()
+
+
+def test_the_window_and_the_clipboard_get_an_image(window: Window, tmp_path: Path) -> None:
+    window.export_window(path=str(tmp_path / "window.png"))
+    assert QImage(str(tmp_path / "window.png")).width() == window.width()
+    window.copy_stage()
+    assert QGuiApplication.clipboard().image().size().width() == 1600
+
+
+def test_present_shows_the_stage_alone_and_esc_leaves(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "F5")
+    assert not window.bar.isVisible()
+    assert not window.transport.isVisible()
+    assert not window.canvas.view.controls
+    key(window, qtbot, "PgDown")
+    settled(window, qtbot)
+    assert window.player.tick == 1
+    key(window, qtbot, "B")
+    assert window.canvas.blank
+    key(window, qtbot, "Esc")
+    assert window.bar.isVisible()
+    assert not window.canvas.blank
+    assert window.canvas.view.controls
+
+
+def test_every_action_can_be_done_at_any_time(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def choose(*_: Any) -> tuple[str, str]:
+        return str(tmp_path / "chosen.png"), ""
+
+    monkeypatch.setattr("app.window.QFileDialog.getSaveFileName", choose)
+    for action in ACTIONS:
+        window.do(action.id)
+        settled(window, qtbot)
+    while not window.bar.isVisible() or window.sheet.isVisible():
+        window.leave()
+    assert (tmp_path / "chosen.png").exists()
+
+
+def test_no_two_actions_share_a_key_and_all_have_words() -> None:
+    keys = [k for action in ACTIONS for k in action.keys]
+    assert len(keys) == len(set(keys))
+    for action in ACTIONS:
+        assert SAY(f"action.{action.id}")
+
+
+def test_the_readme_lists_the_keys() -> None:
+    assert markdown_table(SAY) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (1280, 720), (960, 600)])
+def test_no_words_of_the_chrome_are_cut_off(
+    window: Window, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    window.resize(*size)
+    qtbot.wait(50)
+    from PySide6.QtWidgets import QAbstractButton, QLabel
+
+    for widget in window.findChildren(QAbstractButton) + window.findChildren(QLabel):
+        if widget.isVisible() and widget.text() and not widget.property("wordWrap"):
+            hint = widget.sizeHint()
+            assert widget.width() >= hint.width() - 1, (widget.text(), widget.width(), hint)
+            assert widget.fontInfo().pixelSize() >= 12, widget.text()
+
+
+def test_closing_while_it_computes_ends_the_worker(qtbot: QtBot, tmp_path: Path) -> None:
+    window = Window(tmp_path / "session.json")
+    window.show()
+    for _ in range(5):
+        window.set_text("the cat that slept ___")
+    window.close()
+    assert not [t for t in threading.enumerate() if t.name == "background"]
+
+
+def test_what_was_shown_is_shown_again(qtbot: QtBot, tmp_path: Path) -> None:
+    for text in ("the dogs ___", ""):
+        window = Window(tmp_path / "session.json")
+        if text:
+            window.bar.field.setText(text)
+            window.toggle_theme()
+        else:
+            assert window.bar.field.text() == "the dogs ___"
+            assert window.theme_name == "dark"
+        window.close()
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"version": 99}', '{"version": 1, "speed": "fast"}', "\x00" * 50]
+)
+def test_damaged_settings_are_set_aside_and_said(
+    qtbot: QtBot, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(content, encoding="utf-8")
+    window = Window(path)
+    assert "set" in window.notice.text()
+    assert (tmp_path / "session.damaged-1.json").read_text(encoding="utf-8") == content
+    window.close()
+    assert json.loads(path.read_text(encoding="utf-8"))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no\nway"), MemoryError(), ValueError("Choose another one.")]
+)
+def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    before = window.pair
+    monkeypatch.setattr("app.window._compute", fail)
+    window.compute()
+    settled(window, qtbot)
+    assert window.notice.text() == sentence_of(error)
+    assert "\n" not in window.notice.text()
+    assert window.pair is before
+
+
+def test_a_late_result_is_said_by_a_ring_round_the_play_button(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def slow(*given: Any) -> Any:
+        gate.wait(10)
+        return compute(*given)
+
+    compute: Callable[..., Any] = window_compute()
+    monkeypatch.setattr("app.window._compute", slow)
+    window.compute()
+    play = window.transport.buttons["play"]
+    qtbot.waitUntil(lambda: bool(play.property("late")), timeout=2000)
+    gate.set()
+    settled(window, qtbot)
+    assert not play.property("late")
+
+
+def window_compute() -> Callable[..., Any]:
+    from app import window
+
+    return window._compute
