@@ -143,7 +143,7 @@ class KeySheet(QTextEdit):
 
     def show_over(self, window: QWidget) -> None:
         """Show the sheet in the middle of the window."""
-        width, height = min(720, window.width() - 40), min(760, window.height() - 40)
+        width, height = min(920, window.width() - 40), min(700, window.height() - 40)
         self.setGeometry(
             (window.width() - width) // 2, (window.height() - height) // 2, width, height
         )
@@ -158,14 +158,21 @@ class KeySheet(QTextEdit):
 
 
 def keys_as_html(say: Captions) -> str:
-    """Return the table of all keys, by groups."""
-    rows = [f"<h2>{escape(say('window.keys'))}</h2><table cellpadding='4' width='100%'>"]
-    for group in GROUPS:
-        rows.append(f"<tr><td colspan='2'><b>{escape(say(f'window.group.{group}'))}</b></td></tr>")
-        rows += [
-            f"<tr><td width='170'><code>{escape(keys_as_text(action))}</code></td>"
-            f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
-            for action in ACTIONS
-            if action.group == group
-        ]
-    return "".join(rows) + "</table>"
+    """Return the table of all keys, by groups, in two columns."""
+
+    def table(*groups: str) -> str:
+        rows = []
+        for group in groups:
+            title = escape(say(f"window.group.{group}"))
+            rows.append(f"<tr><td colspan='2'><b>{title}</b></td></tr>")
+            rows += [
+                f"<tr><td><code>{escape(keys_as_text(action))}</code>&nbsp;&nbsp;</td>"
+                f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
+                for action in ACTIONS
+                if action.group == group
+            ]
+        return f"<table cellpadding='4'>{''.join(rows)}</table>"
+
+    columns = (table(*GROUPS[:-1]), table(GROUPS[-1]))
+    cells = "".join(f"<td width='50%'>{column}</td>" for column in columns)
+    return f"<h2>{escape(say('window.keys'))}</h2><table width='100%'><tr>{cells}</tr></table>"

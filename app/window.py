@@ -33,7 +33,7 @@ from app.chrome import CHAINS, SETS, Bar, EmptyPage, KeySheet, Rail
 from app.player import SPEEDS, Player
 from widgets import captions, theme
 from widgets.canvas import Canvas
-from widgets.controls import Capsule, Notice, style_sheet
+from widgets.controls import Notice, Strip, style_sheet
 from widgets.icons import icon
 from widgets.inspector import Inspector
 from widgets.painter import register_fonts
@@ -110,13 +110,15 @@ class Window(QMainWindow):
         self.inspector.setFixedWidth(320)
         self.rail = Rail(say)
         self.bar = Bar(say)
-        self.capsule = Capsule(self.canvas, say)
+        self.strip = Strip(say)
+        self.capsule = self.strip.capsule
         self.sheet = KeySheet(self, say)
         self.sheet.hide()
         middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self.place, 1)
         middle.addWidget(self.notice)
+        middle.addWidget(self.strip)
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addLayout(middle, 1)
@@ -139,7 +141,7 @@ class Window(QMainWindow):
         self._capsule_timer.timeout.connect(self.capsule.hide)
 
     def _connect(self) -> None:
-        self.bar.field.setText(self.session.text)
+        self.bar.field.setText(self.session.text if self.session.text.strip() else DEFAULT_TEXT)
         self.bar.field.textEdited.connect(self._typed)
         self.bar.field.returnPressed.connect(self.compute)
         self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
@@ -560,6 +562,8 @@ class Window(QMainWindow):
         self._was_maximised = self.isMaximized()
         for widget in (self.rail, self.bar, self.inspector, self.transport):
             widget.hide()
+        self.strip.show()
+        self.canvas.present(True)
         self.canvas.show_view(replace(self.canvas.view, controls=False))
         self.showFullScreen()
         self.canvas.setFocus()
@@ -571,7 +575,8 @@ class Window(QMainWindow):
         elif self._presenting:
             self._presenting = False
             self.canvas.blank = False
-            self.capsule.hide()
+            self.strip.hide()
+            self.canvas.present(False)
             self.showMaximized() if self._was_maximised else self.showNormal()
             for widget in (self.bar, self.transport):
                 widget.show()
@@ -597,9 +602,8 @@ class Window(QMainWindow):
             self.sheet.show_over(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Show the capsule while the pointer moves in Present."""
+        """Show the controls while the pointer moves in Present."""
         if self._presenting and event.type() == QEvent.Type.MouseMove:
-            self.capsule.place()
             self.capsule.show()
             self._capsule_timer.start()
         return False

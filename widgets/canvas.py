@@ -51,6 +51,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.view = view
         self.blank = False
+        self._least_scale = LEAST_SCALE
         self._scene: Scene | None = None
         self._pair: Pair | None = None
         self._tick = 0.0
@@ -64,7 +65,7 @@ class Canvas(QWidget):
         self._again.timeout.connect(self.update)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumSize(*(int(side * LEAST_SCALE) for side in SMALLEST))
+        self.present(False)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     # -------------------------------------------------------------- what is shown
@@ -86,13 +87,19 @@ class Canvas(QWidget):
         self.view = view
         self._changed()
 
+    def present(self, on: bool) -> None:
+        """Fill whatever screen there is, or scroll where the text would become too small."""
+        self._least_scale = 0.1 if on else LEAST_SCALE
+        self.setMinimumSize(*(int(side * self._least_scale) for side in SMALLEST))
+        self._changed()
+
     def _changed(self) -> None:
         self._picture = None
         self.update()
 
     def fitted(self) -> tuple[float, float, float]:
         """Return the scene's box (width, height) and its scale for the widget's size."""
-        return fit(self.width(), self.height())
+        return fit(self.width(), self.height(), least_scale=self._least_scale)
 
     def picture(self) -> Picture | None:
         """Return the picture of this moment, None before the first run."""

@@ -173,20 +173,36 @@ class Notice(QLabel):
         self.hide()
 
 
+class Strip(QWidget):
+    """The foot of Present: holds the capsule, so that it covers nothing of the stage."""
+
+    def __init__(self, say: Captions) -> None:
+        super().__init__()
+        self.setObjectName("strip")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedHeight(62)
+        self.capsule = Capsule(say)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 4, 0, 8)
+        row.addWidget(self.capsule, 0, Qt.AlignmentFlag.AlignCenter)
+        self.capsule.hide()
+        self.hide()
+
+
 class Capsule(QWidget):
-    """The dark capsule of Present: back, play, step, and where the clock is."""
+    """The controls of Present: back, play, step, and where the clock is."""
 
     pressed = Signal(str)
 
-    def __init__(self, parent: QWidget, say: Captions) -> None:
-        super().__init__(parent)
+    def __init__(self, say: Captions) -> None:
+        super().__init__()
         self.setObjectName("capsule")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = say
         self._playing = False
         self._colour = "#FFFFFF"
         row = QHBoxLayout(self)
-        row.setContentsMargins(22, 8, 22, 8)
+        row.setContentsMargins(22, 6, 22, 6)
         row.setSpacing(10)
         self.buttons: dict[str, QToolButton] = {}
         for name in ("back", "play", "step"):
@@ -205,14 +221,6 @@ class Capsule(QWidget):
         row.addWidget(self.clock)
         row.addSpacing(16)
         row.addWidget(leave)
-        self.hide()
-
-    def place(self) -> None:
-        """Stand at the foot of the stage, in its middle."""
-        stage = self.parentWidget()
-        assert stage is not None
-        self.adjustSize()
-        self.move((stage.width() - self.width()) // 2, stage.height() - self.height() - 14)
 
     def show_tick(self, tick: int, last: int) -> None:
         """Show where the clock is."""
@@ -239,7 +247,7 @@ def style_sheet(theme: Theme) -> str:
     #bar {{ border-bottom: 1px solid {theme.hair}; }}
     #transport {{ border-top: 1px solid {theme.hair}; }}
     #transport QLabel, #transport Scrubber, #bar QLabel, #rail QLabel {{ background: transparent; }}
-    #stage, #empty {{ background: {theme.stage}; }}
+    #stage, #empty, #strip {{ background: {theme.stage}; }}
     #empty QLabel {{ background: transparent; }}
     #emptytitle {{ font-size: 22px; font-weight: 600; }}
     #emptytext {{ color: {theme.ink2}; font-size: 16px; }}
@@ -265,7 +273,7 @@ def style_sheet(theme: Theme) -> str:
     #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
     #rail {{ border-right: 1px solid {theme.hair}; }}
-    #capsule {{ background: {theme.ink}; border-radius: 24px; }}
+    #capsule {{ background: {theme.ink}; border-radius: 22px; }}
     #capsule QLabel, #capsulebutton {{ background: transparent; border: none; color: {theme.onink}; }}
     #capsuleclock {{ font-size: 17px; font-weight: 600; }}
     #capsulenote {{ font-size: 14px; }}
