@@ -202,6 +202,7 @@ class Capsule(QWidget):
         self._playing = False
         self._colour = "#FFFFFF"
         row = QHBoxLayout(self)
+        self.setFixedHeight(44)
         row.setContentsMargins(22, 6, 22, 6)
         row.setSpacing(10)
         self.buttons: dict[str, QToolButton] = {}
