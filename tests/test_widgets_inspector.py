@@ -1,0 +1,222 @@
+"""The inspector says what a tick does and where a number comes from, in 320 px."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QTextFormat
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from engine.models import Config, Model, initialise, run
+from engine.ops import Ops
+from engine.trace import Pair
+from widgets import captions, numbers, theme
+from widgets.inspector import Inspector, literal
+from widgets.painter import register_fonts
+
+WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
+CHAIN = Config(kind="chain", words=9, embedding=8, width=40, cell="elman", attention=True)
+GRID = Config(kind="grid", words=9, embedding=20, width=20, heads=5, layers=2, mlp=30)
+SENTENCE = (3, 4, 5, 7, 2)
+
+
+def a_pair(sentence: tuple[int, ...] = SENTENCE, cell: str = "elman") -> Pair:
+    rng = np.random.default_rng(2)
+    chain = Config(**{**CHAIN.__dict__, "cell": cell})
+    traces = [
+        run(
+            Model("it", config, initialise(config, rng), WORDS),
+            sentence,
+            hidden=len(sentence) - 1,
+            ops=Ops(),
+        )
+        for config in (chain, GRID)
+    ]
+    words = traces[0].tokens
+    return Pair(*traces, typed=words, unknown=(False,) * len(words))
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    return a_pair()
+
+
+@pytest.fixture
+def inspector(qtbot: QtBot) -> Iterator[Inspector]:
+    register_fonts()
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(320, 700)
+    widget = Inspector(theme.load("light"), captions.load("en"))
+    widget.setParent(window)
+    widget.resize(320, 700)
+    window.show()
+    yield widget  # keeps the window alive
+    window.close()
+
+
+def lines(inspector: Inspector) -> list[str]:
+    text = (
+        inspector.text.toPlainText()
+        .replace(numbers.NBSP, " ")
+        .replace("\u2004\t", "\t")
+        .replace("\t", " | ")
+    )
+    return [line.strip() for line in text.splitlines()]
+
+
+def test_a_tick_says_both_sides_stage_operations_work_and_time(
+    inspector: Inspector, pair: Pair
+) -> None:
+    inspector.show_tick(pair, 3)
+    said = lines(inspector)
+    assert said[:3] == ["Tick 3, RNN", "Read “that”", "h3 = tanh(h2 Wh + x3 Wx + b)"]
+    assert "Tick 3, Transformer" in said
+    product = pair.chain.step("rnn.r.3")
+    assert said[3].endswith("Stream · product | 3.2 kFLOP counted")
+    assert said[4] == f"hidden 40 | {numbers.seconds(product.timing.seconds)} measured".replace(
+        numbers.NBSP, " "
+    )
+    assert not any("view" in line for line in said)
+
+
+def test_operations_of_one_kind_and_shape_are_said_once(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, 1)
+    (product,) = [line for line in lines(inspector) if "Matrix · product" in line]
+    assert "×\u202f3" in product
+    one = pair.grid.step("blocks.0.attn.q.product").cost.flops
+    assert numbers.count(3 * one).replace(numbers.NBSP, " ") + "FLOP" in product
+
+
+def test_a_side_that_is_done_waits_below_the_other(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, 8)
+    said = lines(inspector)
+    assert said[0] == "Tick 8, Transformer"
+    assert said.index("The chain waits: done at tick 7") > said.index("Tick 8, RNN") > 3
+
+
+def test_the_last_tick_has_both_answers(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, pair.last_tick)
+    said = lines(inspector)
+    starts = [i for i, line in enumerate(said) if line == "likeliest words"]
+    answers = [[line.split(" | ")[0] for line in said[i + 1 : i + 6]] for i in starts]
+    assert all(" | " in said[i + k] for i in starts for k in range(1, 6))  # its share beside it
+    assert answers == [[word for word, _ in t.answer(5)] for t in (pair.grid, pair.chain)]
+
+
+def test_an_element_has_its_equation_with_the_numbers_put_in(
+    inspector: Inspector, pair: Pair
+) -> None:
+    inspector.show_element(pair, "chain:rnn.h.3[4]")
+    said = lines(inspector)
+    before, value = (numbers.value(pair.chain.value(f"rnn.{x}.3")[4]) for x in "ah")
+    assert said[2] == "rnn.h.3[4]"
+    assert "h3[4] = tanh(a3[4])" in said
+    assert f"= tanh({before}) = {value}" in said
+    assert "numbers 0 to 15, counted from 0, of 40" in said
+
+
+def test_the_listed_part_of_a_row_holds_the_number(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_element(pair, "chain:rnn.h.3[20]")
+    assert "numbers 16 to 31, counted from 0, of 40" in lines(inspector)
+    assert numbers.value(pair.chain.value("rnn.h.3")[17]) in inspector.text.toPlainText()
+
+
+def test_an_attention_weight_says_head_and_words(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_element(pair, "grid:blocks.0.attn.pattern[1,3,1]")
+    assert "head 2, query “slept”, key “cat”" in lines(inspector)
+
+
+def test_a_vector_shows_its_first_number_and_says_so(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_element(pair, "grid:blocks.0.attn.z[1,3]")
+    said = lines(inspector)
+    assert "blocks.0.attn.z[1,3,0]" in said
+    assert "the first of 4 numbers" in said
+
+
+def test_a_name_of_nothing_changes_nothing(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, 3)
+    before = lines(inspector)
+    inspector.show_element(pair, "ask:3")
+    assert lines(inspector) == before
+
+
+def test_what_is_read_is_opened_by_keyboard(inspector: Inspector, pair: Pair, qtbot: QtBot) -> None:
+    inspector.show_element(pair, "chain:rnn.r.3[4]")
+    inspector.text.setFocus()
+    with qtbot.waitSignal(inspector.linked) as signal:
+        qtbot.keyClick(inspector.text, Qt.Key.Key_Tab)
+        qtbot.keyClick(inspector.text, Qt.Key.Key_Return)
+    assert signal.args == ["chain:rnn.h.2"]
+    assert inspector.text.links[1] == "chain:rnn.h.2[0]"
+    assert not any("W_h" in link for link in inspector.text.links)  # weights are no elements
+
+
+def test_the_numbers_are_copied_as_numpy_writes_them(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, 3)
+    assert inspector.copy_button.isHidden()
+    inspector.show_element(pair, "grid:blocks.0.attn.pattern[1,3,1]")
+    assert not inspector.copy_button.isHidden()
+    inspector.copy_button.click()
+    copied = eval(QGuiApplication.clipboard().text(), {"np": np})
+    pattern = pair.grid.value("blocks.0.attn.pattern")
+    assert copied.dtype == pattern.dtype
+    assert np.array_equal(copied, pattern)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_literal_gives_the_same_numbers(dtype: type[np.floating]) -> None:
+    rng = np.random.default_rng(0)
+    array = (rng.normal(size=(40, 40)) * 10.0 ** rng.integers(-20, 20, (40, 40))).astype(dtype)
+    array[0, :4] = -np.inf, np.inf, 0, -1
+    assert np.array_equal(eval(literal(array), {"np": np}), array)
+    assert eval(literal(np.array(5)), {"np": np}) == 5
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_nothing_is_cut_off_and_no_text_is_under_12_px(inspector: Inspector, cell: str) -> None:
+    long = a_pair((3, 4, 5, 7) * 7 + (2,), cell)
+    shown: list[int | str] = [*range(long.last_tick + 1)]
+    shown += [f"{t.facts.kind}:{s.name}" for t in (long.chain, long.grid) for s in t.steps[-80:]]
+    for what in shown:
+        if isinstance(what, int):
+            inspector.show_tick(long, what)
+        else:
+            inspector.show_element(long, what)
+        document = inspector.text.document()
+        block = document.begin()
+        while block.isValid():
+            layout = block.layout()
+            if "\t" in block.text():
+                assert layout.lineCount() == 1, (what, block.text())
+            for i in range(layout.lineCount()):
+                line = layout.lineAt(i)
+                assert line.naturalTextRect().right() <= inspector.text.viewport().width(), (
+                    what,
+                    block.text(),
+                )
+            for span in block.textFormats():
+                script = span.format.verticalAlignment() in (
+                    span.format.VerticalAlignment.AlignSubScript,
+                    span.format.VerticalAlignment.AlignSuperScript,
+                )
+                size = span.format.property(QTextFormat.Property.FontPixelSize)
+                assert size is None or size * (2 / 3 if script else 1) >= 12
+            block = block.next()
+
+
+def test_a_theme_changes_ground_and_text(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_tick(pair, 3)
+    dark = theme.load("dark")
+    inspector.show_theme(dark)
+    image = inspector.text.viewport().grab().toImage()
+    assert image.pixelColor(2, image.height() - 2).name().upper() == dark.window.upper()
+    assert dark.stream_tint.upper() in {
+        image.pixelColor(x, y).name().upper()
+        for x in range(0, image.width(), 2)
+        for y in range(0, 300, 2)
+    }

@@ -1,0 +1,550 @@
+"""The panel at the right: what a tick does, or where one number comes from.
+
+It is one text document, written anew at every whole tick: its links are reached by keyboard, its
+text can be selected, and only the chips of the units are painted behind the text.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QPointF, QRectF, Qt, QUrl, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QResizeEvent,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextOption,
+)
+from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+
+from widgets import equation, numbers
+from widgets.captions import Captions
+from widgets.theme import Theme
+
+if TYPE_CHECKING:
+    from engine.trace import Pair, Step, Trace
+
+MARGIN = 16  # px at the left and right of the text
+BAR = 12  # px that a scroll bar may take
+LISTED = 16  # numbers of a row that are written out
+COLUMNS = 4  # of them beside one another
+CELL = 9  # characters that one of them takes
+LINKED = 4  # numbers of one operand that are written out
+WORDS = 5  # of an answer
+SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px
+# Spaces that leave room in a chip for its round ends and its icon; they do not break.
+BEFORE, AFTER = "\u2003\u2002\u00a0", "\u2004"
+
+# What stands on a line: text and its format.
+_Run = tuple[str, QTextCharFormat]
+
+
+class Inspector(QWidget):
+    """What happens at a tick, or one element in full.
+
+    ``linked`` tells the name of an element that was clicked, "side:step[i,j]".
+    """
+
+    linked = Signal(str)
+
+    def __init__(self, theme: Theme, captions: Captions) -> None:
+        super().__init__()
+        self.setObjectName("inspector")
+        self._say = captions
+        self._theme = theme
+        self._shown: tuple[Pair, int | str] | None = None
+        self.text = _Text()
+        self.text.setAccessibleName(captions("inspector.name"))
+        self.text.anchorClicked.connect(self._follow)
+        self.copy_button = QPushButton(captions("inspector.copy"))
+        self.copy_button.setObjectName("box")
+        self.copy_button.setVisible(False)
+        self.copy_button.clicked.connect(self.copy_numbers)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 14, 0, 12)
+        column.setSpacing(10)
+        column.addWidget(self.text, 1)
+        column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.show_theme(theme)
+
+    def show_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self._theme = theme
+        self.text.show_theme(theme)
+        self._formats = _Formats(theme)
+        self._write()
+
+    def show_tick(self, pair: Pair, tick: int) -> None:
+        """Show what a tick does on both sides; the same again costs nothing."""
+        if self._shown != (pair, tick):
+            self._shown = (pair, tick)
+            self._write()
+
+    def show_element(self, pair: Pair, name: str) -> None:
+        """Show one element; a name that points at nothing changes nothing."""
+        if pair.find(name) is not None and self._shown != (pair, name):
+            self._shown = (pair, name)
+            self._write()
+
+    def copy_numbers(self) -> None:
+        """Copy the tensor of the shown element as NumPy writes it."""
+        if self._shown is not None and isinstance(self._shown[1], str):
+            found = self._shown[0].find(self._shown[1])
+            if found is not None:
+                QGuiApplication.clipboard().setText(literal(found[1].value))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Set the text anew for another width."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._write()
+
+    def _follow(self, link: QUrl) -> None:
+        self.linked.emit(self.text.links[int(link.path())])
+
+    def _write(self) -> None:
+        page = _Page(self.text, self._formats, max(self.width() - 2 * MARGIN - BAR, 120))
+        if self._shown is not None:
+            pair, what = self._shown
+            if isinstance(what, str):
+                self._write_element(page, pair, what)
+            else:
+                self._write_tick(page, pair, what)
+        page.done()
+        self.copy_button.setVisible(self._shown is not None and isinstance(self._shown[1], str))
+
+    # ------------------------------------------------------------------ a tick
+
+    def _write_tick(self, page: _Page, pair: Pair, tick: int) -> None:
+        sides = [pair.chain, pair.grid]
+        # What works stands above what waits.
+        sides.sort(key=lambda trace: tick > trace.last_tick)
+        for number, trace in enumerate(sides):
+            if number:
+                page.rule()
+            self._write_side(page, trace, tick)
+
+    def _write_side(self, page: _Page, trace: Trace, tick: int) -> None:
+        say, f = self._say, self._formats
+        side = say(f"rt.{trace.facts.cell or 'transformer'}")
+        page.line([(say("inspector.tick", tick=tick, side=side), f.small)])
+        if tick > trace.last_tick:
+            waits = say(f"inspector.waits.{trace.facts.kind}", tick=trace.last_tick)
+            page.line([(waits, f.body)])
+        else:
+            stage = trace.stage_at[tick]
+            page.line([(stage.title, f.title)])
+            page.formula(stage.equation)
+            for steps in self._groups(trace, stage.name):
+                self._write_work(page, steps)
+        if tick >= trace.last_tick:
+            self._write_answer(page, trace)
+
+    def _groups(self, trace: Trace, stage: str) -> Iterable[list[Step]]:
+        """Return the stage's operations, those of one kind and shape together."""
+        from engine.ops import OPS
+
+        groups: dict[tuple[Any, ...], list[Step]] = {}
+        for step in trace.steps_of(stage):
+            if OPS[step.op].moves:
+                key = (step.op, step.timing.unit, step.axes, step.value.shape, step.cost)
+                groups.setdefault(key, []).append(step)
+        return groups.values()
+
+    def _write_work(self, page: _Page, steps: list[Step]) -> None:
+        """Write chip, work, shape and time of operations of one kind."""
+        f = self._formats
+        chip = self._chip(steps[0], len(steps))
+        page.line(chip, right=[(self._flops(steps), f.mono)], above=9)
+        seconds = math.fsum(step.timing.seconds for step in steps)
+        time = [(self._time(seconds, steps[0]), f.mono)]
+        page.line([(self._shape(steps[0]), f.small)], right=time)
+
+    def _write_answer(self, page: _Page, trace: Trace) -> None:
+        f = self._formats
+        page.line([(self._say("inspector.answer"), f.small)], above=10)
+        places = {word: i for i, word in enumerate(trace.vocabulary)}
+        shares = numbers.percents(trace.value("answer.probabilities"))
+        for number, (word, _) in enumerate(trace.answer(WORDS)):
+            share = self._say("rt.percent", value=shares[places[word]])
+            page.line([(word, f.body if number else f.strong)], right=[(share, f.mono)], above=2)
+
+    # ------------------------------------------------------------------ an element
+
+    def _write_element(self, page: _Page, pair: Pair, name: str) -> None:
+        from widgets.explain import explain
+
+        found = pair.find(name)
+        if found is None:
+            return
+        trace, step, index = found
+        say, f = self._say, self._formats
+        explained = explain(trace, step, index, say)
+        stage = next(stage for stage in trace.stages if stage.name == step.stage)
+        side = say(f"rt.{trace.facts.cell or 'transformer'}")
+        page.line([(say("inspector.tick", tick=trace.ticks[step.stage], side=side), f.small)])
+        page.line([(stage.title, f.title)])
+        page.line([(explained.element.partition(":")[2], f.mono)])
+        if where := self._where(trace, step, index):
+            page.line([(where, f.small)])
+        page.formula(step.equation)
+        page.line(self._chip(step, 1), right=[(self._flops([step]), f.mono)], above=9)
+        page.line(
+            [(say("inspector.bytes", count=_unit(step.cost.bytes, "B")), f.small)],
+            right=[(self._time(step.timing.seconds, step), f.mono)],
+        )
+        page.rule()
+        if len(index) < step.value.ndim:
+            first = say("inspector.first", count=numbers.count(step.value[index].size))
+            page.line([(first, f.small)])
+        page.formula(explained.equation)
+        page.line([(f"= {explained.filled}", f.body)], above=4)
+        page.rule()
+        self._write_row(page, step, explained.index)
+        if explained.reads:
+            page.rule()
+            self._write_reads(page, pair, explained.reads)
+
+    def _write_row(self, page: _Page, step: Step, index: tuple[int, ...]) -> None:
+        """Write the row that a number stands in."""
+        f = self._formats
+        page.line([(self._shape(step), f.small)])
+        if not index:
+            page.line([(numbers.value(float(step.value)), f.mono_shown)], above=3)
+            return
+        row = step.value[index[:-1]].tolist()
+        first = index[-1] - index[-1] % LISTED
+        part = row[first : first + LISTED]
+        for start in range(0, len(part), COLUMNS):
+            cells = []
+            for i, number in enumerate(part[start : start + COLUMNS], first + start):
+                text = _unbroken(numbers.value(number))
+                cells.append((" " * (CELL - len(text)), f.mono))
+                cells.append((text, f.mono_shown if i == index[-1] else f.mono))
+            page.line(cells, above=3)
+        if len(part) < len(row):
+            rest = self._say(
+                "inspector.rest", first=first, last=first + len(part) - 1, count=len(row)
+            )
+            page.line([(rest, f.small)], above=3)
+
+    def _write_reads(self, page: _Page, pair: Pair, reads: tuple[tuple[str, float], ...]) -> None:
+        """Write what a number is made of, an operand after another, as links."""
+        f = self._formats
+        page.line([(self._say("inspector.reads"), f.small)])
+        operands: dict[str, list[tuple[str, float]]] = {}
+        for element, number in reads:
+            operands.setdefault(element.partition("[")[0], []).append((element, number))
+        for operand, elements in operands.items():
+            page.line([page.link(operand.rpartition(":")[2], operand, pair)], above=6)
+            for element, number in elements[:LINKED]:
+                index = element.removeprefix(operand) or operand.rpartition(":")[2]
+                value = [(numbers.value(number), f.mono)]
+                page.line([page.link(index, element, pair)], right=value)
+            if len(elements) > LINKED:
+                more = self._say("inspector.more", count=len(elements) - LINKED)
+                page.line([(more, f.small)])
+
+    # ------------------------------------------------------------------ words
+
+    def _chip(self, step: Step, times: int) -> list[_Run]:
+        """Return unit and operation, to be drawn as a chip."""
+        from engine.ops import OPS
+
+        unit = step.timing.unit
+        words = self._say(f"inspector.unit.{unit}", op=OPS[step.op].label)
+        runs = [(f"{BEFORE}{words}{AFTER}".replace(" ", "\u00a0"), self._formats.chips[unit])]
+        if times > 1:
+            runs.append((f" ×\u202f{times}", self._formats.small))
+        return runs
+
+    def _flops(self, steps: list[Step]) -> str:
+        flops = sum(step.cost.flops for step in steps)
+        return self._say("inspector.counted", what=_unit(flops, "FLOP"))
+
+    def _time(self, seconds: float, step: Step) -> str:
+        basis = step.timing.basis
+        return self._say(f"inspector.basis.{basis}", what=numbers.seconds(seconds))
+
+    def _shape(self, step: Step) -> str:
+        sides = zip(step.axes, step.value.shape, strict=True)
+        return " × ".join(f"{a}\u00a0{n}" for a, n in sides) or self._say("inspector.scalar")
+
+    def _where(self, trace: Trace, step: Step, index: tuple[int, ...]) -> str:
+        """Return what an index stands for, where that is more than a number."""
+        parts = []
+        for axis, i in zip(step.axes, index, strict=False):
+            if axis == "head":
+                parts.append(self._say("inspector.head", index=i + 1))
+            elif axis in ("token", "query", "key", "word"):
+                words = trace.vocabulary if axis == "word" else trace.tokens
+                parts.append(self._say("inspector.word", axis=axis, word=words[i]))
+        return ", ".join(parts)
+
+
+def literal(array: Any) -> str:
+    """Return an array as a NumPy literal that gives exactly the same array again."""
+    import numpy as np
+
+    def number(x: Any) -> str:
+        text = np.format_float_positional if 1e-4 <= abs(x) < 1e7 else np.format_float_scientific
+        return str(x).replace("inf", "np.inf") if not np.isfinite(x) else text(x, trim="0")
+
+    body = np.array2string(
+        array,
+        separator=", ",
+        threshold=sys.maxsize,
+        max_line_width=100,
+        formatter={"float_kind": number},
+    )
+    return f"np.array({body}, dtype=np.{array.dtype.name})"
+
+
+def _unit(count: int, unit: str) -> str:
+    """Return a count with its unit: "388 FLOP", "1.8 kFLOP"."""
+    text = numbers.count(count)
+    return f"{text}{unit}" if numbers.NBSP in text else f"{text}{numbers.NBSP}{unit}"
+
+
+def _unbroken(words: str) -> str:
+    """Return words for one line, with spaces that the fixed-width font has.
+
+    What came from another font would not stand right at a tab stop.
+    """
+    return words.replace(" ", numbers.NBSP).replace(numbers.THIN, numbers.NBSP)
+
+
+class _Formats:
+    """The formats of a theme."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.small = _format(SMALL, theme.ink2)
+        self.body = _format(BODY, theme.ink)
+        self.strong = _format(BODY, theme.ink, weight=QFont.Weight.DemiBold)
+        self.title = _format(TITLE, theme.ink, weight=QFont.Weight.DemiBold)
+        self.mono = _format(MONO, theme.ink, family="JetBrains Mono")
+        self.mono_shown = _format(
+            MONO, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
+        )
+        self.mono_shown.setBackground(QColor(theme.hair2))
+        self.chips = {
+            unit: _format(CHIP, text, weight=QFont.Weight.DemiBold)
+            for unit, (_, text, _) in units(theme).items()
+        }
+        self.formula = {
+            (italic, script): _script(theme.ink, italic, script)
+            for italic in (False, True)
+            for script in (-1, 0, 1)
+        }
+
+
+def units(theme: Theme) -> dict[str, tuple[str, str, str]]:
+    """Return for each unit of hardware the colours of mark, text and ground."""
+    return {
+        "sequential": (theme.seq, theme.seq_text, theme.seq_tint),
+        "stream": (theme.stream, theme.stream_text, theme.stream_tint),
+        "matrix": (theme.matrix, theme.matrix_text, theme.matrix_tint),
+    }
+
+
+def _format(
+    size: float,
+    colour: str,
+    *,
+    family: str = "Inter",
+    weight: QFont.Weight = QFont.Weight.Normal,
+    italic: bool = False,
+) -> QTextCharFormat:
+    font = QFont(family)
+    font.setPixelSize(round(size))
+    font.setWeight(weight)
+    font.setItalic(italic)
+    made = QTextCharFormat()
+    made.setFont(font)
+    made.setForeground(QColor(colour))
+    return made
+
+
+def _script(colour: str, italic: bool, script: int) -> QTextCharFormat:
+    """Return the format of a piece of an equation."""
+    # Qt sets scripts at two thirds of their format's size.
+    size = FORMULA if not script else 1.5 * SCRIPT
+    made = _format(size, colour, italic=italic)
+    align = QTextCharFormat.VerticalAlignment
+    made.setVerticalAlignment(
+        {-1: align.AlignSubScript, 0: align.AlignNormal, 1: align.AlignSuperScript}[script]
+    )
+    return made
+
+
+class _Page:
+    """Writes a document from the top."""
+
+    def __init__(self, text: _Text, formats: _Formats, width: int) -> None:
+        self._text, self._f, self._width = text, formats, width
+        self._cursor = text.begin(width)
+        self._first, self._rule = True, False
+
+    def line(self, left: list[_Run], *, right: list[_Run] | None = None, above: int = 1) -> None:
+        """Write a line; what stands at the right gets a line of its own where it has no room."""
+        right = [(_unbroken(words), how) for words, how in right or []]
+        fits = sum(_width(run) for run in (*left, *right)) + 4 <= self._width
+        # Qt rounds the text before a tab stop, which may end it a pixel behind the stop.
+        tab = QTextOption.Tab(self._width - 2, QTextOption.TabType.RightTab)
+        block = QTextBlockFormat()
+        block.setTopMargin(above + (24 if self._rule else 0))
+        if right and fits:
+            block.setTabPositions([tab])
+        self._block(block)
+        self._runs(left)
+        if not right:
+            return
+        if not fits:
+            block = QTextBlockFormat()
+            block.setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._block(block)
+        else:
+            self._cursor.insertText("\t", right[0][1])
+        self._runs(right)
+
+    def formula(self, markup: str) -> None:
+        """Write an equation."""
+        runs = equation.runs(markup)
+        self.line([(text, self._f.formula[italic, script]) for text, italic, script in runs])
+
+    def rule(self) -> None:
+        """Draw a hairline above the next line."""
+        self._rule = True
+
+    def link(self, words: str, name: str, pair: Pair) -> _Run:
+        """Return words that lead to an element, if the name is one; parameters lead nowhere."""
+        if pair.find(name) is None:
+            return words, self._f.mono
+        linked = QTextCharFormat(self._f.mono)
+        linked.setAnchor(True)
+        linked.setAnchorHref(f"read:{len(self._text.links)}")
+        linked.setFontUnderline(True)
+        self._text.links.append(name)
+        return words, linked
+
+    def done(self) -> None:
+        """Show what was written."""
+        self._text.end(self._cursor)
+
+    def _block(self, block: QTextBlockFormat) -> None:
+        if self._first:
+            self._cursor.setBlockFormat(block)
+        else:
+            self._cursor.insertBlock(block)
+        if self._rule:
+            self._text.rules.append(self._cursor.position())
+        self._first = self._rule = False
+
+    def _runs(self, runs: list[_Run]) -> None:
+        for words, how in runs:
+            start = self._cursor.position()
+            self._cursor.insertText(words, how)
+            for unit, chip in self._f.chips.items():
+                if how is chip:
+                    self._text.chips.append((start, self._cursor.position(), unit))
+
+
+def _width(run: _Run) -> float:
+    return QFontMetricsF(run[1].font()).horizontalAdvance(run[0])
+
+
+class _Text(QTextBrowser):
+    """The text; paints chips and hairlines behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.chips: list[tuple[int, int, str]] = []  # first and last position, unit
+        self.rules: list[int] = []  # positions of the lines that have a hairline above them
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setOpenLinks(False)
+        self.setUndoRedoEnabled(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setViewportMargins(MARGIN, 0, 0, 0)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
+        self.document().setDocumentMargin(0)
+
+    def show_theme(self, theme: Theme) -> None:
+        """Change the colours of ground and selection."""
+        self._units, self._hair = units(theme), theme.hair
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Base, QColor(theme.window))
+        palette.setColor(QPalette.ColorRole.Text, QColor(theme.ink))
+        palette.setColor(QPalette.ColorRole.Highlight, QColor(theme.ink))
+        palette.setColor(QPalette.ColorRole.HighlightedText, QColor(theme.onink))
+        self.setPalette(palette)
+
+    def begin(self, width: int) -> QTextCursor:
+        """Empty the text and return where to write."""
+        self.links, self.chips, self.rules = [], [], []
+        self.setLineWrapColumnOrWidth(width)
+        self.document().clear()
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        return cursor
+
+    def end(self, cursor: QTextCursor) -> None:
+        """Lay out what was written."""
+        cursor.endEditBlock()
+        self.verticalScrollBar().setValue(0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint chips and hairlines, then the text over them."""
+        painter = QPainter(self.viewport())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for start, end, unit in self.chips:
+            first, last = self._rect(start), self._rect(end)
+            box = QRectF(
+                first.left(), first.top() - 3, last.left() - first.left(), first.height() + 6
+            )
+            mark, _, ground = self._units[unit]
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(ground))
+            painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
+            draw_unit(painter, unit, QPointF(box.left() + 8, box.center().y() - 5), mark)
+        painter.setPen(QPen(QColor(self._hair), 1))
+        for position in self.rules:
+            y = self._rect(position).top() - 12.5
+            painter.drawLine(QPointF(0, y), QPointF(self.lineWrapColumnOrWidth(), y))
+        painter.end()
+        super().paintEvent(event)
+
+    def _rect(self, position: int) -> QRectF:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(position)
+        return QRectF(self.cursorRect(cursor))
+
+
+def draw_unit(painter: QPainter, unit: str, corner: QPointF, colour: str) -> None:
+    """Draw the mark of a unit, 12 × 10 px: dots in a row, bars, a grid."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(colour))
+    x, y = corner.x(), corner.y()
+    if unit == "sequential":
+        for i in range(3):
+            painter.drawEllipse(QPointF(x + 2 + 4 * i, y + 5), 1.6, 1.6)
+    elif unit == "stream":
+        for i in range(4):
+            painter.drawRect(QRectF(x + 3.2 * i, y, 1.8, 10))
+    else:
+        for i in range(3):
+            for j in range(3):
+                painter.drawRect(QRectF(x + 3.8 * i, y + 3.6 * j, 2.8, 2.8))
