@@ -11,7 +11,7 @@ and from its number (purrs), however many words stand between them:
     relative  = that slept | that chased the dogs              subject relative
               | that the teacher likes                         object relative
     verb rest = purrs [adverb | preposition noun phrase]       own verb 85 %, a general one 15 %
-              | likes the dogs | is small                      usual transitive 60 %, others 40 %
+              | sees the dogs | is small                       sees 60 %, another transitive 40 %
 
 The draw of verb and rest depends on the subject alone, never on what else was written, so the best
 possible guess is known exactly for every sentence (``Example.best``) and on average
@@ -28,7 +28,7 @@ from zlib import crc32
 SHORTEST, LONGEST = 3, 32
 PADDING, UNKNOWN, BLANK = "<pad>", "<unk>", "___"
 OWN_VERB = 0.85  # chance that an intransitive main verb is the noun's own
-USUAL_VERB = 0.60  # chance that a transitive main verb is the usual one of the kind of subject
+USUAL_VERB = 0.60  # chance that a transitive main verb is the usual one
 HELD_OUT_OF = 10  # one sentence of so many is held out
 
 # Noun and own verb, per kind of noun.
@@ -62,7 +62,7 @@ TRANSITIVE = {
     "see": "saw", "like": "liked", "follow": "followed", "chase": "chased", "hear": "heard",
     "find": "found",
 }  # fmt: skip
-USUAL = {"animal": "chase", "person": "like"}
+USUAL = "see"
 PAST = {
     "animal": ("slept", "ran", "hid", "fell", "jumped"),
     "person": ("slept", "ran", "sang", "fell", "jumped"),
@@ -254,9 +254,8 @@ def _clause(
         elif more < 0.45:
             _prepositional(rng, words, adjective=0.0)
     elif frame == 1:
-        usual = USUAL[kind]
-        others = [verb for verb in TRANSITIVE if verb != usual]
-        words.append(_form(usual if rng.random() < USUAL_VERB else rng.choice(others), many))
+        others = [verb for verb in TRANSITIVE if verb != USUAL]
+        words.append(_form(USUAL if rng.random() < USUAL_VERB else rng.choice(others), many))
         _noun_phrase(rng, words, rng.choice(KINDS), adjective=0.2)
     else:
         words.append(COPULA[many])
