@@ -193,7 +193,6 @@ def _play(_: float, text: str) -> None:
     """Measure every frame while a sentence plays from its start to its end."""
     from PySide6.QtCore import QEvent, QObject, Qt
     from PySide6.QtTest import QTest
-    from PySide6.QtWidgets import QLineEdit, QWidget
 
     frames: list[float] = []
 
@@ -210,12 +209,10 @@ def _play(_: float, text: str) -> None:
     def drive(window: Any) -> None:
         window.resize(*SIZE)
         _until_painted(window)
-        field = window.findChild(QLineEdit)
-        field.setFocus()
-        field.setText(text)
-        QTest.keyClick(field, Qt.Key.Key_Return)
-        _wait(2.0)  # computed in the background, and painted until it has settled
-        stage = max(window.findChildren(QWidget), key=_leaf_area)
+        window.set_text(text)
+        _wait(30.0, lambda: not window.background.busy)
+        _wait(2.0)  # painted until it has settled
+        stage = window.canvas
         stage.setFocus()
         watch = Watch()
         QTest.keyClick(stage, Qt.Key.Key_Home)
@@ -236,14 +233,6 @@ def _play(_: float, text: str) -> None:
         _tell({"frames": frames})
 
     _open(drive)
-
-
-def _leaf_area(widget: Any) -> int:
-    """Return the area of a visible widget that holds no other; 0 for one that does."""
-    from PySide6.QtWidgets import QWidget
-
-    leaf = widget.isVisible() and not widget.findChildren(QWidget)
-    return int(widget.width() * widget.height()) if leaf else 0
 
 
 def _open(then: Callable[[Any], None]) -> None:

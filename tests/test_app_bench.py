@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,15 @@ def test_every_model_is_run_at_every_length() -> None:
 
 def test_an_empty_window_starts_in_a_process_of_its_own() -> None:
     assert 0.02 < bench._child("empty")["seconds"] < 60
+
+
+def test_unrolled_starts_in_a_process_of_its_own_and_leaves_no_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert 0.05 < bench._child("window")["seconds"] < 60
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_a_process_that_fails_is_one_sentence() -> None:
