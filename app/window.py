@@ -69,6 +69,7 @@ class Window(QMainWindow):
         self._result: PairResult | None = None
         self._hide: int | None = None
         self._opened: list[str] = []  # elements opened one from another, the last is shown
+        self._inspected: tuple[Pair | None, str | int] = (None, "")
         self._presenting = False
         self._available: tuple[str, ...] = ()
         self.player = Player(self)
@@ -290,17 +291,21 @@ class Window(QMainWindow):
             self.player.seek(0)
         self._opened = [name for name in self._opened if pair.find(name)]
         self._show_tick(self.player.tick)
-        self._show_selected()
 
     # ------------------------------------------------------------------ the clock
 
+    @property
+    def _tick_shown(self) -> int:
+        """Return the whole tick whose marker is on the stage."""
+        tick = self.player.tick
+        return int(tick) if tick % 1 < 0.2 else int(tick) + 1
+
     def _show_tick(self, tick: float) -> None:
         self.canvas.show_tick(tick)
-        shown = int(tick) if tick % 1 < 0.2 else int(tick) + 1
+        shown = self._tick_shown
         self.transport.show_tick(tick, self.player.last, self._tick_title(shown))
         self.capsule.show_tick(shown, self.player.last)
-        if not self._opened and self._result is not None and self.inspector.isVisible():
-            self.inspector.show_tick(self._result.pair, shown)
+        self._show_selected()
 
     def _tick_title(self, tick: int) -> str:
         if self._result is None:
@@ -361,14 +366,14 @@ class Window(QMainWindow):
             self._show_selected()
 
     def _open_word(self, index: int) -> None:
-        """Open what the grid computes for a word that asks; before it runs, its numbers."""
-        if self._result is None:
+        """Open what the grid has computed for a word that asks, as far as it has come."""
+        if self.pair is None:
             return
-        grid = self._result.pair.grid
+        grid = self.pair.grid
         layer = self.canvas.view.layer
         block = grid.facts.layers - 1 if layer is None else layer
         name = f"grid:blocks.{block}.attn.pattern[0,{index}]"
-        if self.player.tick < grid.ticks.get(f"blocks.{block}.softmax", 0):
+        if self._tick_shown < grid.ticks[f"blocks.{block}.softmax"]:
             name = f"grid:embed.x[{index}]"
         self._opened = [name]
         self._show_selected()
@@ -385,17 +390,21 @@ class Window(QMainWindow):
         self._show_selected()
 
     def _show_selected(self) -> None:
-        name = self._opened[-1] if self._opened else ""
-        self.canvas.show_view(replace(self.canvas.view, selected=name))
-        if self._result is None or not self.inspector.isVisible():
+        """Show what is opened as soon as it is computed, and until then what the tick does."""
+        name, pair = self._opened[-1] if self._opened else "", self.pair
+        found = pair.find(name) if pair is not None else None
+        if found is None or found[0].ticks[found[1].stage] > self._tick_shown:
+            name = ""
+        if name != self.canvas.view.selected:
+            self.canvas.show_view(replace(self.canvas.view, selected=name))
+        inspected = (pair, name or self._tick_shown)
+        if pair is None or not self.inspector.isVisible() or inspected == self._inspected:
             return
+        self._inspected = inspected
         if name:
-            self.inspector.show_element(self._result.pair, name)
+            self.inspector.show_element(pair, name)
         else:
-            tick = self.player.tick
-            self.inspector.show_tick(
-                self._result.pair, int(tick) if tick % 1 < 0.2 else int(tick) + 1
-            )
+            self.inspector.show_tick(pair, self._tick_shown)
 
     def _words(self) -> list[str]:
         if self._result is None:
@@ -538,6 +547,7 @@ class Window(QMainWindow):
         """Fold the inspector away, or show it."""
         self.session.inspector = not self.inspector.isVisible()
         self.inspector.setVisible(self.session.inspector)
+        self._inspected = (None, "")
         self._show_selected()
 
     def toggle_rail(self) -> None:
@@ -615,6 +625,7 @@ class Window(QMainWindow):
         if self._result is None:
             self.notice.say(self._say("window.nothing_to_export"))
             return
+        self.player.pause()
         if not path:
             tick = round(self.player.tick)
             name = f"rnn-transformer-tick-{tick}{ending}"

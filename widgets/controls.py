@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QActionGroup,
     QColor,
     QFontMetricsF,
+    QKeyEvent,
     QPainter,
     QPaintEvent,
     QPen,
@@ -35,6 +36,14 @@ class Field(QLineEdit):
         self.tag = QLabel(self)
         self.tag.setObjectName("tag")
         self.pencil = QLabel(self)
+
+    def event(self, event: QEvent) -> bool:
+        """Keep Return for the sentence, which the window would take for its own action."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                event.accept()
+                return True
+        return super().event(event)
 
     def mark(self, unknown: tuple[str, ...], words: int) -> None:
         """Say how many words there are, and which of them are unknown."""
