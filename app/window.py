@@ -144,7 +144,7 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         self.bar.field.setText(self.session.text if self.session.text.strip() else DEFAULT_TEXT)
         self.bar.field.textEdited.connect(self._typed)
-        self.bar.field.returnPressed.connect(self.compute)
+        self.bar.field.returnPressed.connect(self._entered)
         self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
         self.bar.set_choice.chosen.connect(lambda id: self._choose_models())
         self.background.done.connect(self._arrived)
@@ -241,6 +241,11 @@ class Window(QMainWindow):
     def _typed(self, text: str) -> None:
         self._hide = None
         self._typing.start()
+
+    def _entered(self) -> None:
+        """Compute what was typed, and let the keys belong to the stage again."""
+        self.compute()
+        self.canvas.setFocus()
 
     def set_text(self, text: str) -> None:
         """Put a sentence into the field and compute it."""
@@ -735,6 +740,7 @@ def open_window() -> int:
     application = _application()
     window = Window(sessions.place())
     window.show()
+    window.canvas.setFocus()
     QTimer.singleShot(0, window.compute)
     return int(application.exec())
 
