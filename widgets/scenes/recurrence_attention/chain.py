@@ -79,12 +79,10 @@ def _words(pair: Pair, place: Layout, view: View) -> list[Shape]:
         if hidden:
             line = min(half * 0.48, 21)
             dash_y = y + (height * 0.7 if place.detail == "full" else height - 7)
-            shapes.append(
-                Path(
-                    commands=(("M", cx - line, dash_y), ("L", cx + line, dash_y)),
-                    stroke=theme.ink, stroke_width=2.4, cap="round",
-                )
-            )  # fmt: skip
+            blank: tuple[Command, ...] = (("M", cx - line, dash_y), ("L", cx + line, dash_y))
+            if place.detail == "low":  # as the turned words have it
+                blank = (("M", cx + 4, bottom - 8), ("L", cx + 4, bottom - 34))
+            shapes.append(Path(commands=blank, stroke=theme.ink, stroke_width=2.4, cap="round"))
         elif place.detail == "low":
             shapes.append(
                 Text(
