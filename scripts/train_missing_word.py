@@ -72,7 +72,7 @@ def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) ->
 
 RECIPES = {
     "rnn": _chain("RNN with attention", "elman", 16, True, steps=110_000, rate=3e-3),
-    "rnn-plain": _chain("RNN", "elman", 16, False, steps=60_000, rate=3e-3),
+    "rnn-plain": _chain("RNN", "elman", 16, False, steps=110_000, rate=3e-3),
     "gru": _chain("GRU with attention", "gru", 16, True, steps=35_000, rate=4e-3),
     "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=30_000, rate=4e-3),
     "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=10_000, rate=1e-3),

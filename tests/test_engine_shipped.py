@@ -1,0 +1,188 @@
+"""The shipped models: what they reach on sentences that training never saw; what they answer."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from engine import weights
+from engine.models import Model, run
+from engine.ops import Ops
+from engine.roles import Accuracy, Query, accuracy, head_roles, hide, runs
+from engine.tasks import LONGEST, SHORTEST, VOCABULARY, Example, examples
+
+SMALL = ("rnn", "rnn-plain", "gru", "lstm")  # 16 numbers of state
+EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer")
+SHIPPED = (*SMALL, *EQUAL)
+LOOKING_BACK = ("rnn", "gru", "lstm", "rnn-50k", "gru-50k", "lstm-50k", "transformer")
+SENTENCES = 600
+
+shipped = pytest.mark.parametrize("name", SHIPPED)
+looking_back = pytest.mark.parametrize("name", LOOKING_BACK)
+load = cache(weights.load)
+
+
+@cache
+def held_out() -> tuple[Example, ...]:
+    """Return held-out sentences, others than those that the cards were measured on."""
+    return tuple(islice(examples(2024, held_out=True), SENTENCES))
+
+
+@cache
+def reached(name: str) -> Accuracy:
+    return accuracy(load(name), held_out())
+
+
+def answers(model: Model, text: str) -> str:
+    """Return the likeliest word for the blank of a text."""
+    words = text.split()
+    ids = [model.vocabulary.index(word) for word in words]
+    trace = run(model, ids, hidden=words.index("___"), ops=Ops())
+    return model.vocabulary[int(trace.value("answer.word"))]
+
+
+def test_these_models_are_shipped() -> None:
+    assert set(weights.available()) == set(SHIPPED)
+
+
+@shipped
+def test_a_file_is_under_a_megabyte(name: str) -> None:
+    assert (weights.MODELS / f"{name}.safetensors").stat().st_size < 1_000_000
+
+
+@shipped
+def test_a_model_knows_the_words_of_the_grammar(name: str) -> None:
+    assert load(name).vocabulary == VOCABULARY
+
+
+@shipped
+def test_a_card_says_for_which_lengths_the_model_was_trained(name: str) -> None:
+    card = load(name).card
+    assert (card["shortest"], card["trained_length"]) == (SHORTEST, LONGEST)
+
+
+@shipped
+def test_a_card_says_how_many_parameters_there_are(name: str) -> None:
+    model = load(name)
+    assert model.card["parameters"] == sum(array.size for array in model.parameters.values())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_state_has_16_numbers(name: str) -> None:
+    assert load(name).config.width == 16
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_the_equal_budget_is_50_000_parameters_within_5_in_100(name: str) -> None:
+    assert load(name).card["parameters"] == pytest.approx(50_000, rel=0.05)
+
+
+def test_the_transformer_has_five_heads_two_layers_and_sinusoidal_positions() -> None:
+    config = load("transformer").config
+    assert (config.heads, config.layers, config.positions) == (5, 2, "sinusoidal")
+
+
+@looking_back
+def test_a_card_promises_the_verb_in_the_right_number_999_times_in_1000(name: str) -> None:
+    assert load(name).card["held_out"]["verb_number"] >= 0.999
+
+
+@looking_back
+def test_the_verb_comes_in_the_right_number_on_new_sentences(name: str) -> None:
+    assert reached(name).verb_number >= 1 - 2 / SENTENCES
+
+
+@looking_back
+def test_a_card_promises_the_word_within_a_point_of_the_best_possible(name: str) -> None:
+    card = load(name).card["held_out"]
+    assert card["word"] >= card["best_word"] - 0.01
+
+
+@shipped
+def test_the_word_comes_as_often_as_the_card_says_on_new_sentences(name: str) -> None:
+    # How far a share of so many sentences strays: three standard deviations.
+    card = load(name).card["held_out"]
+    got = reached(name).word - reached(name).best_word
+    assert got == pytest.approx(card["word"] - card["best_word"], abs=3 * 0.36 / SENTENCES**0.5)
+
+
+@shipped
+def test_the_card_counts_every_distance_of_its_sentences(name: str) -> None:
+    card = load(name).card["held_out"]
+    assert sum(row["sentences"] for row in card["by_distance"].values()) == card["sentences"]
+
+
+def loss_at_5_and_more(name: str) -> float:
+    """Return how far the card's word accuracy stays below the best, at distance 5 and more."""
+    rows = load(name).card["held_out"]["by_distance"]
+    far = [row for distance, row in rows.items() if int(distance) >= 5]
+    count = sum(row["sentences"] for row in far)
+    return float(sum((row["best_word"] - row["word"]) * row["sentences"] for row in far) / count)
+
+
+def test_sixteen_numbers_without_attention_lose_words_at_distance_5_and_more() -> None:
+    assert loss_at_5_and_more("rnn-plain") > loss_at_5_and_more("rnn") + 0.05
+
+
+def test_sixteen_numbers_without_attention_lose_words_on_new_sentences_too() -> None:
+    far = [example for example in held_out() if example.distance >= 5]
+    plain, with_attention = (accuracy(load(name), far) for name in ("rnn-plain", "rnn"))
+    assert plain.word < with_attention.word - 0.04
+
+
+@pytest.mark.parametrize("name", ["rnn", "transformer"])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("the cat that slept ___", "purrs"),
+        ("the keys in the cabinet ___", "turn"),
+        ("the dogs that the teacher likes ___", "bark"),
+        ("the birds ___ quietly", "chirp"),
+    ],
+)
+def test_the_pair_answers(name: str, text: str, word: str) -> None:
+    assert answers(load(name), text) == word
+
+
+def test_the_rnn_looks_back_at_the_cat() -> None:
+    model = load("rnn")
+    ids = [model.vocabulary.index(word) for word in "the cat that slept ___".split()]
+    pattern = run(model, ids, hidden=4, ops=Ops()).value("attn.pattern")
+    assert int(np.argmax(pattern)) == 1
+    assert pattern[1] > 0.5
+
+
+def test_a_head_of_the_transformer_looks_at_the_cat() -> None:
+    model = load("transformer")
+    ids = [model.vocabulary.index(word) for word in "the cat that slept ___".split()]
+    trace = run(model, ids, hidden=4, ops=Ops())
+    on_cat = [trace.value(f"blocks.{b}.attn.pattern")[:, 4, 1].max() for b in range(2)]
+    assert max(on_cat) > 0.5
+
+
+def test_three_heads_or_more_have_a_role_at_0_6() -> None:
+    roles = [head for layer in load("transformer").card["roles"] for head in layer]
+    assert len(roles) == 10
+    assert sum(name != "mixed" and score >= 0.6 for name, score in roles) >= 3
+
+
+def test_the_roles_of_the_card_are_measured_again_on_new_sentences() -> None:
+    model = load("transformer")
+    again = head_roles(model, hide(held_out()))
+    for layer, promised in zip(again, model.card["roles"], strict=True):
+        for (name, score), (promised_name, promised_score) in zip(layer, promised, strict=True):
+            assert score == pytest.approx(promised_score, abs=0.06)
+            if promised_score > 0.56:
+                assert name == promised_name
+
+
+@shipped
+def test_an_unknown_word_is_read(name: str) -> None:
+    words = ("the", "zebra", "that", "slept", "sleeps")
+    query = Query(Example(words, verb=4, subject=1, plural=False, best=1.0), hidden=4)
+    ((_, trace),) = runs(load(name), [query])
+    assert VOCABULARY[int(trace.value("tokens")[0, 1])] == "<unk>"
+    assert np.isfinite(trace.value("answer.probabilities")).all()
