@@ -345,7 +345,7 @@ def _models(given: argparse.Namespace) -> int:
             continue
         held_out = row["held_out"]
         accuracy = [
-            f"{100 * held_out[key]:.1f} %" if isinstance(held_out.get(key), float) else "not known"
+            f"{100 * held_out[key]:.2f} %" if isinstance(held_out.get(key), float) else "not known"
             for key in ("word", "verb_number")
         ]
         rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],

@@ -35,7 +35,7 @@ SENTENCES = {
 }
 SENTENCES[24] = f"{SENTENCES[12]} and the clever doctors that the painter likes see the lamps today"
 SENTENCES[32] = f"{SENTENCES[24]} while the red candles under the table burn"
-MODELS = (("rnn", "transformer"),)
+MODELS = (("rnn", "transformer"), ("rnn-plain", "transformer"), ("lstm-50k", "transformer"))
 
 
 @lru_cache(maxsize=32)
@@ -214,16 +214,24 @@ def test_a_figure_has_no_switches() -> None:
 CASES = [(5, 0), (5, 3), (5, 7), (5, 13), (12, 13), (32, 20)]
 
 
+def golden(tokens: int, tick: int) -> Path:
+    return GOLDENS / f"rnn-transformer-{tokens}-{tick}.svg"
+
+
+def drawn(tokens: int, tick: int) -> str:
+    view = view_of(controls=False)
+    return svg(SCENES["rnn-transformer"](pair_of(tokens), float(tick), view))
+
+
 @pytest.mark.parametrize(("tokens", "tick"), CASES)
 def test_the_picture_is_the_golden_one(tokens: int, tick: int) -> None:
     """Compare numbers within 0.05 and colours within 4 of 255: processors round differently."""
-    drawn = svg(SCENES["rnn-transformer"](pair_of(tokens), float(tick), view_of(controls=False)))
-    golden = (GOLDENS / f"rnn-transformer-{tokens}-{tick}.svg").read_text(encoding="utf-8")
+    ours, theirs = drawn(tokens, tick), golden(tokens, tick).read_text(encoding="utf-8")
     part = re.compile(r"#[0-9A-F]{6}|-?\d+(?:\.\d+)?")
-    assert part.sub("0", drawn) == part.sub("0", golden)
-    for ours, theirs in zip(part.findall(drawn), part.findall(golden), strict=True):
-        if ours.startswith("#"):
-            channels = zip(bytes.fromhex(ours[1:]), bytes.fromhex(theirs[1:]), strict=True)
-            assert all(abs(a - b) <= 4 for a, b in channels), (ours, theirs)
+    assert part.sub("0", ours) == part.sub("0", theirs)
+    for a, b in zip(part.findall(ours), part.findall(theirs), strict=True):
+        if a.startswith("#"):
+            channels = zip(bytes.fromhex(a[1:]), bytes.fromhex(b[1:]), strict=True)
+            assert all(abs(x - y) <= 4 for x, y in channels), (a, b)
         else:
-            assert abs(float(ours) - float(theirs)) <= 0.05, (ours, theirs)
+            assert abs(float(a) - float(b)) <= 0.05, (a, b)
