@@ -15,7 +15,7 @@ import pytest
 from app.compute import make_pair
 from engine.trace import Pair
 from widgets import captions, theme
-from widgets.geometry import text_width
+from widgets.geometry import fit, text_width
 from widgets.picture import Group, Picture, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
@@ -24,6 +24,7 @@ from widgets.scenes.recurrence_attention.layout import CLASSIC
 from widgets.svg import svg
 from widgets.view import View
 
+STRIP_PX = 62  # of the screen, for the controls of Present
 GOLDENS = Path(__file__).parent / "goldens"
 SENTENCES = {
     2: "cats ___",
@@ -54,9 +55,10 @@ def view_of(
     return View(width, height, theme.load(name), captions.load("en"), **chosen)  # type: ignore[arg-type]
 
 
-def flat(shapes: tuple[Shape, ...], dx: float = 0.0, dy: float = 0.0) -> Iterator[Shape]:
+def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
     for shape in shapes:
         if isinstance(shape, Group):
+            assert (shape.dx, shape.dy, shape.clip) == (0, 0, None)  # or boxes would lie elsewhere
             if shape.opacity > 0:
                 yield from flat(shape.shapes)
         else:
@@ -196,13 +198,19 @@ def test_the_marker_goes_round_one_node_and_round_the_whole_grid(tokens: int) ->
     assert grid.width > 550  # type: ignore[union-attr]
 
 
-def test_what_the_class_must_read_is_a_48th_of_the_height_in_present() -> None:
-    for size in ((1188, 728), (1294, 728)):
-        picture = recurrence_attention(pair_of(5), 13.0, view_of(*size))
-        must = [t for t in texts(picture) if t.read_by_class]
-        assert len(must) > 20
-        for text in must:
-            assert text.size >= picture.height / 48, text.text
+@pytest.mark.parametrize("screen", [(1280, 720), (1600, 900), (1920, 1080), (1920, 1200)])
+@pytest.mark.parametrize("tokens", [5, 12, 32])
+def test_what_the_class_must_read_is_a_48th_of_the_screen_in_present(
+    screen: tuple[int, int], tokens: int
+) -> None:
+    width, height, scale = fit(screen[0], screen[1] - STRIP_PX, least_scale=0.0)
+    pair = pair_of(tokens)
+    view = view_of(width, height, controls=False)
+    picture = recurrence_attention(pair, float(pair.last_tick), view)
+    must = [t for t in texts(picture) if t.read_by_class]
+    assert {t.text for t in must} >= {w for w in pair.typed if w != "___"}
+    for text in must:
+        assert text.size * scale >= screen[1] / 48, text.text
 
 
 def test_a_figure_has_no_switches() -> None:

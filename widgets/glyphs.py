@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Numbers = Sequence[float] | NDArray[np.floating]
 
 Box = tuple[float, float, float, float]  # x, y, width, height
+CELLS = 16  # of a strip; more numbers are pooled
 
 
 def arrow(
@@ -127,7 +128,7 @@ def heat(
     rows: int = 1,
     gap: float = 0.7,
     limit: float = 1.0,
-    most: int = 16,
+    most: int = CELLS,
     name: str = "",
     title: str = "",
 ) -> tuple[Shape, ...]:

@@ -138,7 +138,7 @@ class Inspector(QWidget):
 
     def _write_side(self, page: _Page, trace: Trace, tick: int) -> None:
         say, f = self._say, self._formats
-        side = say(f"rt.{trace.facts.cell or 'transformer'}")
+        side = say(f"model.{trace.facts.cell or 'transformer'}")
         page.line([(say("inspector.tick", tick=tick, side=side), f.small)])
         if tick > trace.last_tick:
             waits = say(f"inspector.waits.{trace.facts.kind}", tick=trace.last_tick)
@@ -193,7 +193,7 @@ class Inspector(QWidget):
         say, f = self._say, self._formats
         explained = explain(trace, step, index, say)
         stage = next(stage for stage in trace.stages if stage.name == step.stage)
-        side = say(f"rt.{trace.facts.cell or 'transformer'}")
+        side = say(f"model.{trace.facts.cell or 'transformer'}")
         page.line([(say("inspector.tick", tick=trace.ticks[step.stage], side=side), f.small)])
         page.line([(stage.title, f.title)])
         page.line([(explained.element.partition(":")[2], f.mono)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from engine.trace import Pair, Trace
 from widgets import equation
 from widgets.geometry import text_width
-from widgets.glyphs import arrow, heat, pooled, shortened
+from widgets.glyphs import CELLS, arrow, heat, pooled, shortened
 from widgets.numbers import percents
 from widgets.picture import Cells, Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.frame import answer
@@ -66,7 +66,7 @@ def _words(pair: Pair, place: Layout, view: View) -> list[Shape]:
             box = (cx - half, top, 2 * half, bottom - top)
         elif place.detail == "middle":  # two rows in turn, so that long words have room
             row = top + (i % 2) * 24
-            half = min(place.pitch - 4, max(22.0, text_width(text, 14, 600) / 2 + 7))
+            half = min(place.pitch - 3, max(22.0, text_width(text, 16, 600) / 2 + 6))
             box = (cx - half, row, 2 * half, 21)
         else:
             half = place.pitch / 2 - 1
@@ -86,17 +86,17 @@ def _words(pair: Pair, place: Layout, view: View) -> list[Shape]:
         elif place.detail == "low":
             shapes.append(
                 Text(
-                    x=cx + 5, y=bottom - 5, rotate=-90, size=14, weight=600, fill=theme.ink,
-                    text=shortened(text, bottom - top - 8, 14, 600),
+                    x=cx + 5.5, y=bottom - 5, rotate=-90, size=16, weight=600, fill=theme.ink,
+                    text=shortened(text, bottom - top - 8, 16, 600), read_by_class=True,
                 )
             )  # fmt: skip
         else:
-            size = 17 if place.detail == "full" else 14
+            size = 17 if place.detail == "full" else 16
             shapes.append(
                 Text(
                     x=cx, y=y + height / 2 + size * 0.36, size=size, weight=600, fill=theme.ink,
-                    text=shortened(text, width - 8, size, 600), anchor="middle",
-                    read_by_class=place.detail == "full",
+                    text=shortened(text, width - 6, size, 600), anchor="middle",
+                    read_by_class=True,
                 )
             )  # fmt: skip
     return shapes + _positions(pair, place, view)
@@ -171,11 +171,17 @@ def _states(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
     labelled = _labelled(weights, place)
     y, r = place.node_y, place.node_r
     shapes: list[Shape] = []
+    if weights and place.detail == "middle" and not view.classic:
+        shapes.append(
+            Text(x=place.left - 6, y=y + r + 22, text=say("rt.percent_sign"), size=16, weight=500,
+                 fill=theme.ink2, anchor="end")
+        )  # fmt: skip
     for i, cx in enumerate(place.columns):
         t = i + 1
         known = tick >= t
         name = f"chain:rnn.h.{t}" if known else ""
         title = say("rt.state_title", index=t, word=pair.tokens[i]) if known else ""
+        title = _pooled_title(title, trace.facts.width, view) if known else ""
         dash, line = ((), theme.ink) if known else ((4.0, 4.0), theme.ghost)
         reach = place.words[0] - (3 if place.detail != "middle" or i % 2 == 0 else -21)
         if place.detail != "low":
@@ -241,7 +247,7 @@ def _column(
     """Return one state as a column of the strip, its first number at the top."""
     assert place.strip is not None
     _, top, _, height = place.strip
-    shown = pooled(state, 16)
+    shown = pooled(state, CELLS)
     half = place.pitch / 2 - 1
     index = tuple((str(i),) for i in range(len(state))) if len(shown) == len(state) else ()
     return Cells(
@@ -250,13 +256,20 @@ def _column(
     )  # fmt: skip
 
 
+def _pooled_title(title: str, numbers: int, view: View) -> str:
+    """Return a title that says when a strip of cells stands for more numbers."""
+    if numbers <= CELLS:
+        return title
+    return view.captions("rt.pooled", title=title, numbers=numbers, cells=CELLS)
+
+
 def _labelled(weights: Sequence[int], place: Layout) -> set[int]:
     """Return the words whose number is written: all, or the largest that find room."""
     if place.detail != "low":
         return set(range(len(weights)))
     chosen: set[int] = set()
     for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
-        near = any(abs(place.columns[i] - place.columns[other]) < 42 for other in chosen)
+        near = any(abs(place.columns[i] - place.columns[other]) < 52 for other in chosen)
         if weights[i] >= 2 and not near:
             chosen.add(i)
     return chosen
@@ -267,7 +280,9 @@ def _weight(
 ) -> list[Shape]:
     """Return the number under a node: a per cent, or a number of the classic picture."""
     theme, cx = view.theme, place.columns[i]
-    text = str(weight) if view.classic else view.captions("rt.percent", value=weight)
+    # In the middle detail there is no room for a sign at each: one stands beside the row.
+    bare = view.classic or place.detail == "middle"
+    text = str(weight) if bare else view.captions("rt.percent", value=weight)
     best = weight == strongest
     name = "" if view.classic else f"chain:attn.pattern[{i}]"
     title = (
@@ -277,18 +292,14 @@ def _weight(
     )
     colour = theme.ink if best or weight >= 10 else theme.ink2
     heavy: Literal[500, 700] = 700 if best else 500
-    if place.detail == "low":
-        assert place.strip is not None
-        return [
-            Text(x=cx, y=place.strip[1] - 6, text=text,
-                 size=14, weight=heavy, fill=colour, anchor="middle", name=name, title=title)
-        ]  # fmt: skip
-    size = (19 if best else 16) if place.detail == "full" else 14
+    x, y = cx + (8 if place.detail == "full" else 5), place.node_y + place.node_r + 22
+    anchor: Literal["start", "middle"] = "start"
+    if place.strip is not None:
+        x, y, anchor = cx, place.strip[1] - 5, "middle"
     return [
         Text(
-            x=cx + (8 if place.detail == "full" else 5), y=place.node_y + place.node_r + 22,
-            text=text, size=size, weight=heavy, fill=colour, name=name, title=title,
-            read_by_class=place.detail == "full",
+            x=x, y=y, text=text, size=19 if best and place.detail == "full" else 16, weight=heavy,
+            fill=colour, anchor=anchor, name=name, title=title, read_by_class=True,
         )
     ]  # fmt: skip
 
@@ -328,11 +339,13 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     if known:
         shapes += heat(
             trace.value(f"rnn.h.{tokens}"), place.neck, theme, name=name,
-            title=say("rt.neck_title", numbers=trace.facts.width),
+            title=_pooled_title(
+                say("rt.neck_title", numbers=trace.facts.width), trace.facts.width, view
+            ),
         )  # fmt: skip
     shapes += equation.shapes("h_T", x=x, y=middle + 36, size=17, fill=theme.ink, weight=600)
     beside = x + 25
-    lines = say("rt.neck", memory=trace.facts.memory).split("|")
+    lines = say("rt.neck", numbers=trace.facts.width).split("|")
     shapes.append(Text(x=beside, y=middle + 36, text=lines[0], size=14, fill=theme.ink2))
     shapes.append(Text(x=x, y=middle + 54, text=lines[1], size=14, fill=theme.ink2))
     answers = tick >= trace.ticks["answer"]
@@ -350,16 +363,18 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     known = tick >= trace.ticks["look_back"]
     tokens = len(place.columns)
     shapes: list[Shape] = []
-    if known:
+    if known and not view.classic:  # beside drawn numbers no computed line
         weights = [float(w) for w in trace.value("attn.pattern")]
+        shares = percents(weights)
         top = place.node_y - place.node_r if place.strip is None else place.strip[1] - 18
         order = sorted(range(tokens), key=lambda i: weights[i])
         for i in order:
             if tokens > 6 and weights[i] < 0.02:
                 continue
             cx = place.columns[i]
-            level = y - 3 + 20 * (i + 0.5) / tokens
+            level = y - 3 + (20 if place.strip is None else 8) * (i + 0.5) / tokens
             bend = min(22.0, (x - 8 - cx) / 2)
+            value = shares[i]
             commands: tuple[Command, ...] = (
                 ("M", cx, top - 4), ("C", cx, level + 4, cx + 4, level, cx + bend, level),
                 ("L", x - 8, level),
@@ -370,12 +385,13 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
                     opacity=0.30 + 0.55 * weights[i], cap="round", hit_width=8,
                     name=f"chain:attn.pattern[{i}]",
                     title=say("rt.weight_title", index=i + 1, word=trace.tokens[i],
-                              value=percents(weights)[i]),
+                              value=value),
                 )
             )  # fmt: skip
+    if known:
         shapes += heat(
             trace.value("attn.context"), place.context, theme, name="chain:attn.context",
-            title=say("rt.context_title"),
+            title=_pooled_title(say("rt.context_title"), trace.facts.width, view),
         )  # fmt: skip
     else:
         shapes.append(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from engine.trace import Pair, Trace
 from widgets import equation
 from widgets.geometry import text_width
-from widgets.glyphs import Box, shortened, toggle, wrapped
+from widgets.glyphs import CELLS, Box, shortened, toggle, wrapped
 from widgets.numbers import count, percents, seconds
 from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
-from widgets.scenes.recurrence_attention.layout import Layout
+from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout
 from widgets.theme import mix
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
         Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
              fill=theme.ink3),
+        Text(x=place.notes, y=top + 12, text=say(f"rt.links_{place.detail}"), size=14, weight=500,
+             fill=theme.ink3),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
              fill=theme.ink3, anchor="end"),
     ]  # fmt: skip
@@ -68,7 +70,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     """Return a side's name, its depth, and what has to be said so that the two can be compared."""
     theme, say, trace = view.theme, view.captions, pair.side(side)
     facts = trace.facts
-    name = say(f"rt.{facts.cell or 'transformer'}")
+    name = say(f"model.{facts.cell or 'transformer'}")
     depth = str(trace.depth)
     states = f"{len(trace.tokens)} × {facts.width}"
     beside = 26 + text_width(depth, 46, 700, "display") + 12
@@ -177,7 +179,7 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
     theme, say = view.theme, view.captions
     y = place.foot
     chain, grid = pair.chain, pair.grid
-    names = (say(f"rt.{chain.facts.cell}"), say("rt.transformer"))
+    names = (say(f"model.{chain.facts.cell}"), say("model.transformer"))
     shapes: list[Shape] = [
         Path(commands=(("M", 28, y), ("L", place.edge, y)), stroke=theme.hair, stroke_width=1),
         *equation.shapes(f"T = {len(pair.tokens)}", x=28, y=y + 44, size=21, fill=theme.ink,
@@ -211,15 +213,17 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
         "rt.source", backend=facts.backend, device=facts.device, precision=facts.precision,
         threads=say("rt.thread" if facts.threads == 1 else "rt.threads", count=facts.threads),
     )  # fmt: skip
-    if view.classic:
-        source = say("rt.classic_source")
+    if chain.facts.width > CELLS:
+        source += say("rt.pooled_source", numbers=chain.facts.width, cells=CELLS)
     shapes.append(
         Text(
             x=28, y=place.height - 9, size=14, weight=500, fill=theme.ink3,
             text=shortened(source, place.edge - 28, 14, 500),
         )
     )  # fmt: skip
-    notes = dict.fromkeys((*chain.facts.notes, *grid.facts.notes))
+    drawn = view.classic and len(pair.tokens) == len(CLASSIC)
+    picture = (say("rt.classic_source"),) if drawn else ()
+    notes = dict.fromkeys((*picture, *chain.facts.notes, *grid.facts.notes))
     if notes:
         text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
         shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
 from widgets.geometry import text_width
@@ -26,6 +26,11 @@ from widgets.scenes.recurrence_attention.layout import (
 
 if TYPE_CHECKING:
     from widgets.view import View
+
+# The least weight of a link, and how many of a word are drawn (0: all), by detail. FAINT is the
+# least weight for the links of words that do not ask.
+LINKS = {"full": (0.0, 0), "middle": (0.05, 0), "low": (0.08, 2)}
+FAINT = 0.22
 
 
 @lru_cache(maxsize=128)
@@ -94,54 +99,80 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """Return the attention of the block on the stage: links from who asks to what is looked at.
 
     While scores, softmax and weighted sum run, all words of all heads ask; afterwards one word's
-    links are strong and the others faint, unless all are wanted.
+    links are strong and the others faint, unless all are wanted. Where words stand close, only the
+    links that ``LINKS`` allows are drawn, which the stage says.
     """
-    theme, trace = view.theme, pair.grid
+    trace = pair.grid
     state = grid_state(trace, tick, view.layer)
     key = ("links", pair, tick, place, view)
     if state.phase < SCORES:
         return Group(shapes=(), cache_key=key)
     everybody = view.all_arcs or (state.running and state.phase <= WEIGHTED_SUM)
-    asks = asking(pair, view)
-    pattern = trace.value(f"blocks.{state.block}.attn.pattern")
-    tokens = len(pair.tokens)
-    least = {"full": 0.01, "middle": 0.05, "low": 0.08}[place.detail]
-    most = {"full": 6.0, "middle": 4.5, "low": 3.0}[place.detail]
+    asks, tokens = asking(pair, view), len(pair.tokens)
+    tensor = "scores" if state.phase == SCORES else "pattern"
+    rows = trace.value(f"blocks.{state.block}.attn.{tensor}")
+    least, a_word = LINKS[place.detail]
     drawn: list[tuple[bool, float, Path]] = []
-    for h, y in enumerate(place.heads):
-        hue = theme.heads[h % len(theme.heads)]
+    for h in range(len(place.heads)):
         for q in range(tokens):
-            row = pattern[h, q]
-            ranked = sorted(range(tokens), key=lambda k: -row[k])  # noqa: B023
-            for k in ranked[: 2 if place.detail == "low" else tokens]:
-                weight = float(row[k])
-                strong = everybody or q == asks
-                if k == q or weight < (least if strong else 0.22):
+            row = [float(v) for v in rows[h, q]]
+            shares = percents(row) if tensor == "pattern" else ()
+            strong = everybody or q == asks
+            nearest = sorted(range(tokens), key=lambda k, row=row: -row[k])  # type: ignore[misc]
+            for k in nearest[: a_word or tokens]:
+                # A score is no weight yet: none of them is small.
+                if k == q or (shares and row[k] < (least if strong else FAINT)):
                     continue
-                x1, x2 = place.columns[q], place.columns[k]
-                far = abs(q - k) / max(tokens - 1, 1)
-                bend = place.bend * (0.55 + 0.45 * far)
-                look = {
-                    "commands": arc(x1, x2, y, bend if k < q else -bend), "hit_width": 6.0,
-                    "name": f"grid:blocks.{state.block}.attn.pattern[{h},{q},{k}]",
-                    "title": view.captions(
-                        "rt.link_title", head=h + 1, asks=pair.tokens[q], looked=pair.tokens[k],
-                        value=percents(row)[k],
-                    ),
-                }  # fmt: skip
-                if state.phase == SCORES:
-                    score = f"grid:blocks.{state.block}.attn.scores[{h},{q},{k}]"
-                    look |= {"name": score, "title": view.captions(
-                        "rt.score_title", head=h + 1, asks=pair.tokens[q], looked=pair.tokens[k]
-                    ), "stroke": theme.ink3, "stroke_width": 1.4, "opacity": 0.55}  # fmt: skip
-                elif strong:
-                    look |= {"stroke": hue, "stroke_width": link_width(weight, most),
-                             "cap": "round", "opacity": link_opacity(weight)}  # fmt: skip
-                else:
-                    look |= {"stroke": theme.ink3, "stroke_width": 1.0, "opacity": 0.22}
-                drawn.append((strong, weight, Path(**look)))  # type: ignore[arg-type]
+                share = shares[k] if shares else -1
+                look = _look(state, place, view, (h, row[k]), strong=strong)
+                drawn.append(
+                    (strong, row[k], _link(pair, state, place, view, (h, q, k), share, look))
+                )
     drawn.sort(key=lambda link: link[:2])  # heavier ones are drawn last
     return Group(shapes=tuple(path for *_, path in drawn), cache_key=key)
+
+
+def _look(
+    state: GridState, place: Layout, view: View, link: tuple[int, float], *, strong: bool
+) -> dict[str, Any]:
+    """Return how a link of a head is drawn: grey before softmax, then as heavy as it weighs."""
+    theme, (head, weight) = view.theme, link
+    if state.phase == SCORES:
+        return {"stroke": theme.ink3, "stroke_width": 1.4, "opacity": 0.55 if strong else 0.15}
+    if not strong:
+        return {"stroke": theme.ink3, "stroke_width": 1.0, "opacity": 0.22}
+    most = {"full": 6.0, "middle": 4.5, "low": 3.0}[place.detail]
+    return {
+        "stroke": theme.heads[head % len(theme.heads)], "stroke_width": link_width(weight, most),
+        "cap": "round", "opacity": link_opacity(weight),
+    }  # fmt: skip
+
+
+def _link(
+    pair: Pair,
+    state: GridState,
+    place: Layout,
+    view: View,
+    index: tuple[int, int, int],
+    share: int,
+    look: dict[str, Any],
+) -> Path:
+    """Return the link of a head from query to key: above where it looks back, below ahead."""
+    h, q, k = index
+    far = abs(q - k) / max(len(pair.tokens) - 1, 1)
+    bend = place.bend * (0.55 + 0.45 * far)
+    scores = state.phase == SCORES
+    tensor = "scores" if scores else "pattern"
+    return Path(
+        commands=arc(place.columns[q], place.columns[k], place.heads[h], bend if k < q else -bend),
+        hit_width=6.0,
+        name=f"grid:blocks.{state.block}.attn.{tensor}[{h},{q},{k}]",
+        title=view.captions(
+            "rt.score_title" if scores else "rt.link_title",
+            head=h + 1, asks=pair.tokens[q], looked=pair.tokens[k], value=share,
+        ),
+        **look,
+    )  # fmt: skip
 
 
 def _nodes(pair: Pair, state: GridState, place: Layout, view: View) -> list[Shape]:

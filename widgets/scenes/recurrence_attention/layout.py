@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -102,7 +103,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     node_y, node_r, words, strip = {
         "full": (168.0, 35.0, (240.0, 270.0), None),
         "middle": (160.0, min(20.0, pitch * 0.42), (226.0, 271.0), None),
-        "low": (189.0, min(6.5, pitch * 0.32), (202.0, 272.0), (left, 112.0, right - left, 64.0)),
+        "low": (180.0, min(6.5, pitch * 0.32), (192.0, 272.0), (left, 110.0, right - left, 60.0)),
     }[detail]
     if strip is not None:
         strip = (strip[0], strip[1] + top, strip[2], strip[3])
@@ -166,8 +167,9 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
     trace, step, index = found
     part = step.name
     if trace.facts.kind == "chain":
-        if part.startswith(("rnn.h.", "rnn.r.", "rnn.a.", "rnn.x.")):
-            t = int(part.rpartition(".")[2])
+        read = re.fullmatch(r"rnn\..*\.(\d+)", part)
+        if read:
+            t = int(read[1])
             r = place.node_r
             if not 1 <= t <= len(place.columns):
                 return None
@@ -231,9 +233,8 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
         return []
     if ".attn." in step.name and len(index) >= 2:
         head, query = index[0], index[1]
-        if step.name.endswith(".q"):
-            top, bottom = place.positions
-            return [word_box(query, place)]
+        if step.name.endswith((".q", ".k", ".v")):
+            return [word_box(query, place)] if step.name.startswith("blocks.0.") else [place.rest]
         keys = words if len(index) == 2 else (index[2],)
         r = place.grid_r
         y = place.heads[head]
