@@ -38,7 +38,7 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
         x, y, width, height = place.chain_answer
         text = view.captions("rt.done", tick=trace.last_tick)
         shapes.append(
-            Text(x=x + width, y=y + height + 20, text=text, size=14, weight=500,
+            Text(x=x + width, y=y + height + 25, text=text, size=14, weight=500,
                  fill=view.theme.ink3, anchor="end")
         )  # fmt: skip
     return Group(shapes=tuple(shapes), cache_key=("chain", pair, tick, place, view))
@@ -400,7 +400,7 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
         )  # fmt: skip
     colour = theme.ink if known else theme.ink3
     label = f"c {say('rt.asked_by')} h_{{{tokens}}}"
-    shapes += equation.shapes(label, x=x, y=y + height + 20, size=15, fill=colour)
+    shapes += equation.shapes(label, x=x, y=y + height + 21, size=17, fill=colour)
     answers = tick >= trace.ticks["answer"]
     line, dash = (theme.ink2, ()) if answers else (theme.ghost, (3.0, 3.0))
     box_x, box_y, box_width, _ = place.chain_answer

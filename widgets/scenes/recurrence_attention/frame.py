@@ -58,11 +58,14 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
         Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
              fill=theme.ink3),
-        Text(x=place.notes, y=top + 12, text=say(f"rt.links_{place.detail}"), size=14, weight=500,
-             fill=theme.ink3),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
              fill=theme.ink3, anchor="end"),
     ]  # fmt: skip
+    if place.detail != "full":
+        left_out = say(f"rt.links_{place.detail}")
+        shapes.append(
+            Text(x=place.notes, y=top + 12, text=left_out, size=14, weight=500, fill=theme.ink3)
+        )
     return Group(shapes=tuple(shapes), slot="frame", cache_key=(pair, place, view))
 
 
