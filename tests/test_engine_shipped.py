@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +187,21 @@ def test_an_unknown_word_is_read(name: str) -> None:
     ((_, trace),) = runs(load(name), [query])
     assert VOCABULARY[int(trace.value("tokens")[0, 1])] == "<unk>"
     assert np.isfinite(trace.value("answer.probabilities")).all()
+
+
+@shipped
+def test_the_readme_says_what_the_card_says(name: str) -> None:
+    card = load(name).card
+    held_out, parameters = card["held_out"], card["parameters"]
+    far = [row for distance, row in held_out["by_distance"].items() if int(distance) >= 9]
+    far_right = sum(row["word"] * row["sentences"] for row in far)
+    cells = [
+        str(parameters),
+        f"{100 * held_out['word']:.2f} %",
+        f"{100 * held_out['verb_number']:.2f} %",
+        f"{100 * held_out['by_distance']['1']['word']:.1f} %",
+        f"{100 * far_right / sum(row['sentences'] for row in far):.1f} %",
+    ]
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.strip("| ").split(" | ")[2:] == cells
