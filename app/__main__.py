@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from engine.said import Said
+
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
 CHAPTERS = ("rnn-transformer",)
 LEAST_PX, MOST_PX = 64, 16_384  # of a side of a figure
@@ -32,7 +34,7 @@ EXAMPLES = """examples:
 """
 
 
-class UsageError(ValueError):
+class UsageError(Said):
     """What was asked for and cannot be done, in one sentence."""
 
 
@@ -79,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say about an error, and the exit code."""
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
-        return " ".join(str(error).split()), 2  # the engine's and ours are sentences already
+    if isinstance(error, Said):
+        return " ".join(str(error).split()), 2
     if isinstance(error, MemoryError):
         return "There is not enough memory for this; ask for a smaller size or a shorter text.", 1
     if isinstance(error, ImportError) and ".so" in str(error):

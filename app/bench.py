@@ -19,6 +19,8 @@ from statistics import median
 from time import monotonic, thread_time, time
 from typing import Any
 
+from engine.said import Said
+
 ROOT = Path(__file__).resolve().parents[1]  # of the modules app, widgets and engine
 SIZE = (1600, 900)
 TARGET_MS = 16.0
@@ -33,7 +35,7 @@ TEXTS = {
 }
 
 
-class BenchError(ValueError):
+class BenchError(Said):
     """A measurement that could not be made: what happened, in a sentence."""
 
 

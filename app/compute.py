@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine import weights
 from engine.models import Model, depth_at, run
 from engine.ops import Ops
+from engine.said import Said
 from engine.tokens import Sentence, read_sentence
 from engine.trace import Pair, Trace
 
@@ -39,7 +40,7 @@ class PairResult:
     notes: tuple[str, ...]
 
 
-class ChoiceError(ValueError):
+class ChoiceError(Said):
     """Models that cannot stand on one stage: why, and what to choose, in a sentence."""
 
 
@@ -57,7 +58,7 @@ def make_pair(text: str, chain_id: str, grid_id: str, *, hide: int | None = None
 
     Raises
     ------
-    ValueError
+    engine.said.Said
         With one sentence: a text without words, an unknown or damaged model, two models that do
         not belong together, a run that would not fit into memory.
     """
@@ -85,7 +86,7 @@ def make_trace(text: str, id: str) -> Trace:
 
     Raises
     ------
-    ValueError
+    engine.said.Said
         With one sentence, as ``make_pair``.
     """
     read = model(id)

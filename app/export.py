@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine.said import Said
 from widgets import picture as shapes
 from widgets.picture import Picture
 from widgets.svg import svg
@@ -31,7 +32,7 @@ Words = Literal["text", "paths"]
 Size = tuple[int, int]
 
 
-class ExportError(ValueError):
+class ExportError(Said):
     """A picture cannot be saved; one sentence says what, why and what to do."""
 
 

@@ -31,6 +31,7 @@ from app.actions import ACTIONS
 from app.background import Background, Outcome
 from app.chrome import CHAINS, SETS, Bar, EmptyPage, KeySheet, Rail
 from app.player import SPEEDS, Player
+from engine.said import Said
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
@@ -704,7 +705,7 @@ def sentence_of(error: Exception) -> str:
     """Return what to say about an error, in a sentence and without a traceback."""
     if isinstance(error, MemoryError):
         return captions.load("en")("window.memory")
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+    if isinstance(error, Said):
         return " ".join(str(error).split())
     what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
     return captions.load("en")("window.error", what=what)
@@ -750,7 +751,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
 
     Raises
     ------
-    ValueError
+    engine.said.Said
         With one sentence, when the text cannot be computed or the file not be written.
     """
     application = _application()
@@ -764,11 +765,11 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
         while window.background.busy:
             application.processEvents()
         if window.pair is None:
-            raise ValueError(window.notice.text())
+            raise Said(window.notice.text())
         window.player.seek(tick)
         application.processEvents()
         window.export_window(path=str(path))
         said = window.notice.text()
         window.close()
     if not path.is_file():
-        raise ValueError(said)
+        raise Said(said)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from engine.attention import ROWS, look_back, multi_head
 from engine.cells import CELLS, HIDDEN, Read, numbered
 from engine.ops import Array, Ops
+from engine.said import Said
 from engine.tape import Tape, Tensor
 from engine.trace import Facts, Trace
 
@@ -86,7 +87,7 @@ class Config:
 
         Raises
         ------
-        ValueError
+        engine.said.Said
             With one sentence that says what is wrong.
         """
         grid = self.kind == "grid"
@@ -112,7 +113,7 @@ class Config:
             problem = "its positions are learned but it has no greatest length"
         else:
             return
-        raise ValueError(f"No model has this shape: {problem}.")
+        raise Said(f"No model has this shape: {problem}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +223,7 @@ def run(
 
     Raises
     ------
-    ValueError
+    engine.said.Said
         With one sentence: an empty sentence, an id outside the vocabulary, a sentence longer than
         learned positions reach, padding for a chain, more values than ``LIMIT_BYTES`` hold.
     """
@@ -314,7 +315,7 @@ def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None
             f"every value of the run would take up to {needed / 2**30:.1f} GiB and at most "
             f"{LIMIT_BYTES / 2**30:.0f} GiB are kept; shorten the sentence"
         )
-    raise ValueError(f"{model.id or 'This model'} cannot read this: {problem}.")
+    raise Said(f"{model.id or 'This model'} cannot read this: {problem}.")
 
 
 def _chain(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str, ...]) -> None:

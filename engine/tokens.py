@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.said import Said
+
 LIMIT = 32  # words that are kept
 BLANK = "___"
 UNKNOWN = "<unk>"
@@ -34,7 +36,7 @@ class Sentence:
     notes: tuple[str, ...]
 
 
-class SentenceError(ValueError):
+class SentenceError(Said):
     """Text that holds no sentence: what is missing, and what to do, in a sentence."""
 
 

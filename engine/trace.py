@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.said import Said
+
 # Views, transposes and concatenation move or rename numbers; they compute none (depth 0).
 DEPTHLESS = frozenset({"input", "view", "split_heads", "merge_heads", "concat", "stack"})
 
@@ -282,7 +284,7 @@ MOST_BYTES = 2**32  # of all arrays in a file; more is refused unread
 DTYPES = frozenset({"<f4", "<f8", "<i8"})
 
 
-class TraceError(ValueError):
+class TraceError(Said):
     """A trace file that cannot be read or written: what happened, and what to do, in a sentence."""
 
 

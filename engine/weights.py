@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models import Config, Model, shapes
+from engine.said import Said
 
 MODELS = Path(str(files("assets").joinpath("models")))  # of the models that are shipped
 
@@ -41,7 +42,7 @@ _CARD = {"title": str, "task": str, "seed": int, "steps": int, "trained_length":
          "parameters": int, "shortest": int, "sha256": str}  # fmt: skip
 
 
-class WeightsError(ValueError):
+class WeightsError(Said):
     """A model that cannot be read or written: what happened, and what to do, in a sentence."""
 
 

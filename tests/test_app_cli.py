@@ -140,6 +140,7 @@ def test_a_damaged_model_is_one_sentence(
     ("error", "sentence"),
     [
         (KeyError("x"), "Unrolled stopped because of an error of its own (KeyError: 'x')"),
+        (ValueError("no fit"), "an error of its own (ValueError: no fit)"),
         (MemoryError(), "There is not enough memory for this"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (ImportError("libEGL.so.1: cannot open shared object file"), "libegl1"),

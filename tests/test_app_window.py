@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from app.actions import ACTIONS, markdown_table
 from app.window import Window, sentence_of
+from engine.said import Said
 from widgets import captions
 from widgets.painter import register_fonts
 
@@ -344,7 +345,7 @@ def test_damaged_settings_are_set_aside_and_said(
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("no\nway"), MemoryError(), ValueError("Choose another one.")]
+    "error", [RuntimeError("no\nway"), MemoryError(), Said("Choose another one."), ValueError("no fit")]
 )
 def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -359,6 +360,11 @@ def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
     assert window.notice.text() == sentence_of(error)
     assert "\n" not in window.notice.text()
     assert window.pair is before
+
+
+def test_only_what_is_meant_for_people_is_said_as_it_is() -> None:
+    assert sentence_of(Said("Choose another one.")) == "Choose another one."
+    assert "error of Unrolled’s own (ValueError: no fit)" in sentence_of(ValueError("no fit"))
 
 
 def test_a_late_result_is_said_by_a_ring_round_the_play_button(

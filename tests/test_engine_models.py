@@ -25,6 +25,7 @@ from engine.models import (
     sinusoidal,
 )
 from engine.ops import Ops
+from engine.said import Said
 from engine.trace import Trace, Unit
 
 REFERENCES = sorted(Path(__file__).with_name("references").glob("*.npz"))
@@ -423,7 +424,7 @@ def test_the_scale_of_positions_is_applied() -> None:
 def test_what_cannot_be_read_is_refused_in_a_sentence(
     config: Config, tokens: Any, options: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(Said, match=said) as caught:
         run(model(config), tokens, ops=Ops(), **({"hidden": 0} | options))
     message = str(caught.value)
     assert message.startswith("it cannot read this: ")
@@ -443,7 +444,7 @@ def test_a_run_that_would_not_fit_is_refused_before_it_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(models, "LIMIT_BYTES", 2**10)
-    with pytest.raises(ValueError, match="every value of the run would take up to"):
+    with pytest.raises(Said, match="every value of the run would take up to"):
         of(GRID, 30)
 
 
@@ -462,5 +463,5 @@ def test_a_run_that_would_not_fit_is_refused_before_it_starts(
     ],
 )
 def test_a_shape_that_no_model_has_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(Said, match=said):
         replace(GRID, **changes)
