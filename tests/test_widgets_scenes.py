@@ -234,12 +234,15 @@ def drawn(tokens: int, tick: int) -> str:
 @pytest.mark.parametrize(("tokens", "tick"), CASES)
 def test_the_picture_is_the_golden_one(tokens: int, tick: int) -> None:
     """Compare numbers within 0.05 and colours within 4 of 255: processors round differently."""
-    ours, theirs = drawn(tokens, tick), golden(tokens, tick).read_text(encoding="utf-8")
     part = re.compile(r"#[0-9A-F]{6}|-?\d+(?:\.\d+)?")
-    assert part.sub("0", ours) == part.sub("0", theirs)
-    for a, b in zip(part.findall(ours), part.findall(theirs), strict=True):
-        if a.startswith("#"):
-            channels = zip(bytes.fromhex(a[1:]), bytes.fromhex(b[1:]), strict=True)
-            assert all(abs(x - y) <= 4 for x, y in channels), (a, b)
-        else:
-            assert abs(float(a) - float(b)) <= 0.05, (a, b)
+    ours = drawn(tokens, tick).splitlines()
+    theirs = golden(tokens, tick).read_text(encoding="utf-8").splitlines()
+    for number, (a, b) in enumerate(zip(ours, theirs, strict=False), start=1):
+        assert part.sub("0", a) == part.sub("0", b), f"line {number}"
+        for x, y in zip(part.findall(a), part.findall(b), strict=True):
+            if x.startswith("#"):
+                channels = zip(bytes.fromhex(x[1:]), bytes.fromhex(y[1:]), strict=True)
+                assert all(abs(m - n) <= 4 for m, n in channels), f"line {number}: {x}, {y}"
+            else:
+                assert abs(float(x) - float(y)) <= 0.05, f"line {number}: {x}, {y}"
+    assert len(ours) == len(theirs)
