@@ -38,7 +38,7 @@ def svg(picture: Picture, *, width: float | None = None, height: float | None = 
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"'
         f' width="{_number(picture.width if width is None else width)}"'
         f' height="{_number(picture.height if height is None else height)}"'
-        f' font-family="{FAMILIES["sans"]}"'
+        f' font-family="{FAMILIES["sans"]}" xml:space="preserve"'
         ' style="font-variant-numeric: tabular-nums; white-space: pre">',
     ]
     if picture.title:
