@@ -281,6 +281,18 @@ def test_figures_are_tabular() -> None:
         assert max(boxes) - min(boxes) < 0.2, (family, weight)
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0, 5.0])
+@pytest.mark.parametrize("rotate", [0.0, -90.0])
+def test_large_letters_are_painted(scale: float, rotate: float) -> None:
+    """The counter of 58 px at twice its size and more: as much ink as its outline has."""
+    word = Text(x=60, y=100, text="26 T", size=58, fill="#000000", family="display", weight=700,
+                rotate=rotate)  # fmt: skip
+    asked = picture(word)
+    shown, outlines = (255.0 - painted(p, scale)[0] for p in (asked, outlined(asked)))
+    assert shown.sum() == pytest.approx(outlines.sum(), rel=0.05)  # Qt's letters are lighter
+    assert outlines.sum() / 765 / scale**2 > 800  # px
+
+
 @pytest.mark.parametrize("size", [14.5, 16.5])
 def test_text_is_as_wide_as_the_scene_was_told(size: float) -> None:
     line = Text(x=0, y=0, text="held-out sentences 0123", size=size, fill="#000000")

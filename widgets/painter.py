@@ -38,6 +38,7 @@ from widgets.picture import Cells, Ellipse, Group, Path, Picture, Rect, Shape, T
 FAMILIES = {"sans": "Inter", "display": "Inter Display", "mono": "JetBrains Mono"}
 FALLBACKS = ("Inter", "Unrolled Math")
 SHAPING_SIZE = 200  # px; text is laid out at this size and scaled, so 14.5 px is just that
+LARGEST_GLYPHS = 60  # device px; larger letters are painted as outlines
 MANY_CELLS = 400  # from here on a matrix on the screen is one image
 VECTOR_LAYER_SCALE = 4.0  # of a half-faded group in a PDF, which has no such groups
 MARGIN = 3  # device px round a kept image, for what antialiasing and slanted letters add
@@ -398,6 +399,12 @@ def _draw_matrix(cells: Cells, painter: QPainter) -> None:
 
 
 def _draw_text(text: Text, painter: QPainter, target: _Target) -> None:
+    if not target.vector and text.size * target.scale > LARGEST_GLYPHS:
+        # WORKAROUND: Qt 6.11 paints nothing of a QRawFont's letters above 64 device px, as it takes
+        # them from a cache that holds none so large (https://github.com/slint-ui/slint/pull/10633).
+        # Can go when test_large_letters_are_painted passes without it.
+        painter.fillPath(text_outline(text), _brush(text.fill, text.opacity))
+        return
     width, runs = _runs(text.text, text.size, text.weight, text.family, text.italic, target.vector)
     painter.setPen(_colour(text.fill, text.opacity))
     left = -width * {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
@@ -568,6 +575,7 @@ def _runs(
     return width * factor, tuple(runs)
 
 
+@lru_cache(maxsize=256)
 def text_outline(text: Text) -> QPainterPath:
     """Return a text as the outline of its letters, where it stands."""
     register_fonts()
