@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from engine.said import Said
 from widgets import picture as shapes
@@ -77,6 +77,7 @@ def write(
         If the size is refused, or the file cannot be written or does not come out as it should.
     """
     check(path)
+    _check_numbers(picture)
     size = _size(picture, width, height, scale, pixels=path.suffix.lower() == ".png")
     part = path.with_name(f".unrolled-{os.getpid()}{path.suffix.lower()}")
     write_format, read_size = FORMATS[path.suffix.lower()]
@@ -103,6 +104,7 @@ def image(
 
     ``size`` is in px at scale 1; the picture's own without one.
     """
+    _check_numbers(picture)
     return _image(picture, _size(picture, *size, scale, pixels=True), scale)
 
 
@@ -125,6 +127,22 @@ def outlined(picture: Picture) -> Picture:
         )
 
     return replace(picture, shapes=tuple(outline(shape) for shape in picture.shapes))
+
+
+def _check_numbers(value: object) -> None:
+    """Raise ExportError when a picture holds a number that is none: Qt would leave its shape out.
+
+    It walks down from the picture through its shapes to their numbers.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExportError(f"A picture with the number {value} cannot be saved; please report this.")
+    if isinstance(value, tuple):
+        for part in value:
+            _check_numbers(part)
+    elif isinstance(value, (Picture, *get_args(shapes.Shape))):
+        for name, part in vars(value).items():
+            if name not in ("cache_key", "colours", "index"):  # hold no coordinate
+                _check_numbers(part)
 
 
 def _size(
@@ -191,8 +209,10 @@ def _image(picture: Picture, size: Size, scale: float) -> QImage:
         )
     dots_per_metre = round(DOTS_PER_INCH * scale / 0.0254)
     painter = QPainter(result)
-    _paint(picture, painter, size)
-    painter.end()
+    try:
+        _paint(picture, painter, size)
+    finally:
+        painter.end()  # Qt would crash at the end of an image that is still painted on
     result.setDotsPerMeterX(dots_per_metre)
     result.setDotsPerMeterY(dots_per_metre)
     return result

@@ -18,6 +18,7 @@ from PySide6.QtGui import QImage
 
 from app import export
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Text
+from widgets.picture import Path as Line
 
 # The application of all tests with windows: Qt has one a process, and this one is of the most use.
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -229,14 +230,23 @@ def test_a_file_that_comes_out_cut_off_does_not_replace_the_old_one(
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
-def test_a_picture_with_a_number_that_is_none_is_one_sentence(tmp_path: Path) -> None:
-    broken = Picture(
-        width=9, height=9, background="#FFFFFF",
-        shapes=(Rect(x=math.nan, y=0, width=1, height=1, fill="#000000"),),
-    )  # fmt: skip
-    with pytest.raises(export.ExportError) as error:
-        export.write(broken, tmp_path / "a.svg")
-    assert "nan" in sentence(error)
+@pytest.mark.parametrize("ending", list(export.FORMATS))
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_picture_with_a_number_that_is_none_is_one_sentence(
+    number: float, ending: str, tmp_path: Path
+) -> None:
+    for wrong in (
+        Rect(x=number, y=0, width=1, height=1, fill="#000000"),
+        Text(x=0, y=9, text="a", size=number, fill="#000000"),
+        Line(commands=(("M", 0, 0), ("L", 1, number)), stroke="#000000"),
+    ):
+        broken = Picture(
+            width=9, height=9, background="#FFFFFF", shapes=(Group(shapes=(wrong,), opacity=0.5),)
+        )
+        with pytest.raises(export.ExportError) as error:
+            export.write(broken, tmp_path / f"a{ending}")
+        assert str(number) in sentence(error)
+        assert not list(tmp_path.iterdir())
 
 
 def test_every_format_is_saved_without_a_display_and_without_a_window(tmp_path: Path) -> None:
