@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from engine.models import Model, run
 from engine.ops import Ops
-from engine.tasks import BLANK, NUMBER, UNKNOWN, Example
+from engine.tasks import NUMBER, Example
+from engine.tokens import BLANK, UNKNOWN
 from engine.trace import Trace
 
 ROLES = ("previous", "next", "itself", "subject", "hidden", "first", "last", "same", "verb")

@@ -25,8 +25,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-SHORTEST, LONGEST = 3, 32
-PADDING, UNKNOWN, BLANK = "<pad>", "<unk>", "___"
+from engine.tokens import BLANK, LIMIT, PADDING, UNKNOWN
+
+SHORTEST, LONGEST = 3, LIMIT
 OWN_VERB = 0.85  # chance that an intransitive main verb is the noun's own
 USUAL_VERB = 0.60  # chance that a transitive main verb is the usual one
 HELD_OUT_OF = 10  # one sentence of so many is held out

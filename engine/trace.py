@@ -333,11 +333,12 @@ def save(trace: Trace, path: Path) -> None:
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getbuffer())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise TraceError(
             f"The trace was not saved because {path} cannot be written "
             f"({error.strerror or error}); nothing else has changed, choose another place."
         ) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 class _UnreadableError(Exception):

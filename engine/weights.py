@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models import Config, Model, shapes
+from engine.roles import MIXED, ROLES
 from engine.said import Said
+from engine.tokens import BLANK, PADDING, UNKNOWN
 
 MODELS = Path(str(files("assets").joinpath("models")))  # of the models that are shipped
 
@@ -39,7 +41,7 @@ _LENGTH_BYTES = 8
 _DAMAGE = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
 # What a card says, by kind, where it says it; configuration and vocabulary are checked apart.
 _CARD = {"title": str, "task": str, "seed": int, "steps": int, "trained_length": int,
-         "parameters": int, "shortest": int, "sha256": str}  # fmt: skip
+         "parameters": int, "shortest": int, "held_out": dict, "sha256": str}  # fmt: skip
 
 
 class WeightsError(Said):
@@ -200,11 +202,14 @@ def _vocabulary(words: Any, config: Config) -> tuple[str, ...]:
         raise _UnusableError("its vocabulary is no list of words")
     if len(words) != config.words or len(set(words)) != len(words):
         raise _UnusableError(f"its vocabulary has not {config.words} different words")
+    for word in (PADDING, UNKNOWN, BLANK):
+        if word not in words:
+            raise _UnusableError(f"its vocabulary lacks {word}")
     return tuple(words)
 
 
 def _roles(roles: Any, config: Config) -> None:
-    """Refuse roles that are not a name and a score for every head of every layer."""
+    """Refuse roles that are not a known name and a score for every head of every layer."""
     if not roles:
         return
     heads = [list(map(tuple, layer)) for layer in roles]
@@ -214,6 +219,9 @@ def _roles(roles: Any, config: Config) -> None:
         for role, score in layer
     ):
         raise _UnusableError("its card has other roles than one with a score for every head")
+    for role in (role for layer in heads for role, _ in layer):
+        if role not in (*ROLES, MIXED):
+            raise _UnusableError(f"its card has a head with the unknown role {role[:40]!r}")
 
 
 def _parameters(file: BinaryIO, config: Config, sha256: str) -> dict[str, NDArray[Any]]:

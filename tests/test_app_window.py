@@ -345,7 +345,8 @@ def test_damaged_settings_are_set_aside_and_said(
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("no\nway"), MemoryError(), Said("Choose another one."), ValueError("no fit")]
+    "error",
+    [RuntimeError("no\nway"), MemoryError(), Said("Choose another one."), ValueError("no fit")],
 )
 def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -264,6 +264,18 @@ def test_a_failure_while_writing_keeps_the_old_file(
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
+def test_nothing_is_left_where_saving_was_broken_off(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save(computed(CHAIN), saved)
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
 def refused(path: Path) -> str:
     """Return the sentence with which a file is refused."""
     with pytest.raises(TraceError) as caught:

@@ -245,6 +245,11 @@ def test_a_card_too_large_is_refused_unread(path: Path) -> None:
         ({"roles": [[["subject", 0.9]]]}, "other roles"),
         ({"roles": [[["subject", "high"]] * 2] * 2}, "other roles"),
         ({"roles": 7}, "damaged"),
+        ({"roles": [[["subject", 0.9], ["oracle", 0.9]]] * 2}, "the unknown role 'oracle'"),
+        ({"held_out": [0.9]}, "its card says '[0.9]' for held_out"),
+        ({"vocabulary": ["pad", "<unk>", "___", "the", "cat"]}, "its vocabulary lacks <pad>"),
+        ({"vocabulary": ["<pad>", "unk", "___", "the", "cat"]}, "its vocabulary lacks <unk>"),
+        ({"vocabulary": ["<pad>", "<unk>", "__", "the", "cat"]}, "its vocabulary lacks ___"),
         ({"trained_length": "long"}, "its card says 'long' for trained_length"),
     ],
 )
