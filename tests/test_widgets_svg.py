@@ -92,14 +92,14 @@ def test_a_matrix_is_a_rectangle_a_cell_each_with_its_element() -> None:
     assert cells[3].findtext(f"{NS}title") == "w[1,1]"
 
 
-def test_a_large_matrix_is_pooled_and_says_so() -> None:
-    colours = tuple(("#000000", "#020406") * 64 for _ in range(128))
+def test_a_large_matrix_is_pooled_by_maximum_and_says_so() -> None:
+    colours = tuple(("#F5F5F3", "#14213D", *["#F5F5F3"] * 2) * 32 for _ in range(128))
     root = parsed(Cells(x=0, y=0, width=9, height=9, colours=colours, name="w", title="pattern"))
     cells = root.findall(f"{NS}g/{NS}rect")
     assert len(cells) == 64 * 64 <= MOST_CELLS
-    assert {cell.get("fill") for cell in cells} == {"#010203"}
+    assert [cell.get("fill") for cell in cells] == ["#14213D", "#F5F5F3"] * 32 * 64
     title = root.findtext(f"{NS}g/{NS}title")
-    assert title == "pattern (128 × 128 cells, pooled to 64 × 64) — w"
+    assert title == "pattern (128 × 128 cells, pooled to 64 × 64 by maximum) — w"
 
 
 def test_a_group_s_clip_stays_while_its_shapes_move() -> None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from xml.sax.saxutils import escape, quoteattr
 
 from widgets.picture import Cells, Ellipse, Group, Path, Picture, Rect, Shape, Text
+from widgets.theme import rgb
 
 FAMILIES = {
     "sans": "Inter, 'Helvetica Neue', Arial, sans-serif",
@@ -30,7 +31,7 @@ def svg(picture: Picture, *, width: float | None = None, height: float | None = 
     ValueError
         If a number of the picture is not finite, for then no viewer could show it.
     """
-    writer = _Writer()
+    writer = _Writer(picture.background)
     writer.shapes(picture.shapes)
     box = f"0 0 {_number(picture.width)} {_number(picture.height)}"
     head = [
@@ -72,7 +73,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class _Writer:
     """The lines of a document, and the ids that it has given away."""
 
-    def __init__(self) -> None:
+    def __init__(self, background: str) -> None:
+        self._background = background
         self.lines: list[str] = []
         self._ids: dict[str, int] = {}
         self._clips = 0
@@ -182,7 +184,7 @@ class _Writer:
 
     def _cells(self, cells: Cells) -> None:
         """Write a rectangle for each cell; without a gap they meet on whole px of the viewer."""
-        colours, note = _pooled(cells.colours)
+        colours, note = _pooled(cells.colours, self._background)
         if not colours or not colours[0]:
             return
         title = self._title(cells.name, f"{cells.title}{note}")
@@ -230,8 +232,13 @@ def _ink(shape: Rect | Ellipse | Path) -> str:
     return "".join(parts)
 
 
-def _pooled(colours: tuple[tuple[str, ...], ...]) -> tuple[tuple[tuple[str, ...], ...], str]:
-    """Return a matrix with few enough cells, each the mean colour of those it stands for."""
+def _pooled(
+    colours: tuple[tuple[str, ...], ...], background: str
+) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """Return a matrix with few enough cells, each the strongest colour of those it stands for.
+
+    A mean would wash out what stands alone, such as one large weight among many small ones.
+    """
     rows, columns = len(colours), len(colours[0]) if colours else 0
     if rows * columns <= MOST_CELLS:
         return colours, ""
@@ -239,25 +246,24 @@ def _pooled(colours: tuple[tuple[str, ...], ...]) -> tuple[tuple[tuple[str, ...]
     while math.ceil(rows / step) * math.ceil(columns / step) > MOST_CELLS:
         step += 1
     few_rows, few_columns = math.ceil(rows / step), math.ceil(columns / step)
+    ground = rgb(background)
+
+    def strength(colour: str) -> int:
+        # Zero has the background's own grey in every map, so what is far from it is large.
+        return sum((a - b) ** 2 for a, b in zip(rgb(colour), ground, strict=True))
+
     pooled = tuple(
         tuple(
-            _mean(
-                [
+            max(
+                (
                     colour
                     for row in colours[r * rows // few_rows : (r + 1) * rows // few_rows]
                     for colour in row[c * columns // few_columns : (c + 1) * columns // few_columns]
-                ]
+                ),
+                key=strength,
             )
             for c in range(few_columns)
         )
         for r in range(few_rows)
     )
-    return pooled, f" ({rows} × {columns} cells, pooled to {few_rows} × {few_columns})"
-
-
-def _mean(colours: list[str]) -> str:
-    channels = [
-        round(sum(int(colour[i : i + 2], 16) for colour in colours) / len(colours))
-        for i in (1, 3, 5)
-    ]
-    return "#" + "".join(f"{channel:02X}" for channel in channels)
+    return pooled, f" ({rows} × {columns} cells, pooled to {few_rows} × {few_columns} by maximum)"
