@@ -70,6 +70,7 @@ def test_times_have_the_unit_that_keeps_them_short(seconds: float, said: str) ->
     ("number", "said"),
     [
         (0.3971, "0.397"), (-1.25, "−1.25"), (-0.0, "0"), (12345.0, "12\u202f345"),
+        (999.6, "1\u202f000"), (999.4, "999"),
         (3.1e-7, "3.1e−7"), (-0.0004, "−4e−4"), (float("inf"), "∞"), (float("nan"), "not a number"),
     ],
 )  # fmt: skip

@@ -53,7 +53,7 @@ def seconds(value: float) -> str:
 
 
 def value(number: float) -> str:
-    """Return a number with three significant digits: "0.397", "−1.25", "12 300", "3.1e−7"."""
+    """Return a number with three significant digits, or whole: "0.397", "−1.25", "12 345"."""
     number = float(number) + 0.0  # −0 is said as 0
     if math.isnan(number):
         return "not a number"
@@ -63,7 +63,7 @@ def value(number: float) -> str:
     if size != 0 and (size < 1e-3 or size >= 1e7):
         mantissa, _, exponent = f"{number:.1e}".partition("e")
         text = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    elif size >= 1000:
+    elif size >= 999.5:  # would be rounded up to 1000
         text = f"{number:,.0f}".replace(",", THIN)
     else:
         text = _three(number)
