@@ -373,7 +373,8 @@ def _grid(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array | 
         else:
             wave = (config.position_scale * sinusoidal(T, d)).astype(x.value.dtype)
             formula = "sin, cos(t / 10000^{2k/d})"
-            P = tape.input(wave, name=name, axes=ROWS, equation=formula)  # (token, feature)
+            scale = config.position_scale
+            P = tape.input(wave, name=name, axes=ROWS, equation=formula, scale=scale)
         x = tape("add", x, P, name="embed.x", axes=ROWS, equation="E_{tokens} + P")
         mask = _mask(tape, T, causal=config.causal, padding=padding, dtype=x.value.dtype)
     for block in range(config.layers):

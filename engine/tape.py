@@ -29,6 +29,7 @@ class _Record(NamedTuple):
     operands: tuple[Tensor, ...]
     value: Any
     seconds: float
+    options: dict[str, Any]
 
 
 class Tape:
@@ -60,9 +61,12 @@ class Tape:
         yield
         self._stage = ""
 
-    def input(self, value: Array, *, name: str, axes: tuple[str, ...], equation: str) -> Tensor:
-        """Record numbers that come from outside the model."""
-        return self._record("input", (), self.ops.to_device(value), 0.0, name, axes, equation)
+    def input(
+        self, value: Array, *, name: str, axes: tuple[str, ...], equation: str, **options: float
+    ) -> Tensor:
+        """Record numbers that come from outside the model, and those that made them."""
+        value = self.ops.to_device(value)
+        return self._record("input", (), value, 0.0, name, axes, equation, options)
 
     def __call__(
         self,
@@ -85,14 +89,16 @@ class Tape:
             Of the step. ``axes`` leave out a leading batch axis, which is put before them where
             the value has it.
         **options
-            Numbers that are no tensors: an index, a factor, the number of heads.
+            Numbers that are no tensors: an index, a factor, the number of heads. They are recorded
+            by name; an index ``at`` as ``at.k`` for the one place on axis k that is taken (axes
+            are counted from 0, without the batch) or as ``from.k`` for the first of several.
         """
         function = getattr(self.ops, op)
         values = [operand.value for operand in operands]
         start = perf_counter()
         value = function(*values, **options)
         seconds = perf_counter() - start
-        return self._record(op, operands, value, seconds, name, axes, equation)
+        return self._record(op, operands, value, seconds, name, axes, equation, options)
 
     def linear(
         self, x: Tensor, weight: str, bias: str, *, name: str, axes: tuple[str, ...], letter: str
@@ -143,12 +149,13 @@ class Tape:
         name: str,
         axes: tuple[str, ...],
         equation: str,
+        options: dict[str, Any],
     ) -> Tensor:
         if value.ndim == len(axes) + 1:
             axes = ("batch", *axes)
         if value.ndim != len(axes):
             raise ValueError(f"{name} has the shape {value.shape} and cannot have the axes {axes}.")
-        record = _Record(name, op, self._stage, axes, equation, operands, value, seconds)
+        record = _Record(name, op, self._stage, axes, equation, operands, value, seconds, options)
         self._records.append(record)
         return Tensor(name, value)
 
@@ -167,7 +174,21 @@ class Tape:
             reads=tuple(operand.name for operand in record.operands),
             cost=row.cost(values, record.value),
             timing=Timing(record.seconds, row.unit_of(values), Basis.MEASURED),
+            options=tuple(_numbers(record.options)),
         )
+
+
+def _numbers(options: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
+    """Yield options by name as plain numbers."""
+    for name, option in options.items():
+        if name != "at":
+            yield name, option if isinstance(option, float) else int(option)
+            continue
+        for axis, place in enumerate(option):
+            if isinstance(place, slice):
+                yield f"from.{axis}", place.start or 0
+            else:
+                yield f"at.{axis}", place
 
 
 def _letters(parameter: str) -> str:

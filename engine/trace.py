@@ -69,8 +69,9 @@ class Step:
     """One primitive operation of a run.
 
     ``value`` lies on the host and cannot be written. ``reads`` names the steps and parameters that
-    the operation needs, in the order of its operands. Two steps are equal when everything but the
-    timing is.
+    the operation needs, in the order of its operands; ``options`` are the numbers that it was told
+    beside them, as ``engine.tape`` names them. Two steps are equal when everything but the timing
+    is.
     """
 
     name: str
@@ -82,14 +83,24 @@ class Step:
     reads: tuple[str, ...]
     cost: Cost
     timing: Timing
+    options: tuple[tuple[str, int | float], ...] = ()
+
+    @property
+    def told(self) -> dict[str, int | float]:
+        """Return the options by name."""
+        return dict(self.options)
 
     def __eq__(self, other: object) -> bool:
         """Return whether both steps computed the same thing, whatever the time it took."""
         if not isinstance(other, Step):
             return NotImplemented
-        mine = (self.name, self.op, self.stage, self.axes, self.equation, self.reads, self.cost)
+        mine = (
+            self.name, self.op, self.stage, self.axes, self.equation, self.reads, self.options,
+            self.cost,
+        )  # fmt: skip
         theirs = (
-            other.name, other.op, other.stage, other.axes, other.equation, other.reads, other.cost,
+            other.name, other.op, other.stage, other.axes, other.equation, other.reads,
+            other.options, other.cost,
         )  # fmt: skip
         return mine == theirs and np.array_equal(self.value, other.value, equal_nan=True)
 
@@ -314,6 +325,7 @@ def save(trace: Trace, path: Path) -> None:
                 "axes": step.axes,
                 "equation": step.equation,
                 "reads": step.reads,
+                "options": step.options,
                 "cost": asdict(step.cost),
                 "timing": asdict(step.timing),
             }
@@ -464,6 +476,7 @@ def _trace(members: _Members) -> Trace:
             reads=_texts(row["reads"]),
             cost=Cost(int(row["cost"]["flops"]), int(row["cost"]["bytes"])),
             timing=Timing(_seconds(timing), Unit(timing["unit"]), Basis(timing["basis"])),
+            options=tuple(_option(*option) for option in row["options"]),
         )
         if step.stage not in staged or step.name in known or not known.issuperset(step.reads):
             raise _UnreadableError(f"its step {step.name} does not fit the steps in front of it")
@@ -498,6 +511,13 @@ def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise _UnreadableError("its header has something else where words should be")
     return tuple(values)
+
+
+def _option(name: Any, number: Any) -> tuple[str, int | float]:
+    """Return an option of a step, or refuse it."""
+    if type(name) is not str or type(number) not in (int, float) or not math.isfinite(number):
+        raise _UnreadableError(f"it has a step that was told {str(name)[:40]} = {str(number)[:40]}")
+    return name, number
 
 
 def _facts(header: dict[str, Any]) -> Facts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import struct
 import sys
 import zipfile
@@ -224,6 +225,21 @@ def test_a_round_trip_is_equal(tmp_path: Path, config: Config, dtype: Any) -> No
         assert one.value.dtype == other.value.dtype
         assert not one.value.flags.writeable
     assert (after.ticks, after.depth) == (before.ticks, before.depth)
+
+
+def test_a_step_keeps_what_it_was_told_beside_its_operands(saved: Path) -> None:
+    made = load(saved)
+    d_head = made.value("blocks.0.attn.q").shape[-1]
+    assert made.step("blocks.0.norm1").told == {"eps": 1e-5}
+    assert made.step("blocks.0.attn.scores").told == {"factor": 1 / math.sqrt(d_head)}
+    assert made.step("blocks.0.attn.scores.product").told == {"transpose_b": 1}
+    assert made.step("answer.row").told == {"at.0": made.hidden, "from.1": 0}
+    assert made.step("blocks.0.x").options == ()
+
+
+def test_steps_that_were_told_different_numbers_differ() -> None:
+    one = step("a", "s")
+    assert replace(one, options=(("eps", 1e-5),)) != one
 
 
 def test_numpy_reads_the_values_by_the_names_of_the_steps(saved: Path) -> None:
@@ -461,6 +477,9 @@ def first_step(**changes: Any) -> Callable[[dict[str, Any]], None]:
         (lambda h: h["facts"].pop("memory"), "lacks 'memory'"),
         (first_step(op={}), "something else where words should be"),
         (first_step(cost={"flops": "many", "bytes": 1}), "it is damaged"),
+        (first_step(options=[["eps", "small"]]), "it has a step that was told eps = small"),
+        (first_step(options=[["eps", float("nan")]]), "it has a step that was told eps = nan"),
+        (first_step(options=[["eps"]]), "it is damaged"),
         (lambda h: h.update(seconds=float("nan")), "it has a time of nan seconds"),
         (lambda h: h.update(stages=[{"name": "embed", "title": 3, "equation": ""}]), "words"),
         (first_step(axes=["token", "feature"]), "has axes for another shape"),

@@ -26,6 +26,8 @@ CONFIGS = {
     # As many tokens as a head has numbers: no shape says which matrix stands transposed.
     "square heads": replace(GRID, heads=4),
     "post-norm causal": replace(GRID, norm="post", positions="learned", max_length=8, causal=True),
+    # So large an ε is seen in every number behind a norm.
+    "large ε": replace(GRID, eps=0.25),
     "one number": replace(GRID, embedding=1, width=1, heads=1, mlp=2),
 }
 IDS = (3, 4, 3, 7, 2)  # "the" twice: equal rows must not be taken for one another

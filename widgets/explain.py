@@ -2,8 +2,7 @@
 
 ``FILL`` has one row for each primitive of ``engine.ops.OPS``. A row says which operands' numbers
 an element is made of and computes it from them again, in float64, by exactly the formula that is
-shown. What a primitive was told beside its operands (a factor, a place) is not recorded in a step;
-it follows from names and shapes, and a wrong guess would not give the recorded number.
+shown. What a primitive was told beside its operands (a factor, a place, ε) stands in the step.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from widgets.captions import Captions
 
 TERMS = 3  # of a sum that are written out
-EPS = 1e-5  # of the layer norms: the default of engine.models.Config, which no model departs from
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,7 @@ class _Element:
         self.trace = trace
         self.step = step
         self.index = index
+        self.told = step.told
         self.say = say
         self.reads: list[tuple[str, float]] = []
         self.operands: list[Any] = [trace.value(name) for name in step.reads]
@@ -137,14 +136,10 @@ def _input(e: _Element) -> _Filled:
 
 
 def _wave(e: _Element) -> _Filled:
-    """Explain a sinusoidal position; its scale stands in the table, as cos(0) times it."""
+    """Explain a sinusoidal position."""
     t, i = e.index
-    table = e.step.value
-    length, width = table.shape
-    if width > 1:
-        scale = float(table[0, 1])
-    else:
-        scale = float(table[1, 0]) / math.sin(1.0) if length > 1 else 1.0
+    width = e.step.value.shape[-1]
+    scale = e.told["scale"]
     wave, k = ("cos", math.cos) if i % 2 else ("sin", math.sin), i - i % 2
     angle = t / 10000.0 ** (k / width)
     right = f"{said(scale)} · {wave[0]}({t} / 10000^{{{k}/{width}}})"
@@ -160,18 +155,12 @@ def _same(e: _Element, operand: int, index: tuple[int, ...]) -> _Filled:
 
 def _view(e: _Element) -> _Filled:
     """Explain a part: a row of a matrix, or the part of a gate, or the first rows of a table."""
-    whole, part = e.operands[0].shape, e.step.value.shape
-    if len(whole) > len(part):
-        # A row: of the token that the name ends with, or else of the hidden word.
-        tail = e.step.name.rpartition(".")[2]
-        row = int(tail) - 1 if tail.isdigit() else e.trace.hidden
-        return _same(e, 0, (row, *e.index))
-    if whole[-1] > part[-1]:
-        from engine.cells import CELLS
-
-        gate = CELLS[e.trace.facts.cell].gates.index(e.step.name.split(".")[1])
-        return _same(e, 0, (*e.index[:-1], gate * part[-1] + e.index[-1]))
-    return _same(e, 0, e.index)
+    own = iter(e.index)
+    at = (
+        e.told[f"at.{axis}"] if f"at.{axis}" in e.told else e.told[f"from.{axis}"] + next(own)
+        for axis in range(e.operands[0].ndim)
+    )
+    return _same(e, 0, tuple(map(int, at)))
 
 
 def _split_heads(e: _Element) -> _Filled:
@@ -213,8 +202,7 @@ def _product(e: _Element) -> _Filled:
     # Rows of a stack have an axis of their own; one row for each matrix of a stack has none.
     lead = row if 1 < a.ndim == b.ndim - 1 else row[:-1]
     lead = lead[len(lead) - (b.ndim - 2) :]
-    # The recorded formula says whether b stands transposed: in a square b the shape does not.
-    turned = e.step.equation.endswith("^⊤")
+    turned = bool(e.told.get("transpose_b"))
 
     def there(i: Any) -> tuple[Any, ...]:
         return (*lead, j, i) if turned else (*lead, i, j)
@@ -245,9 +233,9 @@ def _multiply(e: _Element) -> _Filled:
 def _scale(e: _Element) -> _Filled:
     """Explain scores of dot products, divided by the root of their length."""
     ((letters, x),) = e.each()
-    query = e.trace.step(e.step.reads[0]).reads[0]
-    d_head = e.trace.value(query).shape[-1]
-    return f"{letters} / √d_{{head}}", f"{said(x)} / √{d_head}", x / math.sqrt(d_head)
+    factor = e.told["factor"]
+    d_head = said(1.0 / factor**2)
+    return f"{letters} / √d_{{head}}", f"{said(x)} / √{d_head}", x * factor
 
 
 def _complement(e: _Element) -> _Filled:
@@ -302,16 +290,16 @@ def _norm(e: _Element) -> _Filled:
     gain, bias = e.read(1, (own,)), e.read(2, (own,))
     mean = math.fsum(row) / len(row)
     variance = math.fsum((x - mean) ** 2 for x in row) / len(row)
-    x = row[own]
+    x, eps = row[own], e.told["eps"]
     right = (
         f"({e.letters(0, e.index)} − mean) / √(variance + ε) · "
         f"{e.letters(1, (own,))} + {e.letters(2, (own,))}"
     )
     filled = (
-        f"({said(x)} − {_taken(mean)}) / √({said(variance)} + {said(EPS)}) · "
+        f"({said(x)} − {_taken(mean)}) / √({said(variance)} + {said(eps)}) · "
         f"{said(gain)} + {said(bias)}"
     )
-    return right, filled, (x - mean) / math.sqrt(variance + EPS) * gain + bias
+    return right, filled, (x - mean) / math.sqrt(variance + eps) * gain + bias
 
 
 def _argmax(e: _Element) -> _Filled:
