@@ -1,1 +1,10 @@
-"""The application: knows everything, and wires it."""
+"""The application: knows everything, and wires it.
+
+What several of its modules begin with stands here, because help, a wrong argument and the first
+frame of the window wait for none of them.
+"""
+
+CHAPTER = "rnn-transformer"  # a key of widgets.scenes.SCENES
+DEFAULT_TEXT = "the cat that slept ___"
+DEFAULT_PAIR = ("rnn", "transformer")  # ids of models
+MOST_SIDE = 16_384  # px of a side of a figure

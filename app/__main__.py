@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE
 from engine.said import Said
 
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
-CHAPTERS = ("rnn-transformer",)
-LEAST_PX, MOST_PX = 64, 16_384  # of a side of a figure
+CHAPTERS = (CHAPTER,)
+LEAST_SIDE = 64  # px of a side of a figure
 
 EXAMPLES = """examples:
   unrolled                                       open the window
@@ -200,10 +201,10 @@ def _tick(text: str) -> float:
 def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", text, re.ASCII)
     size = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not all(LEAST_PX <= side <= MOST_PX for side in size):
+    if not all(LEAST_SIDE <= side <= MOST_SIDE for side in size):
         raise argparse.ArgumentTypeError(
-            f"{text[:40]!r} is no size, which is width x height from {LEAST_PX} to {MOST_PX} px, "
-            "such as 1600x900"
+            f"{text[:40]!r} is no size, which is width x height from {LEAST_SIDE} to {MOST_SIDE} "
+            "px, such as 1600x900"
         )
     return size
 
@@ -252,7 +253,7 @@ def _figure(given: argparse.Namespace) -> int:
     from widgets.view import View
 
     export.check(Path(given.output))
-    chain, grid = compute.split_pair(given.model or "+".join(compute.DEFAULT_PAIR))
+    chain, grid = compute.split_pair(given.model or "+".join(DEFAULT_PAIR))
     made = compute.make_pair(_text(given), chain, grid)
     pair = made.pair
     if given.tick is not math.inf and given.tick > pair.last_tick:
@@ -366,11 +367,7 @@ def _bench(given: argparse.Namespace) -> int:
 
 
 def _text(given: argparse.Namespace) -> str:
-    if given.text is not None:
-        return str(given.text)
-    from app.compute import DEFAULT_TEXT
-
-    return DEFAULT_TEXT
+    return DEFAULT_TEXT if given.text is None else str(given.text)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from app import CHAPTER, DEFAULT_PAIR
 from engine import weights
 from engine.models import Model, depth_at, run
 from engine.ops import Ops
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from widgets.picture import Picture
     from widgets.view import View
 
-if TYPE_CHECKING:
-    from widgets.picture import Picture
-    from widgets.view import View
-
-DEFAULT_TEXT = "the cat that slept ___"
-DEFAULT_PAIR = ("rnn", "transformer")
 LENGTHS = (1, 2, 3, 5, 8, 16, 32, 64, 128)  # for which the depth is shown as a function of T
 SIDES = {"chain": "recurrent model", "grid": "Transformer"}
 
@@ -125,7 +120,7 @@ def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600,
 
     width, height, _ = fit(*size, least_scale=0.0)
     shown = replace(view, width=width, height=height, controls=False, hovered="", selected="")
-    return SCENES["rnn-transformer"](pair, float(tick), shown)
+    return SCENES[CHAPTER](pair, float(tick), shown)
 
 
 @lru_cache(maxsize=32)

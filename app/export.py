@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from app import MOST_SIDE
 from engine.said import Said
 from widgets import picture as shapes
 from widgets.picture import Picture
@@ -23,7 +24,6 @@ from widgets.svg import svg
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage, QPainter, QPainterPath
 
-MOST_SIDE = 16384  # px
 MOST_PIXELS = 100_000_000  # of a PNG
 DOTS_PER_INCH = 96.0  # a px of CSS, SVG and this application
 POINTS_PER_PX = 72.0 / DOTS_PER_INCH  # PDF counts in points

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from app import DEFAULT_PAIR, DEFAULT_TEXT
+
 VERSION = 1
 MOST_BYTES = 1_000_000
 
@@ -17,9 +19,9 @@ MOST_BYTES = 1_000_000
 class Session:
     """What is shown, and how."""
 
-    text: str = "the cat that slept ___"
-    chain: str = "rnn"
-    grid: str = "transformer"
+    text: str = DEFAULT_TEXT
+    chain: str = DEFAULT_PAIR[0]
+    grid: str = DEFAULT_PAIR[1]
     theme: str = "light"
     speed: float = 1.0
     still: bool = False

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import CHAPTER, DEFAULT_TEXT
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from app.compute import PairResult
     from engine.trace import Pair
 
-CHAPTER = "rnn-transformer"
-DEFAULT_TEXT = "the cat that slept ___"
 TYPING_MS = 250  # after the last key, what was typed is computed
 NARROW = {"inspector": 1440, "rail": 1280, "badge": 1100}  # px: below, each folds away
 CAPSULE_MS = 2000
