@@ -145,19 +145,13 @@ class Player(QObject):
 
     def step(self) -> None:
         """Move on to the next tick."""
-        start = self._cut_to_target(forward=True)
-        self._move(start, min(start + 1, self._last), SECONDS_PER_TICK / self._speed)
+        self._finish(forward=True)
+        self._move(min(math.floor(self._tick) + 1, self._last), SECONDS_PER_TICK / self._speed)
 
     def back(self) -> None:
         """Move back to the tick before, which plays the same tick reversed."""
-        forward = self._motion is not None and self._motion.end > self._motion.start
-        if forward and not (self._motion and self._motion.cut):
-            self._pause_quietly()
-            start, end = self._tick, math.floor(self._tick)
-        else:
-            start = self._cut_to_target(forward=False)
-            end = max(math.ceil(start) - 1, 0)
-        self._move(start, end, SECONDS_BACK)
+        self._finish(forward=False)
+        self._move(max(math.ceil(self._tick) - 1, 0), SECONDS_BACK)
 
     def seek(self, tick: float) -> None:
         """Cut to a tick."""
@@ -264,30 +258,23 @@ class Player(QObject):
         if self._held_since is None:
             self._timer.start()
 
-    def _move(self, start: float, end: float, seconds: float) -> None:
+    def _move(self, end: int, seconds: float) -> None:
         """Move to a tick by a step."""
-        if start == end:
-            return
         if self._reduced:
             self._go(float(end))
-            return
-        self._motion = _Motion(start, float(end), self._clock(), seconds * abs(end - start))
-        if self._held_since is None:
-            self._timer.start()
+        elif end != self._tick:
+            share = abs(end - self._tick)
+            self._motion = _Motion(self._tick, float(end), self._clock(), seconds * share)
+            if self._held_since is None:
+                self._timer.start()
 
-    def _cut_to_target(self, *, forward: bool) -> float:
-        """End what moves where it wanted to go, and return where that is."""
-        waiting = self._motion is not None and self._motion.cut
-        target = self._tick if waiting or self._motion is None else self._motion.end
-        if self._motion is None:
-            target = math.floor(target) if forward else math.ceil(target)
-        elif forward and target < self._tick:
-            target = math.floor(self._tick)  # turns round on its way back
+    def _finish(self, *, forward: bool) -> None:
+        """Cut a motion of this direction to its end; one of the other ends where it is."""
         self._pause_quietly()
+        motion = self._motion
         self._stop()
-        if not (forward and target < self._tick):
-            self._go(float(target))
-        return self._tick
+        if motion is not None and not motion.cut and (motion.end > motion.start) == forward:
+            self._go(motion.end)
 
     def _pause_quietly(self) -> None:
         if self._playing:
