@@ -11,7 +11,7 @@ import pytest
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.trace import Pair, Trace
-from widgets import equation, numbers
+from widgets import numbers
 from widgets.explain import FILL, explain
 
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
@@ -160,6 +160,6 @@ def test_an_element_without_all_axes_is_completed_with_zeros_and_named() -> None
 def test_no_letter_stands_for_a_name_of_a_step(name: str) -> None:
     trace = a_trace(CONFIGS[name])
     for step in trace.steps:
-        written = equation.plain(explain(trace, step, ()).equation)
+        written = explain(trace, step, ()).equation
         assert "blocks" not in written
         assert "rnn." not in written

@@ -82,11 +82,12 @@ def test_values_have_three_digits_and_a_true_minus(number: float, said: str) -> 
 
 
 def test_letters_are_italic_words_upright_and_scripts_small() -> None:
-    assert equation.html("softmax(q k^⊤ / √d_{head})") == (
-        "softmax(<i>q</i> <i>k</i><sup>⊤</sup> / √<i>d</i><sub>head</sub>)"
-    )
-    assert equation.plain("h_3 = tanh(a_{3})") == "h3 = tanh(a3)"
-    assert equation.html("a < b & c") == "<i>a</i> &lt; <i>b</i> &amp; <i>c</i>"
+    assert equation.runs("k^⊤ / √d_{head}") == (
+        ("k", True, 0), ("⊤", False, 1), (" / √", False, 0), ("d", True, 0), ("head", False, -1),
+    )  # fmt: skip
+    assert equation.runs("tanh(a_3)") == (
+        ("tanh(", False, 0), ("a", True, 0), ("3", False, -1), (")", False, 0),
+    )  # fmt: skip
 
 
 def test_a_set_equation_is_as_wide_as_its_parts_and_stands_where_it_is_anchored() -> None:

@@ -10,8 +10,7 @@ from importlib.resources import files
 class Captions:
     """The words of one language: ``captions("rt.state_title", index=3, word="that")``."""
 
-    def __init__(self, language: str, words: dict[str, str]) -> None:
-        self.language = language
+    def __init__(self, words: dict[str, str]) -> None:
         self._words = words
 
     def __call__(self, key: str, /, **fields: object) -> str:
@@ -24,13 +23,9 @@ class Captions:
         """
         return self._words[key].format(**fields)
 
-    def __contains__(self, key: str) -> bool:
-        """Return whether the language has words for a key."""
-        return key in self._words
-
 
 @cache
 def load(language: str = "en") -> Captions:
     """Return the words of a language; the same object each time, so that views compare equal."""
     text = (files("assets") / "captions" / f"{language}.json").read_text(encoding="utf-8")
-    return Captions(language, json.loads(text))
+    return Captions(json.loads(text))

@@ -6,7 +6,6 @@ Single letters are set italic, words upright. ``_x`` and ``_{…}`` are subscrip
 
 from __future__ import annotations
 
-import html as _html
 import re
 from functools import lru_cache
 from typing import Literal
@@ -36,25 +35,6 @@ def runs(markup: str) -> tuple[Run, ...]:
             else:
                 pieces.append((word, italic, script))
     return tuple(pieces)
-
-
-def plain(markup: str) -> str:
-    """Return an equation as plain text, for names that are read aloud."""
-    return "".join(text for text, *_ in runs(markup))
-
-
-def html(markup: str) -> str:
-    """Return an equation as HTML with <i>, <sub> and <sup>, everything else escaped."""
-    parts = []
-    for text, italic, script in runs(markup):
-        part = _html.escape(text, quote=False)
-        if italic:
-            part = f"<i>{part}</i>"
-        if script:
-            tag = "sub" if script < 0 else "sup"
-            part = f"<{tag}>{part}</{tag}>"
-        parts.append(part)
-    return "".join(parts)
 
 
 def script_size(size: float) -> float:

@@ -1,7 +1,7 @@
 """Which element lies under a point, and every element there is: look-ups in a picture, without Qt.
 
-An element is what a shape's ``name`` says. An element's box serves the mouse, the Tab order and
-the accessible tree alike, so that whatever can be clicked can be reached by keys and read aloud.
+An element is what a shape's ``name`` says. Mouse and Tab order know the same elements, so that
+whatever can be clicked can be reached by keys; the title of the one that is reached is read aloud.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from functools import lru_cache
 from widgets.geometry import text_width
 from widgets.picture import Cells, Command, Ellipse, Group, Path, Picture, Point, Shape, Text
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom
-Named = tuple[str, str, Box]  # name, title, (x, y, width, height)
+Corners = tuple[float, float, float, float]  # left, top, right, bottom
+Rectangle = tuple[float, float, float, float]  # x, y, width, height
+Named = tuple[str, str, Rectangle]  # name, title, box
 
 ASCENT, DESCENT = 1.0, 0.3  # of a text's box, in text sizes
 PIECES = 16  # straight pieces for which one Bézier curve stands
@@ -44,13 +45,13 @@ def title_of(picture: Picture, name: str) -> str:
     return titles.get(name) or titles.get(name.partition("[")[0], "")
 
 
-def bounds(shape: Shape) -> Box | None:
+def bounds(shape: Shape) -> Corners | None:
     """Return the box within which a shape is painted, its line included; None if it is empty."""
     if isinstance(shape, Group):
         boxes = [box for inner in shape.shapes if (box := bounds(inner)) is not None]
         if not boxes:
             return None
-        left, top, right, bottom = around(boxes)
+        left, top, right, bottom = enclosing(boxes)
         box = (left + shape.dx, top + shape.dy, right + shape.dx, bottom + shape.dy)
         return box if shape.clip is None else _overlap(box, shape.clip)
     if isinstance(shape, Text):
@@ -70,13 +71,13 @@ def bounds(shape: Shape) -> Box | None:
     return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
 
 
-def around(boxes: list[Box]) -> Box:
+def enclosing(boxes: list[Corners]) -> Corners:
     """Return the smallest box around all of the boxes."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _overlap(box: Box, clip: Box) -> Box | None:
+def _overlap(box: Corners, clip: Rectangle) -> Corners | None:
     """Return what a clip rectangle (x, y, width, height) leaves of a box."""
     x, y, width, height = clip
     left, top = max(box[0], x), max(box[1], y)
@@ -84,7 +85,7 @@ def _overlap(box: Box, clip: Box) -> Box | None:
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def _text_box(text: Text) -> Box:
+def _text_box(text: Text) -> Corners:
     width = text_width(text.text, text.size, text.weight, text.family, text.italic)
     left = text.x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
     box = (left, text.y - ASCENT * text.size, left + width, text.y + DESCENT * text.size)
@@ -149,7 +150,7 @@ def _hit(shapes: tuple[Shape, ...], x: float, y: float) -> str:
     return ""
 
 
-def _inside(clip: Box, x: float, y: float) -> bool:
+def _inside(clip: Rectangle, x: float, y: float) -> bool:
     return clip[0] <= x <= clip[0] + clip[2] and clip[1] <= y <= clip[1] + clip[3]
 
 
@@ -254,7 +255,7 @@ class _Same:
 @lru_cache(maxsize=4)
 def _named(same: _Same) -> tuple[Named, ...]:
     picture = same.picture
-    boxes: dict[str, Box] = {}
+    boxes: dict[str, Corners] = {}
     whole = (0.0, 0.0, picture.width, picture.height)
     _collect(picture.shapes, 0.0, 0.0, whole, boxes)
     titles = _titles(same)
@@ -276,14 +277,14 @@ def _named(same: _Same) -> tuple[Named, ...]:
 
 
 def _collect(
-    shapes: tuple[Shape, ...], dx: float, dy: float, clip: Box, boxes: dict[str, Box]
+    shapes: tuple[Shape, ...], dx: float, dy: float, clip: Corners, boxes: dict[str, Corners]
 ) -> None:
     """Note the box of every name within a clip rectangle, given like the boxes by its corners."""
     for shape in shapes:
         if isinstance(shape, Group):
             if shape.opacity <= 0:
                 continue
-            inner: Box | None = clip
+            inner: Corners | None = clip
             if shape.clip is not None:
                 x, y, width, height = shape.clip
                 inner = _overlap(clip, (x + dx, y + dy, width, height))
@@ -301,7 +302,7 @@ def _collect(
         if known is None:
             boxes[shape.name] = (left, top, right, bottom)
         elif left <= known[2] and known[0] <= right and top <= known[3] and known[1] <= bottom:
-            boxes[shape.name] = around([known, (left, top, right, bottom)])
+            boxes[shape.name] = enclosing([known, (left, top, right, bottom)])
 
 
 @lru_cache(maxsize=4)

@@ -209,7 +209,7 @@ class _Raster:
         self._next = 0
         boxes = [box for shape in group.shapes if (box := hit.bounds(shape)) is not None]
         if boxes:
-            left, top, right, bottom = hit.around(boxes)
+            left, top, right, bottom = hit.enclosing(boxes)
             self.left = math.floor(left * scale) - MARGIN
             self.top = math.floor(top * scale) - MARGIN
             width = math.ceil(right * scale) + MARGIN - self.left
