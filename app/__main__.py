@@ -158,7 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     trace.set_defaults(run=_trace)
     _add_text(trace)
     trace.add_argument("--model", required=True, metavar="ID", help="unrolled models lists them")
-    trace.add_argument("--json", action="store_true", help="every step as JSON, without values")
+    trace.add_argument("--json", action="store_true", help="every step as JSON, without values; "
+                       "notes on the text stand in it and not on the error stream")  # fmt: skip
     trace.add_argument("-o", "--output", metavar="FILE", help=".npz with every value")
 
     models = commands.add_parser("models", help="list the trained models")
@@ -342,6 +343,7 @@ def _models(given: argparse.Namespace) -> int:
         print(json.dumps(data, ensure_ascii=False, indent=1))
         return 0
     rows = [("id", "what", "parameters", "right word", "right number", "sees", "memory")]
+    best: set[str] = set()  # one, unless models were measured on different sentences
     for row in data:
         if "error" in row:
             print(row["error"], file=sys.stderr)
@@ -351,9 +353,13 @@ def _models(given: argparse.Namespace) -> int:
             f"{100 * held_out[key]:.2f} %" if isinstance(held_out.get(key), float) else "not known"
             for key in ("word", "verb_number")
         ]
+        if isinstance(held_out.get("best_word"), float):
+            best.add(f"{100 * held_out['best_word']:.2f} %")
         rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],
                      row["memory"]))  # fmt: skip
     print(_columns(rows))
+    if best:
+        print(f"\nbest possible right word {' or '.join(sorted(best))}")
     return 0
 
 
