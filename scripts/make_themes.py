@@ -90,9 +90,10 @@ def from_lab(colour: Numbers) -> Numbers:
     f = np.stack([y + colour[..., 1] / 500, y, y - colour[..., 2] / 200], -1)
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * WHITE
     linear = xyz @ np.linalg.inv(TO_XYZ).T
-    return np.where(
+    rgb: Numbers = np.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * np.clip(linear, 0, None) ** (1 / 2.4) - 0.055
     )
+    return rgb
 
 
 def difference(a: Numbers, b: Numbers) -> Numbers:
@@ -120,7 +121,8 @@ def difference(a: Numbers, b: Numbers) -> Numbers:
     rotate = np.radians(60 * np.exp(-(((h - 275) / 25) ** 2)))
     RT = -2 * np.sqrt(C**7 / (C**7 + 25.0**7)) * np.sin(rotate)
     x, y, z = (L2 - L1) / SL, (C2 - C1) / SC, dH / SH
-    return np.sqrt(np.clip(x * x + y * y + z * z + RT * y * z, 0, None))
+    distance: Numbers = np.sqrt(np.clip(x * x + y * y + z * z + RT * y * z, 0, None))
+    return distance
 
 
 def ramp(stops: list[str], entries: int = 256) -> list[str]:

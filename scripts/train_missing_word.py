@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine import roles, tasks, weights
+from engine import roles, tasks, tokens, weights
 from engine.models import Config, Model, sinusoidal
 
 EMBEDDING = 40
@@ -42,7 +42,7 @@ WARM_UP = 100
 UNKNOWN_SHARE = 0.02
 HELD_OUT_SEED, HELD_OUT, ROLE_SENTENCES = 9, 4000, 1000
 IDS = {word: i for i, word in enumerate(tasks.VOCABULARY)}
-PADDING, UNKNOWN, BLANK = (IDS[w] for w in (tasks.PADDING, tasks.UNKNOWN, tasks.BLANK))
+PADDING, UNKNOWN, BLANK = (IDS[w] for w in (tokens.PADDING, tokens.UNKNOWN, tokens.BLANK))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,9 +33,7 @@ def test_a_function_runs_in_another_thread(background: Background, qtbot: QtBot)
     assert outcomes[0].value != threading.get_ident()
 
 
-def test_its_outcome_arrives_in_the_thread_that_asked(
-    background: Background, qtbot: QtBot
-) -> None:
+def test_its_outcome_arrives_in_the_thread_that_asked(background: Background, qtbot: QtBot) -> None:
     threads: list[int] = []
     background.done.connect(lambda _: threads.append(threading.get_ident()))
     with qtbot.waitSignal(background.done):
@@ -61,7 +59,8 @@ def waiting(ran: list[str], name: str, go: threading.Event) -> Callable[[], str]
 
 
 def test_the_newest_request_wins(background: Background, qtbot: QtBot) -> None:
-    outcomes, ran, go = collect(background), [], threading.Event()
+    ran: list[str] = []
+    outcomes, go = collect(background), threading.Event()
     background.ask(waiting(ran, "first", go))
     qtbot.waitUntil(lambda: ran == ["first"])
     background.ask(waiting(ran, "second", go))
@@ -76,7 +75,8 @@ def test_the_newest_request_wins(background: Background, qtbot: QtBot) -> None:
 
 
 def test_closing_waits_for_what_runs_and_drops_it(background: Background, qtbot: QtBot) -> None:
-    outcomes, ran, go = collect(background), [], threading.Event()
+    ran: list[str] = []
+    outcomes, go = collect(background), threading.Event()
     background.ask(waiting(ran, "late", go))
     qtbot.waitUntil(lambda: ran == ["late"])
     threading.Timer(0.05, go.set).start()
@@ -107,9 +107,7 @@ def test_a_core_is_left_to_the_window(
     assert limits == [(7, "blas")]
 
 
-def test_the_window_is_served_while_python_computes(
-    background: Background, qtbot: QtBot
-) -> None:
+def test_the_window_is_served_while_python_computes(background: Background, qtbot: QtBot) -> None:
     def busy() -> int:
         end = time.perf_counter() + 0.3
         count = 0

@@ -43,7 +43,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
 
 def key(window: Window, qtbot: QtBot, name: str) -> None:
     """Press a key as Qt names it: "Shift+Right"."""
-    combination = QKeySequence(name)[0]
+    combination = QKeySequence(name)[0]  # type: ignore[index]  # the stubs lack it
     focus = QApplication.focusWidget() or window.canvas
     qtbot.keyClick(focus, combination.key(), combination.keyboardModifiers())
 

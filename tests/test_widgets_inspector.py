@@ -27,7 +27,7 @@ SENTENCE = (3, 4, 5, 7, 2)
 def a_pair(sentence: tuple[int, ...] = SENTENCE, cell: str = "elman") -> Pair:
     rng = np.random.default_rng(2)
     chain = Config(**{**CHAIN.__dict__, "cell": cell})
-    traces = [
+    left, right = (
         run(
             Model("it", config, initialise(config, rng), WORDS),
             sentence,
@@ -35,9 +35,9 @@ def a_pair(sentence: tuple[int, ...] = SENTENCE, cell: str = "elman") -> Pair:
             ops=Ops(),
         )
         for config in (chain, GRID)
-    ]
-    words = traces[0].tokens
-    return Pair(*traces, typed=words, unknown=(False,) * len(words))
+    )
+    words = left.tokens
+    return Pair(left, right, typed=words, unknown=(False,) * len(words))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.compute import make_pair
-from engine.trace import Pair
+from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets.geometry import fit, text_width
 from widgets.picture import Group, Picture, Shape, Text
@@ -44,12 +44,12 @@ def pair_of(tokens: int, chain: str = "rnn", grid: str = "transformer") -> Pair:
     """Return a pair with times and threads that do not change from run to run."""
     pair = make_pair(SENTENCES[tokens], chain, grid).pair
     assert len(pair.tokens) == tokens
-    sides = {}
-    for side, seconds in (("chain", 71e-6), ("grid", 310e-6)):
-        trace = pair.side(side)
-        facts = replace(trace.facts, threads=1)  # a window that was open before has limited them
-        sides[side] = replace(trace, facts=facts, seconds=seconds)
-    return replace(pair, **sides)
+    return replace(pair, chain=steady(pair.chain, 71e-6), grid=steady(pair.grid, 310e-6))
+
+
+def steady(trace: Trace, seconds: float) -> Trace:
+    # A window that was open before has limited the threads.
+    return replace(trace, facts=replace(trace.facts, threads=1), seconds=seconds)
 
 
 def view_of(
