@@ -89,17 +89,22 @@ def test_too_few_frames_are_no_measurement(monkeypatch: pytest.MonkeyPatch) -> N
         bench._frames(5)
 
 
-def test_a_start_is_the_median_of_several_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([0.2, 0.5, 9.0, 0.4, 0.3, 0.6])
+def test_a_start_is_the_median_of_several_by_turns_behind_one_that_compiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter([70.0, 80.0, 0.2, 0.5, 9.0, 0.4, 0.3, 0.6])
     asked: list[str] = []
+    folders: set[str] = set()
 
-    def child(what: str) -> dict[str, float]:
+    def child(what: str, compiled: str) -> dict[str, float]:
         asked.append(what)
+        folders.add(compiled)
         return {"seconds": next(times)}
 
     monkeypatch.setattr(bench, "_child", child)
     found = bench.start(3)
-    assert asked == ["empty", "window"] * 3
+    assert asked == ["empty", "window"] * 4
+    assert len(folders) == 1
     assert found == pytest.approx(
         {"application_seconds": 0.5, "empty_window_seconds": 0.3, "ratio": 0.5 / 0.3}
     )

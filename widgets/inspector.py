@@ -492,6 +492,16 @@ class _Text(QTextBrowser):
         palette.setColor(QPalette.ColorRole.HighlightedText, QColor(theme.onink))
         self.setPalette(palette)
 
+    def walk(self, by: int) -> bool:
+        """Select the next link, or the one before; behind the last one the focus goes on."""
+        return bool(self.focusNextPrevChild(by > 0))
+
+    def follow(self) -> None:
+        """Open the link that is selected."""
+        href = self.textCursor().charFormat().anchorHref()
+        if href:
+            self.anchorClicked.emit(QUrl(href))
+
     def begin(self, width: int) -> QTextCursor:
         """Empty the text and return where to write."""
         self.links, self.chips, self.rules = [], [], []
@@ -508,6 +518,13 @@ class _Text(QTextBrowser):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint chips and hairlines, then the text over them."""
+        if self.chips or self.rules:
+            self._paint_marks()
+        super().paintEvent(event)
+
+    def _paint_marks(self) -> None:
+        # The first widget that Qt itself has made, as this viewport, makes PySide set up every
+        # class of widgets: 40 ms, which the first frame does not have to wait for.
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for start, end, unit in self.chips:
@@ -525,7 +542,6 @@ class _Text(QTextBrowser):
             y = self._rect(position).top() - 12.5
             painter.drawLine(QPointF(0, y), QPointF(self.lineWrapColumnOrWidth(), y))
         painter.end()
-        super().paintEvent(event)
 
     def _rect(self, position: int) -> QRectF:
         cursor = QTextCursor(self.document())
