@@ -7,4 +7,7 @@ frame of the window wait for none of them.
 CHAPTER = "rnn-transformer"  # a key of widgets.scenes.SCENES
 DEFAULT_TEXT = "the cat that slept ___"
 DEFAULT_PAIR = ("rnn", "transformer")  # ids of models
+CHAINS = ("rnn", "rnn-plain", "gru", "lstm")  # offered in the window, without the ending of a set
+SETS = ("", "-50k")  # endings: small state, equal budget
+SPEEDS = (0.5, 1.0, 2.0, 4.0)  # ticks follow one another so many times faster
 MOST_SIDE = 16_384  # px of a side of a figure

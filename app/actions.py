@@ -48,6 +48,7 @@ ACTIONS = (
     Action("theme", ("T",), "window", "toggle_theme"),
     Action("still", ("Ctrl+Shift+M",), "window", "toggle_still"),
     Action("inspector", ("Ctrl+I",), "window", "toggle_inspector"),
+    Action("read", ("Ctrl+Shift+I",), "window", "read_inspector"),
     Action("rail", ("Ctrl+B",), "window", "toggle_rail"),
     Action("chapter_1", ("1",), "window", "chapter_1"),
     Action("help", ("?",), "window", "help"),

@@ -17,13 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import CHAINS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
 
-# What is offered: ids of the chains without the ending of their set, and the endings.
-CHAINS = ("rnn", "rnn-plain", "gru", "lstm")
-SETS = ("", "-50k")
 EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
 
 

@@ -39,7 +39,7 @@ class ChoiceError(Said):
     """Models that cannot stand on one stage: why, and what to choose, in a sentence."""
 
 
-def make_pair(text: str, chain_id: str, grid_id: str, *, hide: int | None = None) -> PairResult:
+def make_pair(text: str, chain_id: str, grid_id: str) -> PairResult:
     """Return what a recurrent model and a Transformer compute over the same words.
 
     Parameters
@@ -48,8 +48,6 @@ def make_pair(text: str, chain_id: str, grid_id: str, *, hide: int | None = None
         What was typed, with "___" for the hidden word.
     chain_id, grid_id
         Ids of the models.
-    hide
-        Index of the word to hide instead.
 
     Raises
     ------
@@ -63,7 +61,7 @@ def make_pair(text: str, chain_id: str, grid_id: str, *, hide: int | None = None
             f"{chain_id} and {grid_id} know different words, so they cannot read the same "
             "sentence; choose two models that were trained together."
         )
-    sentence = _sentence(text, chain, hide)
+    sentence = _sentence(text, chain)
     left, right = _run(chain, sentence), _run(grid, sentence)
     pair = Pair(
         chain=left,
@@ -85,7 +83,7 @@ def make_trace(text: str, id: str) -> Trace:
         With one sentence, as ``make_pair``.
     """
     read = model(id)
-    return _run(read, _sentence(text, read, None))
+    return _run(read, _sentence(text, read))
 
 
 def split_pair(ids: str) -> tuple[str, str]:
@@ -223,9 +221,9 @@ def _kind(id: str) -> str:
         return ""
 
 
-def _sentence(text: str, read: Model, hide: int | None) -> Sentence:
+def _sentence(text: str, read: Model) -> Sentence:
     vocabulary = {word: i for i, word in enumerate(read.vocabulary)}
-    return read_sentence(text, vocabulary, hide=hide)
+    return read_sentence(text, vocabulary)
 
 
 def _run(read: Model, sentence: Sentence) -> Trace:

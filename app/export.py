@@ -79,10 +79,35 @@ def write(
     check(path)
     _check_numbers(picture)
     size = _size(picture, width, height, scale, pixels=path.suffix.lower() == ".png")
+    write_format, _ = FORMATS[path.suffix.lower()]
+    _replace(path, size, lambda part: write_format(picture, part, size, scale, text))
+
+
+def write_image(image: QImage, path: Path) -> None:
+    """Save an image that is painted already, as a PNG, in the same way.
+
+    Raises
+    ------
+    ExportError
+        If the name has another ending, or the file cannot be written or does not come out right.
+    """
+    check(path)
+    if path.suffix.lower() != ".png":
+        raise ExportError(f"{path.name!r} is no PNG; the window is saved as .png.")
+
+    def save(part: Path) -> None:
+        if not image.save(str(part), "PNG"):  # type: ignore[call-overload]
+            raise OSError("the image was refused")
+
+    _replace(path, (image.width(), image.height()), save)
+
+
+def _replace(path: Path, size: Size, save: Callable[[Path], None]) -> None:
+    """Let a file be written beside its place, verify its size, and put it there."""
     part = path.with_name(f".unrolled-{os.getpid()}{path.suffix.lower()}")
-    write_format, read_size = FORMATS[path.suffix.lower()]
+    _, read_size = FORMATS[path.suffix.lower()]
     try:
-        write_format(picture, part, size, scale, text)
+        save(part)
         found = read_size(part)
         if max(abs(a - b) for a, b in zip(found, size, strict=True)) > _slack(path):
             raise ExportError(

@@ -9,10 +9,11 @@ from time import perf_counter
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from app import SPEEDS
+
 SECONDS_PER_TICK = 0.6  # at 1×
 SECONDS_BACK = 0.24  # of one step back
 SECONDS_REDUCED = 1.2  # of one tick while playing, when nothing is to move
-SPEEDS = (0.5, 1.0, 2.0, 4.0)
 FRAME_MS = 16
 MOST_LATE_SECONDS = 0.05  # a machine that slept does not skip ticks
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from app import DEFAULT_PAIR, DEFAULT_TEXT
+from app import CHAINS, DEFAULT_PAIR, DEFAULT_TEXT, SETS, SPEEDS
 
 VERSION = 1
 MOST_BYTES = 1_000_000
@@ -21,7 +21,6 @@ class Session:
 
     text: str = DEFAULT_TEXT
     chain: str = DEFAULT_PAIR[0]
-    grid: str = DEFAULT_PAIR[1]
     theme: str = "light"
     speed: float = 1.0
     still: bool = False
@@ -82,8 +81,10 @@ def _checked(data: dict[str, Any]) -> Session:
         if type(value) is not wanted:
             raise ValueError(f"its {field.name} is no {wanted.__name__}")
         setattr(defaults, field.name, value)
-    if defaults.theme not in ("light", "dark") or defaults.speed not in (0.5, 1.0, 2.0, 4.0):
+    if defaults.theme not in ("light", "dark") or defaults.speed not in SPEEDS:
         raise ValueError("its theme or speed is unknown")
+    if defaults.chain not in {chain + ending for chain in CHAINS for ending in SETS}:
+        raise ValueError("its model is unknown")
     return defaults
 
 

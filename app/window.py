@@ -26,12 +26,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CHAPTER, DEFAULT_TEXT
+from app import CHAINS, CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
-from app.chrome import CHAINS, SETS, Bar, EmptyPage, KeySheet, Rail
-from app.player import SPEEDS, Player
+from app.chrome import Bar, EmptyPage, KeySheet, Rail
+from app.player import Player
 from engine.said import Said
 from widgets import captions, theme
 from widgets.canvas import Canvas
@@ -67,7 +67,6 @@ class Window(QMainWindow):
         self._say = captions.load("en")
         self._theme = theme.load(self.session.theme)
         self._result: PairResult | None = None
-        self._hide: int | None = None
         self._opened: list[str] = []  # elements opened one from another, the last is shown
         self._inspected: tuple[Pair | None, str | int] = (None, "")
         self._presenting = False
@@ -239,7 +238,6 @@ class Window(QMainWindow):
         self.compute()
 
     def _typed(self, text: str) -> None:
-        self._hide = None
         self._typing.start()
 
     def _entered(self) -> None:
@@ -250,7 +248,6 @@ class Window(QMainWindow):
     def set_text(self, text: str) -> None:
         """Put a sentence into the field and compute it."""
         self.bar.field.setText(text)
-        self._hide = None
         self.compute()
 
     def compute(self) -> None:
@@ -260,13 +257,15 @@ class Window(QMainWindow):
         if not text.strip():
             self.background.ask(_nothing)
             self.place.setCurrentWidget(self.empty)
-            self.bar.field.mark((), 0)
+            self.bar.field.mark((), ())
             self.player.seek(self.player.tick)
             return
-        self.background.ask(_compute, text, self._chain_id(), self.session.grid, self._hide)
+        self.background.ask(_compute, text, self._chain_id(), DEFAULT_PAIR[1])
+        self.player.hold(True)  # a tick shows only what has been computed
         self.transport.show_busy(True)
 
     def _arrived(self, outcome: Outcome) -> None:
+        self.player.hold(False)
         self.transport.show_busy(False)
         if outcome.error is not None:
             self.notice.say(sentence_of(outcome.error))
@@ -281,14 +280,15 @@ class Window(QMainWindow):
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
-        self.bar.field.mark(
-            tuple(w for w, unknown in zip(words, pair.unknown, strict=True) if unknown), len(words)
-        )
+        self.bar.field.mark(words, pair.unknown)
+        if len(self._result.notes) > 1:  # the stage has one line for them
+            self.notice.say(" ".join(self._result.notes))
         query = self.canvas.view.query
         if query is not None and query >= len(words):
             query = None
         switch = "" if self._other_chain() else self._say("window.no_weights")
-        view = replace(self.canvas.view, query=query, attention_switch=switch)
+        classic = self.canvas.view.classic and len(words) == len(DEFAULT_TEXT.split())
+        view = replace(self.canvas.view, query=query, attention_switch=switch, classic=classic)
         self.canvas.show_view(view)
         self.canvas.show_pair(SCENES[CHAPTER], pair)
         self.player.set_last(pair.last_tick)
@@ -426,15 +426,14 @@ class Window(QMainWindow):
         known = words[hidden] != "___"
         if index == hidden or not 0 <= index < len(words):
             return
+        said = ""
         if not known:
             # Nobody typed the word: the likeliest one stands in, and is said.
             words[hidden] = self._result.pair.grid.answer(1)[0][0]
-            self.notice.say(self._say("window.put_in", word=words[hidden]))
+            said = self._say("window.put_in", word=words[hidden])
         words[index] = "___"
-        said = self.notice.text()
         self.set_text(" ".join(words))
-        if said:
-            self.notice.say(said, until_next=True)
+        self.notice.say(said, until_next=True)
 
     def hide_word(self) -> None:
         """Hide the word that has the keyboard's ring, is under the pointer, or asks."""
@@ -451,6 +450,7 @@ class Window(QMainWindow):
         if max(a, b) < len(words):
             words[a], words[b] = words[b], words[a]
             self.set_text(" ".join(words))
+            self.notice.say(self._say("window.swapped"), until_next=True)
 
     def _other_chain(self) -> str:
         """Return the id of the same chain with, or without, attention; "" when there is none."""
@@ -498,21 +498,34 @@ class Window(QMainWindow):
         self._walk(-1)
 
     def _walk(self, by: int) -> None:
-        if self.canvas.hasFocus():
-            self.canvas.walk(by)
-            point = self.canvas.place_of(self.canvas.ringed)
-            if point is not None:
-                self.stage.ensureVisible(point.x(), point.y(), 80, 80)
-        else:
+        if self.inspector.text.hasFocus() and self.inspector.text.walk(by):
+            return
+        if not self.canvas.hasFocus():
             self.focusNextPrevChild(by > 0)
+            return
+        self.canvas.walk(by)
+        point = self.canvas.place_of(self.canvas.ringed)
+        if point is not None:
+            self.stage.ensureVisible(point.x(), point.y(), 80, 80)
 
     def open_element(self) -> None:
-        """Open the element with the ring, or press the button that has the focus."""
+        """Open the element with the ring or the link, or press the button, that has the focus."""
         focus = QApplication.focusWidget()
         if isinstance(focus, QAbstractButton):
             focus.click()
+        elif focus is self.inspector.text:
+            self.inspector.text.follow()
         else:
             self.canvas.open_ringed()
+
+    def read_inspector(self) -> None:
+        """Give the keys to the inspector: Tab walks its links, Enter opens one."""
+        if not self._presenting:
+            self.session.inspector = True
+            self.inspector.show()
+            self._inspected = (None, "")
+            self._show_selected()
+            self.inspector.text.setFocus()
 
     def chapter_1(self) -> None:
         """Show the chapter; there is one."""
@@ -523,7 +536,8 @@ class Window(QMainWindow):
 
     def edit_sentence(self) -> None:
         """Put the cursor into the sentence."""
-        self.leave()
+        while self.sheet.isVisible() or self._presenting:
+            self.leave()
         self.bar.field.setFocus()
         self.bar.field.selectAll()
 
@@ -550,6 +564,8 @@ class Window(QMainWindow):
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
+        if self._presenting:
+            return
         self.session.inspector = not self.inspector.isVisible()
         self.inspector.setVisible(self.session.inspector)
         self._inspected = (None, "")
@@ -557,6 +573,8 @@ class Window(QMainWindow):
 
     def toggle_rail(self) -> None:
         """Fold the rail away, or show it."""
+        if self._presenting:
+            return
         self.session.rail = not self.rail.isVisible()
         self.rail.setVisible(self.session.rail)
 
@@ -649,13 +667,13 @@ class Window(QMainWindow):
         try:
             picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
             export.write(picture, Path(path), width=1600, height=900, scale=scale)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             self.notice.say(sentence_of(error))
             return
         self.notice.say(self._say("window.saved", path=path))
 
-    def export_window(self, *, path: str = "") -> None:
-        """Save the whole window as a PNG."""
+    def export_window(self, *, path: str = "") -> bool:
+        """Save the whole window as a PNG; return whether it was."""
         self.canvas.settle()
         image = self.grab().toImage()
         if not path:
@@ -663,11 +681,19 @@ class Window(QMainWindow):
             path, _ = QFileDialog.getSaveFileName(
                 self, self._say("action.export_window"), "unrolled.png", kinds
             )
-        if path:
-            if not Path(path).suffix:
-                path += ".png"
-            good = image.save(path, "PNG")  # type: ignore[call-overload]
-            self.notice.say(self._say("window.saved" if good else "window.not_saved", path=path))
+        if not path:
+            return False
+        if not Path(path).suffix:
+            path += ".png"
+        from app import export
+
+        try:
+            export.write_image(image, Path(path))
+        except (ValueError, OSError, MemoryError) as error:
+            self.notice.say(sentence_of(error))
+            return False
+        self.notice.say(self._say("window.saved", path=path))
+        return True
 
     def copy_stage(self) -> None:
         """Copy the stage as an image."""
@@ -677,8 +703,13 @@ class Window(QMainWindow):
         from app import export
         from app.compute import still
 
-        picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
-        QGuiApplication.clipboard().setImage(export.image(picture, (1600, 900)))
+        try:
+            picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
+            image = export.image(picture, (1600, 900))
+        except (ValueError, OSError, MemoryError) as error:
+            self.notice.say(sentence_of(error))
+            return
+        QGuiApplication.clipboard().setImage(image)
         self.notice.say(self._say("window.copied"))
 
     # ------------------------------------------------------------------ coming and going
@@ -693,6 +724,7 @@ class Window(QMainWindow):
         self.player.seek(self.player.tick)
         self._typing.stop()
         self._remember()
+        self.hide()  # what still computes is waited for without a window that does not answer
         problem = sessions.save(self.session, self._settings)
         if problem:
             print(problem, file=sys.stderr)
@@ -714,11 +746,11 @@ def _nothing() -> None:
     """Compute nothing: an empty sentence is the newest request, so that older ones are dropped."""
 
 
-def _compute(text: str, chain: str, grid: str, hide: int | None) -> Any:
+def _compute(text: str, chain: str, grid: str) -> Any:
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
     from app.compute import make_pair
 
-    return make_pair(text, chain, grid, hide=hide)
+    return make_pair(text, chain, grid)
 
 
 def _application() -> QApplication:
@@ -753,22 +785,24 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
     engine.said.Said
         With one sentence, when the text cannot be computed or the file not be written.
     """
+    if not text.strip():
+        raise Said("There is no word to read; give a text with ___ for a word.")
     application = _application()
     with tempfile.TemporaryDirectory() as folder:
         window = Window(Path(folder) / "session.json")
-        window.resize(*size)
-        window.show()
-        if theme_name != window.theme_name:
-            window.toggle_theme()
-        window.set_text(text)
-        while window.background.busy:
+        try:
+            window.resize(*size)
+            window.show()
+            if theme_name != window.theme_name:
+                window.toggle_theme()
+            window.set_text(text)
+            while window.background.busy:
+                application.processEvents()
+            if window.pair is None:
+                raise Said(window.notice.text())
+            window.player.seek(tick)
             application.processEvents()
-        if window.pair is None:
-            raise Said(window.notice.text())
-        window.player.seek(tick)
-        application.processEvents()
-        window.export_window(path=str(path))
-        said = window.notice.text()
-        window.close()
-    if not path.is_file():
-        raise Said(said)
+            if not window.export_window(path=str(path)):
+                raise Said(window.notice.text())
+        finally:
+            window.close()

@@ -64,12 +64,6 @@ def test_the_depth_is_a_function_of_the_number_of_words() -> None:
     assert table[-1][1] == depth_at(compute.model("rnn"), 128)
 
 
-def test_another_word_can_be_hidden() -> None:
-    result = make_pair("the cat purrs", "rnn", "transformer", hide=1)
-    assert result.pair.chain.tokens == result.pair.grid.tokens == ("the", "___", "purrs")
-    assert result.pair.typed == ("the", "cat", "purrs")
-
-
 def test_notes_of_the_sentence_reach_both_sides_and_are_said_once() -> None:
     result = make_pair("The zebra ___", "rnn", "transformer")
     assert result.sentence.notes == (

@@ -133,6 +133,28 @@ def test_an_image_for_the_clipboard_is_what_a_png_holds(tmp_path: Path) -> None:
     )
 
 
+def test_an_image_is_saved_as_a_png_and_as_nothing_else(tmp_path: Path) -> None:
+    made = export.image(PICTURE, (80, 45))
+    export.write_image(made, tmp_path / "a.png")
+    assert QImage(str(tmp_path / "a.png")) == made
+    with pytest.raises(export.ExportError) as error:
+        export.write_image(made, tmp_path / "a.svg")
+    assert "'a.svg' is no PNG" in sentence(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_an_image_that_comes_out_cut_off_does_not_replace_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_text("before")
+    made = export.image(PICTURE, (80, 45))
+    monkeypatch.setitem(export.FORMATS, ".png", (export.FORMATS[".png"][0], lambda _: (0, 0)))
+    with pytest.raises(export.ExportError) as error:
+        export.write_image(made, tmp_path / "a.png")
+    assert "was not kept" in sentence(error)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
 def test_another_shape_of_page_has_the_picture_in_its_middle() -> None:
     image = export.image(PICTURE, (400, 425))
     assert image.pixelColor(2, 2).name() == "#faf9f7"

@@ -26,7 +26,8 @@ def test_no_file_gives_the_defaults_and_no_word(tmp_path: Path) -> None:
     "content",
     [
         b"", b"{", b"[1]", b'{"version": 2}', b'{"version": 1, "text": 7}', b"\xff\xfe",
-        b'{"version": 1, "theme": "pink"}', b"[" * 100_000, b" " * 1_000_001,
+        b'{"version": 1, "theme": "pink"}', b'{"version": 1, "chain": "nonsense"}',
+        b"[" * 100_000, b" " * 1_000_001,
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_set_aside_in_one_sentence(tmp_path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
 from app.window import Window, sentence_of
 from engine.said import Said
@@ -391,3 +392,74 @@ def window_compute() -> Callable[..., Any]:
     from app import window
 
     return window._compute
+
+
+def test_the_inspector_is_read_by_keys(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(13)
+    window.activate("chain:rnn.h.3[4]")
+    key(window, qtbot, "Ctrl+Shift+I")
+    assert window.inspector.text.hasFocus()
+    key(window, qtbot, "Tab")
+    key(window, qtbot, "Return")
+    assert window.canvas.view.selected != "chain:rnn.h.3[4]"
+    key(window, qtbot, "Backspace")
+    assert window.canvas.view.selected == "chain:rnn.h.3[4]"
+
+
+def test_present_shows_no_panels_whatever_is_pressed(window: Window, qtbot: QtBot) -> None:
+    window.present()
+    key(window, qtbot, "Ctrl+I")
+    key(window, qtbot, "Ctrl+B")
+    assert not window.inspector.isVisible()
+    assert not window.rail.isVisible()
+    key(window, qtbot, "?")
+    key(window, qtbot, "Ctrl+L")
+    assert window.bar.field.isVisible()
+    assert window.bar.field.hasFocus()
+
+
+def test_swapping_says_so_and_an_old_notice_is_not_repeated(window: Window, qtbot: QtBot) -> None:
+    window.notice.say("Saved as nothing.")
+    window.swap_words(0, 1)
+    settled(window, qtbot)
+    assert window.notice.text() == SAY("window.swapped")
+    window._hide_index(0)
+    settled(window, qtbot)
+    assert "Saved" not in window.notice.text()
+
+
+def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: QtBot) -> None:
+    window.set_text("İzmir cat ___ zz ___ cat zz")
+    settled(window, qtbot)
+    field = window.bar.field
+    assert [field.text()[a:b] for a, b in field.chips()][-2:] == ["zz", "zz"]
+    assert not [1 for a, b in field.chips() if "_" in field.text()[a:b]]
+
+
+def test_a_click_on_a_button_leaves_the_keys_to_the_stage(window: Window, qtbot: QtBot) -> None:
+    qtbot.mouseClick(window.transport.buttons["step"], Qt.MouseButton.LeftButton)
+    settled(window, qtbot)
+    assert window.canvas.hasFocus()
+    key(window, qtbot, "Space")
+    assert window.player.playing
+    key(window, qtbot, "Space")
+
+
+@pytest.mark.parametrize("name", ["shot.jpg", "nowhere/shot.png"])
+def test_the_window_is_saved_as_png_or_says_why_not(
+    window: Window, tmp_path: Path, name: str
+) -> None:
+    assert not window.export_window(path=str(tmp_path / name))
+    assert window.notice.text().endswith(".")
+
+
+def test_shot_draws_the_window_and_refuses_what_it_cannot(
+    qapp: QApplication, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "window.png"
+    assert main(["shot", "--size", "1280x720", "-o", str(place)]) == 0
+    assert QImage(str(place)).width() == 1280
+    kept = place.read_bytes()
+    assert main(["shot", "--text", " ", "-o", str(place)]) == 2
+    assert capsys.readouterr().err.strip().endswith(".")
+    assert place.read_bytes() == kept

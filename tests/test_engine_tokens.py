@@ -67,27 +67,6 @@ def test_of_several_blanks_the_first_is_asked_for_and_said() -> None:
     )
 
 
-def test_another_word_can_be_hidden() -> None:
-    sentence = read("the cat purrs", hide=1)
-    assert sentence.tokens == ("the", "___", "purrs")
-    assert sentence.typed == ("the", "cat", "purrs")
-    assert sentence.notes == ()
-
-
-def test_a_blank_that_is_not_asked_for_is_read_as_unknown_and_said() -> None:
-    sentence = read("the cat that slept ___", hide=1)
-    assert sentence.tokens == ("the", "___", "that", "slept", "___")
-    assert sentence.ids == (3, 2, 5, 6, 1)
-    assert sentence.unknown == (False, False, False, False, True)
-    assert sentence.notes == ("Only “cat” is asked for; the other blank is read as unknown.",)
-
-
-@pytest.mark.parametrize("hide", [-1, 3, 10**9])
-def test_a_word_that_is_not_there_cannot_be_hidden(hide: int) -> None:
-    with pytest.raises(SentenceError, match=r"cannot be hidden because 3 are read"):
-        read("the cat purrs", hide=hide)
-
-
 # ---- what is changed is said -------------------------------------------------------------------
 
 

@@ -39,12 +39,11 @@ DRAG_PX = 8
 class Canvas(QWidget):
     """Shows ``scene(pair, tick, view)`` and keeps its images.
 
-    ``activated`` carries the name of what was clicked or opened, ``pointed`` what is under the
-    pointer now, ``dropped`` the two word boxes of a drag.
+    ``activated`` carries the name of what was clicked or opened, ``dropped`` the two word boxes of
+    a drag.
     """
 
     activated = Signal(str)
-    pointed = Signal(str)
     dropped = Signal(int, int)
 
     def __init__(self, view: View, parent: QWidget | None = None) -> None:
@@ -175,7 +174,6 @@ class Canvas(QWidget):
     def _point_at(self, name: str) -> None:
         if name != self.view.hovered:
             self.show_view(replace(self.view, hovered=name))
-            self.pointed.emit(name)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Forget what lay under the pointer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QActionGroup,
@@ -27,7 +29,7 @@ class Field(QLineEdit):
         super().__init__()
         self.setObjectName("sentence")
         self._say = say
-        self._unknown: tuple[str, ...] = ()
+        self._words: tuple[tuple[str, bool], ...] = ()
         self._theme: Theme | None = None
         self.setPlaceholderText(say("window.placeholder"))
         self.setAccessibleName(say("window.sentence"))
@@ -45,15 +47,17 @@ class Field(QLineEdit):
                 return True
         return super().event(event)
 
-    def mark(self, unknown: tuple[str, ...], words: int) -> None:
+    def mark(self, words: tuple[str, ...], unknown: tuple[bool, ...]) -> None:
         """Say how many words there are, and which of them are unknown."""
-        self._unknown = unknown
-        text = self._say("window.tag", count=words) if words else ""
-        if unknown:
-            text = self._say("window.tag_unknown", count=words, unknown=len(unknown))
+        self._words = tuple(zip(words, unknown, strict=True))
+        # A second blank is read as unknown, but is no word that somebody would look for.
+        strange = [word for word, flag in self._words if flag and word.strip("_")]
+        text = self._say("window.tag", count=len(words)) if words else ""
+        if strange:
+            text = self._say("window.tag_unknown", count=len(words), unknown=len(strange))
         self.tag.setText(text)
-        listed = ", ".join(f"“{word}”" for word in unknown)
-        self.setToolTip(self._say("window.unknown_title", words=listed) if unknown else "")
+        listed = ", ".join(f"“{word}”" for word in dict.fromkeys(strange))
+        self.setToolTip(self._say("window.unknown_title", words=listed) if strange else "")
         self._arrange()
         self.update()
 
@@ -74,37 +78,41 @@ class Field(QLineEdit):
         right = self.tag.width() + 14 if self.tag.isVisibleTo(self) else 8
         self.setTextMargins(26, 0, right, 0)
 
+    def chips(self) -> tuple[tuple[int, int], ...]:
+        """Return where in the text the unknown words stand: (first, last + 1) each."""
+        text, places, end = self.text(), [], 0
+        for word, unknown in self._words:
+            # Character by character: lower() of the whole text may have another length.
+            found = re.compile(re.escape(word), re.IGNORECASE).search(text, end)
+            if found is None:
+                continue
+            end = found.end()
+            if unknown and word.strip("_"):
+                places.append(found.span())
+        return tuple(places)
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the text, and a dotted box round each unknown word that is seen."""
         super().paintEvent(event)
-        if not self._unknown or self._theme is None:
+        chips = self.chips() if self._theme is not None else ()
+        if not chips or self._theme is None:
             return
         painter = QPainter(self)
         pen = QPen(QColor(self._theme.ink2), 1.4)
         pen.setDashPattern([1.5, 2.0])
         painter.setPen(pen)
-        metrics = QFontMetricsF(self.font())
-        text = self.text().lower()
+        metrics, text = QFontMetricsF(self.font()), self.text()
         # Where a character stands follows from where the cursor is: the line may be scrolled.
-        cursor = self.cursorRect().center().x() - metrics.horizontalAdvance(
-            self.text()[: self.cursorPosition()]
+        start = self.cursorRect().center().x() - metrics.horizontalAdvance(
+            text[: self.cursorPosition()]
         )
         margins = self.textMargins()
-        seen = QRectF(
-            margins.left(), 3, self.width() - margins.left() - margins.right(), self.height() - 6
-        )
-        painter.setClipRect(seen)
-        for word in set(self._unknown):
-            start = text.find(word)
-            while start >= 0:
-                end = start + len(word)
-                around = text[start - 1 : start] + text[end : end + 1]
-                if not any(c.isalnum() for c in around):
-                    left = cursor + metrics.horizontalAdvance(self.text()[:start])
-                    wide = metrics.horizontalAdvance(self.text()[start:end])
-                    box = QRectF(left - 2, 5, wide + 4, self.height() - 10)
-                    painter.drawRoundedRect(box, 5, 5)
-                start = text.find(word, end)
+        width = self.width() - margins.left() - margins.right()
+        painter.setClipRect(QRectF(margins.left(), 3, width, self.height() - 6))
+        for first, last in chips:
+            left = start + metrics.horizontalAdvance(text[:first])
+            wide = metrics.horizontalAdvance(text[first:last])
+            painter.drawRoundedRect(QRectF(left - 2, 5, wide + 4, self.height() - 10), 5, 5)
 
 
 class Choice(QToolButton):
@@ -162,13 +170,16 @@ class Notice(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("notice")
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._kept = False
         self.hide()
 
     def say(self, sentence: str, *, until_next: bool = False) -> None:
-        """Show a sentence; ``until_next`` keeps it over the next ``clear``."""
+        """Show a sentence, if there is one; ``until_next`` keeps it over the next ``clear``."""
+        if not sentence:
+            return
         self._kept = until_next
         self.setText(sentence)
         self.show()
@@ -274,11 +285,11 @@ def style_sheet(theme: Theme) -> str:
     #plain {{ background: transparent; border: 2px solid transparent; border-radius: 8px; padding: 5px; }}
     #plain:hover, #segment:hover, #choice:hover, #box:hover, #plainbox:hover {{ background: {theme.well}; }}
     #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: 25px; min-width: 44px; max-width: 44px; min-height: 44px; max-height: 44px; }}
-    #round[late="true"] {{ border: 3px solid {theme.now}; }}
+    #round[late="true"] {{ border: 3px dotted {theme.onink}; }}
     #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: 7px; padding: 5px 9px; font-weight: 600; color: {theme.ink2}; }}
     #segment:checked {{ background: {theme.stage}; border-color: {theme.hair2}; color: {theme.ink}; }}
     QToolButton:focus, QPushButton:focus {{ border: 2px solid {theme.ink}; }}
-    #primary:focus {{ border: 2px solid {theme.now}; }}
+    #primary:focus {{ border: 2px solid {theme.onink}; }}
     #ticktitle {{ font-size: 15px; }}
     #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}

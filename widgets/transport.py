@@ -119,6 +119,7 @@ class Transport(QWidget):
             button = QToolButton()
             button.setObjectName("round" if name == "play" else "plain")
             button.setIconSize(QSize(24, 24) if name == "play" else QSize(20, 20))
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the stage
             button.setAccessibleName(captions(f"action.{name}"))
             button.setToolTip(captions(f"action.{name}"))
             button.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
@@ -142,6 +143,7 @@ class Transport(QWidget):
             button = QToolButton()
             button.setObjectName("segment")
             button.setCheckable(True)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setText({0.5: "½×"}.get(speed, f"{speed:g}×"))
             button.setAccessibleName(captions("transport.speed", speed=button.text()))
             button.setToolTip(button.accessibleName())
