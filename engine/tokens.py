@@ -58,9 +58,7 @@ _LETTERS = rf"(?:[^\s_{_MARK}]|(?<!_)_(?!_))+"
 _WORD = re.compile(rf"_{{2,}}|{_LETTERS}(?:['’\-‐‑]{_LETTERS})*|[{_MARK}]")
 
 
-def read_sentence(
-    text: str, vocabulary: Mapping[str, int], limit: int = LIMIT, *, hide: int | None = None
-) -> Sentence:
+def read_sentence(text: str, vocabulary: Mapping[str, int], limit: int = LIMIT) -> Sentence:
     """Return the words of a text, their ids, and which of them is hidden.
 
     Two or more underscores are the blank; without one the last word is hidden. Of a text with more
@@ -74,38 +72,30 @@ def read_sentence(
         Ids by word, with "___" and "<unk>" among them.
     limit
         The most words that are kept.
-    hide
-        Index of the word, among those that are kept, to hide instead.
 
     Raises
     ------
     SentenceError
-        With one sentence, when the text holds no word, or ``hide`` points at none.
+        With one sentence, when the text holds no word.
     """
     notes: list[str] = []
     words = _words(text, notes)
     if not words:
         raise SentenceError(f"There is no word to read; type a sentence with {BLANK} for a word.")
     blanks = [i for i, word in enumerate(words) if word == BLANK]
-    asked = blanks[0] if blanks else _last_word(words)
+    hidden = blanks[0] if blanks else _last_word(words)
     count = len(words)
     if count > limit:
-        start = max(0, asked + 1 - limit)
-        words, asked = words[start : start + limit], asked - start
+        start = max(0, hidden + 1 - limit)
+        words, hidden = words[start : start + limit], hidden - start
         which = f"the {limit} that end with the blank" if start else f"the first {limit}"
         notes.append(f"Of {_grouped(count)} words {which} are read.")
-    if hide is not None and not 0 <= hide < len(words):
-        raise SentenceError(
-            f"Word {hide + 1} cannot be hidden because {len(words)} are read; choose one of them."
-        )
-    hidden = asked if hide is None else hide
-    if not blanks and hide is None:
+    if not blanks:
         notes.append(f"There is no {BLANK}, so the last word, “{words[hidden]}”, is hidden.")
     others = [i for i, word in enumerate(words) if word == BLANK and i != hidden]
     if others:
-        which = "the first blank" if hide is None else f"“{words[hidden]}”"
         plural = "s are" if len(others) > 1 else " is"
-        notes.append(f"Only {which} is asked for; the other blank{plural} read as unknown.")
+        notes.append(f"Only the first blank is asked for; the other blank{plural} read as unknown.")
     unknown = tuple(
         i != hidden and (word == BLANK or word not in vocabulary) for i, word in enumerate(words)
     )
