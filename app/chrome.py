@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -21,6 +21,7 @@ from app import CHAINS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
+from widgets.theme import Theme
 
 EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
 
@@ -31,6 +32,7 @@ class Rail(QWidget):
     def __init__(self, say: Captions) -> None:
         super().__init__()
         self.setObjectName("rail")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedWidth(100)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 14, 6, 8)
@@ -64,6 +66,7 @@ class Bar(QWidget):
     def __init__(self, say: Captions) -> None:
         super().__init__()
         self.setObjectName("bar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(50)
         row = QHBoxLayout(self)
         row.setContentsMargins(18, 6, 18, 6)
@@ -122,12 +125,48 @@ class EmptyPage(QWidget):
         note.setObjectName("emptytext")
         self.button = QPushButton(say("window.empty_button", text=text))
         self.button.setObjectName("primary")
+        self.sketch = Sketch()
         column = QVBoxLayout(self)
         column.setSpacing(10)
         column.addStretch(2)
+        column.addWidget(self.sketch, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(20)
         for widget in (title, note, self.button):
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
+
+
+class Sketch(QWidget):
+    """A chain over a grid in ghost strokes: what will stand here."""
+
+    COLUMNS, PITCH, RADIUS, DOT = 5, 80, 24, 4  # px
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(self.COLUMNS * self.PITCH, 160)
+        self._colour = QColor()
+
+    def show_theme(self, theme: Theme) -> None:
+        """Draw in another theme."""
+        self._colour = QColor(theme.ghost)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint five states, and under each five nodes."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        dashed = QPen(self._colour, 1.4)
+        dashed.setDashPattern([3.0, 3.0])
+        y, r = self.RADIUS + 2.0, float(self.RADIUS)
+        for i in range(self.COLUMNS):
+            x = self.PITCH * (i + 0.5)
+            painter.setPen(dashed)
+            painter.drawEllipse(QPointF(x, y), r, r)
+            if i:
+                painter.drawLine(QPointF(x - self.PITCH + r + 4, y), QPointF(x - r - 4, y))
+            painter.setPen(QPen(self._colour, 1.4))
+            for j in range(5):
+                painter.drawEllipse(QPointF(x, 2 * r + 24 + 19 * j), self.DOT, self.DOT)
 
 
 class KeySheet(QTextEdit):

@@ -36,6 +36,7 @@ from engine.said import Said
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
+from widgets.geometry import text_width
 from widgets.icons import icon
 from widgets.inspector import Inspector
 from widgets.painter import register_fonts
@@ -255,34 +256,49 @@ class Window(QMainWindow):
         self._typing.stop()
         text = self.bar.field.text()
         if not text.strip():
-            self.background.ask(_nothing)
-            self.place.setCurrentWidget(self.empty)
-            self.bar.field.mark((), ())
-            self.player.seek(self.player.tick)
+            self._show_nothing()
             return
         self.background.ask(_compute, text, self._chain_id(), DEFAULT_PAIR[1])
         self.player.hold(True)  # a tick shows only what has been computed
         self.transport.show_busy(True)
 
+    def _show_nothing(self) -> None:
+        """Offer a sentence where there is none; nothing of the last one is left beside it."""
+        self.background.ask(_nothing)
+        self._result = None
+        self._opened = []
+        self._inspected = (None, "")
+        self.player.seek(self.player.tick)
+        self.player.hold(True)
+        self.place.setCurrentWidget(self.empty)
+        self.bar.field.mark((), ())
+        self.notice.clear()
+        self.inspector.show_nothing()
+        self.transport.setEnabled(False)
+        self._show_tick(self.player.tick)
+
     def _arrived(self, outcome: Outcome) -> None:
-        self.player.hold(False)
         self.transport.show_busy(False)
         if outcome.error is not None:
+            self.player.hold(self._result is None)
             self.notice.say(sentence_of(outcome.error))
             return
         if outcome.value is None:
             return
         from widgets.scenes import SCENES
 
-        first = self._result is None
+        self.player.hold(False)
+        self.transport.setEnabled(True)
+        first = self.player.last == 0
         self._result = outcome.value
         pair = self._result.pair
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
         self.bar.field.mark(words, pair.unknown)
-        if len(self._result.notes) > 1:  # the stage has one line for them
-            self.notice.say(" ".join(self._result.notes))
+        room = self.canvas.fitted()[0] - 56
+        if text_width(" · ".join(self._result.notes), 14, 500) > room:
+            self.notice.say(" ".join(self._result.notes))  # the stage's one line does not hold them
         query = self.canvas.view.query
         if query is not None and query >= len(words):
             query = None
@@ -549,6 +565,7 @@ class Window(QMainWindow):
         self.inspector.show_theme(self._theme)
         self.capsule.show_theme(self._theme)
         self.bar.field.show_theme(self._theme)
+        self.empty.sketch.show_theme(self._theme)
         self.rail.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
         self.rail.chapter.setIcon(icon("chain", ink, 34))
         self.bar.theme_button.setIcon(icon("moon" if self._theme.name == "light" else "sun", ink))

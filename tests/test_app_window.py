@@ -153,6 +153,46 @@ def test_an_empty_sentence_offers_one(window: Window, qtbot: QtBot) -> None:
     assert shown(window)[1] == "cat"
 
 
+def test_beside_the_offer_of_a_sentence_nothing_of_the_last_one_is_left(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.set_text("The zebra ___")
+    settled(window, qtbot)
+    window.player.seek(4)
+    window.set_text("")
+    settled(window, qtbot)
+    assert window.pair is None
+    assert window.inspector.text.toPlainText() == ""
+    assert window.transport.title.text() == ""
+    assert not window.notice.isVisible()
+    window.do("play")
+    assert window.player.tick == 4
+    window.do("copy")
+    assert window.notice.text() == SAY("window.nothing_to_export")
+
+
+def test_after_an_empty_field_the_tick_is_where_it_was(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(4)
+    window.set_text("")
+    settled(window, qtbot)
+    window.set_text("the cat ___")
+    settled(window, qtbot)
+    assert window.player.tick == 4
+    assert window.transport.isEnabled()
+
+
+def test_a_note_that_the_stage_has_room_for_is_said_once(window: Window, qtbot: QtBot) -> None:
+    window.set_text("The cat that slept purrs")
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert len(window.pair.chain.facts.notes) == 2
+    assert not window.notice.isVisible()
+    window.resize(960, 600)
+    window.set_text("The zebra, the yak and the gnu that slept purrs")
+    settled(window, qtbot)
+    assert "Outside the vocabulary" in window.notice.text()
+
+
 def test_a_click_on_a_node_opens_its_numbers(window: Window, qtbot: QtBot) -> None:
     window.player.seek(13)
     click(window, qtbot, "chain:rnn.h.3")

@@ -270,6 +270,7 @@ def style_sheet(theme: Theme) -> str:
     #transport QLabel, #transport Scrubber, #bar QLabel, #rail QLabel {{ background: transparent; }}
     #stage, #empty, #strip {{ background: {theme.stage}; }}
     #empty QLabel {{ background: transparent; }}
+    #empty #primary {{ min-width: 200px; }}
     #emptytitle {{ font-size: 22px; font-weight: 600; }}
     #emptytext {{ color: {theme.ink2}; font-size: 16px; }}
     #notice {{ background: {theme.panel}; color: {theme.ink}; padding: 9px 28px; border-top: 1px solid {theme.hair}; font-size: 14px; }}
@@ -294,6 +295,7 @@ def style_sheet(theme: Theme) -> str:
     #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
     #rail {{ border-right: 1px solid {theme.hair}; }}
+    #inspector {{ border-left: 1px solid {theme.hair}; }}
     #capsule {{ background: {theme.ink}; border-radius: 22px; }}
     #capsule QLabel, #capsulebutton {{ background: transparent; border: none; color: {theme.onink}; }}
     #capsuleclock {{ font-size: 17px; font-weight: 600; }}

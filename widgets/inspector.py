@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 MARGIN = 16  # px at the left and right of the text
 BAR = 12  # px that a scroll bar may take
+GAP = 8  # px at least between what stands at the left and at the right of a line
 LISTED = 16  # numbers of a row that are written out
 COLUMNS = 4  # of them beside one another
 CELL = 9  # characters that one of them takes
@@ -62,6 +63,7 @@ class Inspector(QWidget):
     def __init__(self, theme: Theme, captions: Captions) -> None:
         super().__init__()
         self.setObjectName("inspector")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = captions
         self._theme = theme
         self._shown: tuple[Pair, int | str] | None = None
@@ -73,7 +75,7 @@ class Inspector(QWidget):
         self.copy_button.setVisible(False)
         self.copy_button.clicked.connect(self.copy_numbers)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 14, 0, 12)
+        column.setContentsMargins(1, 14, 0, 12)
         column.setSpacing(10)
         column.addWidget(self.text, 1)
         column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -97,6 +99,11 @@ class Inspector(QWidget):
         if pair.find(name) is not None and self._shown != (pair, name):
             self._shown = (pair, name)
             self._write()
+
+    def show_nothing(self) -> None:
+        """Show an empty panel: there is no sentence."""
+        self._shown = None
+        self._write()
 
     def copy_numbers(self) -> None:
         """Copy the tensor of the shown element as NumPy writes it."""
@@ -400,7 +407,7 @@ class _Page:
     def line(self, left: list[_Run], *, right: list[_Run] | None = None, above: int = 1) -> None:
         """Write a line; what stands at the right gets a line of its own where it has no room."""
         right = [(_unbroken(words), how) for words, how in right or []]
-        fits = sum(_width(run) for run in (*left, *right)) + 4 <= self._width
+        fits = sum(_width(run) for run in (*left, *right)) + GAP <= self._width
         # Qt rounds the text before a tab stop, which may end it a pixel behind the stop.
         tab = QTextOption.Tab(self._width - 2, QTextOption.TabType.RightTab)
         block = QTextBlockFormat()

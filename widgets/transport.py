@@ -105,6 +105,7 @@ class Transport(QWidget):
     def __init__(self, theme: Theme, captions: Captions, speeds: tuple[float, ...]) -> None:
         super().__init__()
         self.setObjectName("transport")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say, self._theme = captions, theme
         self._playing = False
         self._late = QTimer(self)
