@@ -19,7 +19,8 @@ SMALL = ("rnn", "rnn-plain", "gru", "lstm")  # 16 numbers of state
 EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer")
 SHIPPED = (*SMALL, *EQUAL)
 LOOKING_BACK = ("rnn", "gru", "lstm", "rnn-50k", "gru-50k", "lstm-50k", "transformer")
-SENTENCES = 600
+SENTENCES = 4000
+ROLE_SENTENCES = 600
 
 shipped = pytest.mark.parametrize("name", SHIPPED)
 looking_back = pytest.mark.parametrize("name", LOOKING_BACK)
@@ -93,7 +94,7 @@ def test_a_card_promises_the_verb_in_the_right_number_999_times_in_1000(name: st
 
 @looking_back
 def test_the_verb_comes_in_the_right_number_on_new_sentences(name: str) -> None:
-    assert reached(name).verb_number >= 1 - 2 / SENTENCES
+    assert reached(name).verb_number >= 0.999
 
 
 @looking_back
@@ -172,7 +173,7 @@ def test_three_heads_or_more_have_a_role_at_0_6() -> None:
 
 def test_the_roles_of_the_card_are_measured_again_on_new_sentences() -> None:
     model = load("transformer")
-    again = head_roles(model, hide(held_out()))
+    again = head_roles(model, hide(held_out()[:ROLE_SENTENCES]))
     for layer, promised in zip(again, model.card["roles"], strict=True):
         for (name, score), (promised_name, promised_score) in zip(layer, promised, strict=True):
             assert score == pytest.approx(promised_score, abs=0.06)
