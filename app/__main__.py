@@ -63,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         given = _parser().parse_args(arguments)
-        return int(given.run(given))
+        code = int(given.run(given))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except SystemExit as error:  # argparse has said what there is to say
         return error.code if isinstance(error.code, int) else 0
     except KeyboardInterrupt:
