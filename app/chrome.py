@@ -23,6 +23,7 @@ from widgets.captions import Captions
 from widgets.controls import Choice, Field
 from widgets.theme import Theme
 
+SHEET_PADDING = 18  # px, of the style sheet: 14 and its border, with a little room
 EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
 
 
@@ -180,7 +181,10 @@ class KeySheet(QTextEdit):
 
     def show_over(self, window: QWidget) -> None:
         """Show the sheet in the middle of the window."""
-        width, height = min(920, window.width() - 40), min(700, window.height() - 40)
+        width = min(920, window.width() - 40)
+        self.document().setTextWidth(width - 2 * SHEET_PADDING)
+        needed = int(self.document().size().height()) + 2 * SHEET_PADDING
+        height = min(needed, window.height() - 40)
         self.setGeometry(
             (window.width() - width) // 2, (window.height() - height) // 2, width, height
         )

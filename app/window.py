@@ -139,7 +139,7 @@ class Window(QMainWindow):
         self._capsule_timer = QTimer(self)
         self._capsule_timer.setSingleShot(True)
         self._capsule_timer.setInterval(CAPSULE_MS)
-        self._capsule_timer.timeout.connect(self.capsule.hide)
+        self._capsule_timer.timeout.connect(self._hide_capsule)
 
     def _connect(self) -> None:
         self.bar.field.setText(self.session.text if self.session.text.strip() else DEFAULT_TEXT)
@@ -157,7 +157,8 @@ class Window(QMainWindow):
         self.canvas.dropped.connect(self.swap_words)
         self.inspector.linked.connect(self.open_name)
         self.capsule.pressed.connect(self.do)
-        self.canvas.installEventFilter(self)
+        for place in (self.canvas, self.strip):
+            place.installEventFilter(self)
         self.rail.chapter.clicked.connect(self.chapter_1)
         self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
         self.bar.theme_button.clicked.connect(self.toggle_theme)
@@ -621,10 +622,13 @@ class Window(QMainWindow):
     def leave(self) -> None:
         """Leave the list of keys, the full screen, the field, or the selection; in this order."""
         if self.sheet.isVisible():
+            self.sheet.hide()
             self.canvas.setFocus()
         elif self._presenting:
             self._presenting = False
             self.canvas.blank = False
+            self._capsule_timer.stop()
+            self.capsule.hide()
             self.strip.hide()
             self.canvas.present(False)
             self.showMaximized() if self._was_maximised else self.showNormal()
@@ -641,13 +645,15 @@ class Window(QMainWindow):
     def blank(self) -> None:
         """Make the screen black, or show it again; in Present only."""
         if self._presenting:
-            self.canvas.blank = not self.canvas.blank
+            self.canvas.blank = blank = not self.canvas.blank
+            self.strip.setVisible(not blank)  # nothing at all is to shine
+            self.notice.setVisible(not blank and bool(self.notice.text()))
             self.canvas.update()
 
     def help(self) -> None:
         """Show the keys, or hide them."""
         if self.sheet.isVisible():
-            self.canvas.setFocus()
+            self.leave()
         else:
             self.sheet.show_over(self)
 
@@ -657,6 +663,13 @@ class Window(QMainWindow):
             self.capsule.show()
             self._capsule_timer.start()
         return False
+
+    def _hide_capsule(self) -> None:
+        """Hide the controls of Present, unless the pointer rests on them."""
+        if self.capsule.underMouse():
+            self._capsule_timer.start()
+        else:
+            self.capsule.hide()
 
     # ------------------------------------------------------------------ out of the window
 
@@ -669,11 +682,12 @@ class Window(QMainWindow):
         if not path:
             tick = round(self.player.tick)
             name = f"rnn-transformer-tick-{tick}{ending}"
-            kinds = ";;".join(self._say(f"window.filter_{e}") for e in ("svg", "png", "pdf"))
+            kinds = {self._say(f"window.filter_{e}"): f".{e}" for e in ("svg", "png", "pdf")}
             first = self._say(f"window.filter_{ending[1:]}")
-            path, _ = QFileDialog.getSaveFileName(
-                self, self._say("window.export"), name, kinds, first
+            path, chosen = QFileDialog.getSaveFileName(
+                self, self._say("window.export"), name, ";;".join(kinds), first
             )
+            ending = kinds.get(chosen, ending)
         if not path:
             return
         if not Path(path).suffix:
@@ -740,6 +754,7 @@ class Window(QMainWindow):
         """Remember what is shown, and end the worker."""
         self.player.seek(self.player.tick)
         self._typing.stop()
+        self._capsule_timer.stop()
         self._remember()
         self.hide()  # what still computes is waited for without a window that does not answer
         problem = sessions.save(self.session, self._settings)
@@ -788,7 +803,13 @@ def open_window() -> int:
     """Open the window and return the exit code of the application."""
     application = _application()
     window = Window(sessions.place())
-    window.show()
+    room = application.primaryScreen().availableGeometry()
+    too_large = window.width() > room.width() or window.height() > room.height()
+    # Without a display there is no screen that a window could be too large for.
+    if too_large and application.platformName() != "offscreen":
+        window.showMaximized()
+    else:
+        window.show()
     window.canvas.setFocus()
     QTimer.singleShot(0, window.compute)
     return int(application.exec())

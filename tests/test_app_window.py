@@ -309,6 +309,60 @@ def test_present_shows_the_stage_alone_and_esc_leaves(window: Window, qtbot: QtB
     assert window.canvas.view.controls
 
 
+def test_a_blank_screen_has_nothing_that_shines(window: Window, qtbot: QtBot) -> None:
+    window.notice.say("Saved.")
+    key(window, qtbot, "F5")
+    key(window, qtbot, "B")
+
+    def colours() -> set[str]:
+        image = window.grab().toImage()
+        places = [(x, y) for x in range(0, image.width(), 9) for y in range(0, image.height(), 9)]
+        return {image.pixelColor(*place).name() for place in places}
+
+    qtbot.waitUntil(lambda: colours() == {"#000000"}, timeout=2000)  # the stage takes the strip
+    key(window, qtbot, "B")
+    assert window.strip.isVisible()
+    assert window.notice.isVisible()
+
+
+def test_the_capsule_comes_with_the_pointer_and_stays_under_it(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window._capsule_timer.setInterval(20)
+    key(window, qtbot, "F5")
+    for place in (window.canvas, window.strip):
+        assert not window.capsule.isVisible()
+        qtbot.mouseMove(place, QPoint(7, 7))
+        qtbot.mouseMove(place, QPoint(9, 8))
+        qtbot.waitUntil(window.capsule.isVisible, timeout=2000)
+        qtbot.waitUntil(lambda: not window.capsule.isVisible(), timeout=2000)
+    monkeypatch.setattr(window.capsule, "underMouse", lambda: True)
+    qtbot.mouseMove(window.strip, QPoint(7, 7))
+    qtbot.wait(100)
+    assert window.capsule.isVisible()
+    key(window, qtbot, "Esc")
+    assert not window.capsule.isVisible()
+
+
+def test_a_name_without_an_ending_gets_that_of_the_chosen_kind(
+    window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def choose(*_: Any) -> tuple[str, str]:
+        return str(tmp_path / "stage"), SAY("window.filter_svg")
+
+    monkeypatch.setattr("app.window.QFileDialog.getSaveFileName", choose)
+    window.do("export")
+    assert (tmp_path / "stage.svg").read_text(encoding="utf-8").startswith("<")
+
+
+def test_the_list_of_keys_closes_although_the_window_is_not_active(window: Window) -> None:
+    window.help()
+    window.sheet.clearFocus()
+    window.sheet.show()
+    window.edit_sentence()
+    assert not window.sheet.isVisible()
+
+
 def test_every_action_can_be_done_at_any_time(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

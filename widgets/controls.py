@@ -201,6 +201,7 @@ class Strip(QWidget):
         self.setObjectName("strip")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(62)
+        self.setMouseTracking(True)  # the pointer brings the capsule back here, too
         self.capsule = Capsule(say)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 4, 0, 8)
@@ -286,6 +287,8 @@ def style_sheet(theme: Theme) -> str:
     #plain {{ background: transparent; border: 2px solid transparent; border-radius: 8px; padding: 5px; }}
     #plain:hover, #segment:hover, #choice:hover, #box:hover, #plainbox:hover {{ background: {theme.well}; }}
     #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: 25px; min-width: 44px; max-width: 44px; min-height: 44px; max-height: 44px; }}
+    #round:disabled {{ background: {theme.ghost}; border-color: {theme.ghost}; }}
+    #segment:disabled {{ color: {theme.ghost}; }}
     #round[late="true"] {{ border: 3px dotted {theme.onink}; }}
     #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: 7px; padding: 5px 9px; font-weight: 600; color: {theme.ink2}; }}
     #segment:checked {{ background: {theme.stage}; border-color: {theme.hair2}; color: {theme.ink}; }}

@@ -42,7 +42,7 @@ GAP = 8  # px at least between what stands at the left and at the right of a lin
 LISTED = 16  # numbers of a row that are written out
 COLUMNS = 4  # of them beside one another
 CELL = 9  # characters that one of them takes
-LINKED = 4  # numbers of one operand that are written out
+LINKED = 5  # numbers of one operand that are written out
 WORDS = 5  # of an answer
 SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px
 # Spaces that leave room in a chip for its round ends and its icon; they do not break.
@@ -177,7 +177,7 @@ class Inspector(QWidget):
         page.line(chip, right=[(self._flops(steps), f.mono)], above=9)
         seconds = math.fsum(step.timing.seconds for step in steps)
         time = [(self._time(seconds, steps[0]), f.mono)]
-        page.line([(self._shape(steps[0]), f.small)], right=time)
+        page.line([(self._shape(steps[0]), f.small)], right=time, above=4)
 
     def _write_answer(self, page: _Page, trace: Trace) -> None:
         f = self._formats
@@ -211,6 +211,7 @@ class Inspector(QWidget):
         page.line(
             [(say("inspector.bytes", count=_unit(step.cost.bytes, "B")), f.small)],
             right=[(self._time(step.timing.seconds, step), f.mono)],
+            above=4,
         )
         page.rule()
         if len(index) < step.value.ndim:

@@ -65,7 +65,7 @@ class Scrubber(QWidget):
             painter.drawRoundedRect(QRectF(left, y - 3, right - left, 6), 3, 3)
             done = min(max(now, left), right)
             painter.setBrush(QColor(theme.ink))
-            if done > left:
+            if done > left and self.isEnabled():
                 painter.drawRoundedRect(QRectF(left, y - 3, done - left, 6), 3, 3)
             painter.setPen(QPen(QColor(theme.ink3), 1.5))
             for tick in range(int(first), int(last) + 1):
@@ -78,6 +78,8 @@ class Scrubber(QWidget):
             painter.setPen(QColor(theme.ink if number == current else theme.ink2))
             place = QRectF(left, y + 13, max(right - left, 60), 18)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft, self._say(caption))
+        if not self.isEnabled():  # there is no now
+            return
         painter.setPen(QPen(QColor(theme.now_line), 1.8))
         painter.setBrush(QColor(theme.now))
         painter.drawEllipse(QPointF(now, y), 9, 9)

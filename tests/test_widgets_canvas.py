@@ -1,0 +1,145 @@
+"""The stage as a widget: frames until it has settled, pointer, ring, and names that are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from engine.trace import Pair
+from widgets import captions, theme
+from widgets.canvas import Canvas
+from widgets.picture import Picture, Rect
+from widgets.view import View
+
+VIEW = View(1188, 728, theme.load("light"), captions.load("en"))
+PAIR = cast(Pair, object())  # the scene below asks nothing of it
+NAMES = ("ask:0", "ask:1", "chain:rnn.h.1")
+
+
+def boxes(pair: Pair, tick: float, view: View) -> Picture:
+    """Return three named boxes, the one under the pointer in ink."""
+    shapes = tuple(
+        Rect(x=100 + 200 * i, y=100, width=100, height=60, name=name, title=f"box {i}",
+             fill=view.theme.ink if view.hovered == name else view.theme.well)
+        for i, name in enumerate(NAMES)
+    )  # fmt: skip
+    return Picture(
+        width=view.width, height=view.height, background=view.theme.stage, shapes=shapes,
+        title="boxes", description=f"three boxes at tick {tick:g}",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def canvas(qtbot: QtBot) -> Canvas:
+    made = Canvas(VIEW)
+    qtbot.addWidget(made)
+    made.resize(1188, 728)
+    made.show_pair(boxes, PAIR)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def at(canvas: Canvas, name: str) -> QPoint:
+    point = canvas.place_of(name)
+    assert point is not None
+    return point
+
+
+def pixel(canvas: Canvas, point: QPoint) -> str:
+    image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    return image.pixelColor(point).name().upper()
+
+
+def test_without_a_pair_there_is_an_empty_stage(qtbot: QtBot) -> None:
+    empty = Canvas(VIEW)
+    qtbot.addWidget(empty)
+    empty.resize(1188, 728)
+    assert pixel(empty, QPoint(200, 200)) == VIEW.theme.stage
+    assert empty.picture() is None
+    empty.walk(1)
+    assert empty.ringed == ""
+
+
+def test_the_pointer_lights_what_lies_under_it_and_nothing_once_it_has_left(
+    canvas: Canvas, qtbot: QtBot
+) -> None:
+    qtbot.mouseMove(canvas, at(canvas, "ask:1"))
+    assert canvas.view.hovered == "ask:1"
+    assert pixel(canvas, at(canvas, "ask:1")) == VIEW.theme.ink
+    qtbot.mouseMove(canvas, QPoint(5, 5))
+    assert canvas.view.hovered == ""
+
+
+def test_a_click_opens_and_one_beside_everything_closes(canvas: Canvas, qtbot: QtBot) -> None:
+    opened: list[str] = []
+    canvas.activated.connect(opened.append)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, "chain:rnn.h.1"))
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert opened == ["chain:rnn.h.1", ""]
+
+
+def test_only_a_word_is_dropped_and_only_on_a_word(canvas: Canvas, qtbot: QtBot) -> None:
+    dropped: list[tuple[int, int]] = []
+    opened: list[str] = []
+    canvas.dropped.connect(lambda a, b: dropped.append((a, b)))
+    canvas.activated.connect(opened.append)
+    for start, end in ((0, 1), (0, 2), (2, 0)):
+        qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, NAMES[start]))
+        qtbot.mouseMove(canvas, at(canvas, NAMES[end]))
+        qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, NAMES[end]))
+    assert dropped == [(0, 1)]
+    assert opened == []
+
+
+def test_the_ring_goes_round_in_reading_order_and_its_element_is_read(
+    canvas: Canvas, qtbot: QtBot
+) -> None:
+    seen = []
+    for _ in range(4):
+        canvas.walk(1)
+        seen.append(canvas.ringed)
+    assert tuple(seen) == (*NAMES, NAMES[0])
+    canvas.walk(-1)
+    assert canvas.ringed == NAMES[-1]
+    assert canvas.accessibleDescription() == "box 2"
+
+
+def test_the_ring_is_ink_round_the_element(canvas: Canvas, qtbot: QtBot) -> None:
+    left = QPoint(at(canvas, "ask:0").x() - 53, at(canvas, "ask:0").y())
+    assert pixel(canvas, left) == VIEW.theme.stage
+    canvas.walk(1)
+    qtbot.waitUntil(canvas.hasFocus)
+    assert pixel(canvas, left) == VIEW.theme.ink
+
+
+def test_the_stage_has_a_name_and_tells_its_moment(canvas: Canvas) -> None:
+    canvas.show_tick(3.0)
+    canvas.picture()
+    assert canvas.accessibleName() == "boxes"
+    assert canvas.accessibleDescription() == "three boxes at tick 3"
+
+
+def test_a_blank_stage_is_black_and_nothing_can_be_clicked(canvas: Canvas, qtbot: QtBot) -> None:
+    canvas.blank = True
+    assert pixel(canvas, at(canvas, "ask:0")) == "#000000"
+    assert canvas.element_at(at(canvas, "ask:0").toPointF()) == ""
+
+
+def test_another_theme_is_shown_at_once(canvas: Canvas) -> None:
+    dark = theme.load("dark")
+    canvas.show_view(replace(canvas.view, theme=dark))
+    assert pixel(canvas, QPoint(5, 5)) == dark.stage
+
+
+def test_a_small_place_scrolls_and_a_small_screen_in_present_does_not(qtbot: QtBot) -> None:
+    canvas = Canvas(VIEW)
+    qtbot.addWidget(canvas)
+    assert canvas.minimumWidth() > 960
+    canvas.present(True)
+    assert canvas.minimumWidth() < 320

@@ -1,0 +1,111 @@
+"""The foot of the window: where ticks lie on the scrubber, what is pressed, what is off."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+from pytestqt.qtbot import QtBot
+
+from widgets import captions, theme
+from widgets.painter import register_fonts
+from widgets.transport import Scrubber, Transport
+
+SAY = captions.load("en")
+LIGHT = theme.load("light")
+
+
+@pytest.fixture
+def scrubber(qtbot: QtBot) -> Scrubber:
+    register_fonts()
+    made = Scrubber(LIGHT, SAY)
+    qtbot.addWidget(made)
+    made.resize(900, 42)
+    return made
+
+
+@pytest.fixture
+def transport(qtbot: QtBot) -> Transport:
+    register_fonts()
+    made = Transport(LIGHT, SAY, (0.5, 1.0, 2.0, 4.0))
+    qtbot.addWidget(made)
+    made.resize(1400, 86)
+    made.show_tick(0.0, 13, "")
+    made.show_playing(False, 1.0)
+    return made
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 7, 13, 34])
+def test_a_press_where_a_tick_lies_is_that_tick(scrubber: Scrubber, last: int) -> None:
+    scrubber.last = last
+    places = [scrubber.x_of(tick) for tick in range(last + 1)]
+    assert places == sorted(places)
+    assert [scrubber.tick_at(x) for x in places] == list(range(last + 1))
+
+
+def test_between_two_ticks_the_knob_lies_between_them(scrubber: Scrubber) -> None:
+    scrubber.last = 13
+    for tick in range(13):
+        middle = (scrubber.x_of(tick) + scrubber.x_of(tick + 1)) / 2
+        assert scrubber.x_of(tick + 0.5) == pytest.approx(middle)
+
+
+def test_prepare_and_answer_have_one_tick_each_and_run_the_rest(scrubber: Scrubber) -> None:
+    scrubber.last = 13
+    assert [(first, last) for *_, first, last in scrubber.groups()] == [(0, 0), (1, 12), (13, 13)]
+
+
+def test_dragging_seeks_along(scrubber: Scrubber, qtbot: QtBot) -> None:
+    scrubber.last = 13
+    sought: list[float] = []
+    scrubber.sought.connect(sought.append)
+    scrubber.show()
+    places = [QPoint(round(scrubber.x_of(tick)), 12) for tick in (2, 3, 9)]
+    qtbot.mousePress(scrubber, Qt.MouseButton.LeftButton, pos=places[0])
+    for place in places[1:]:
+        qtbot.mouseMove(scrubber, place)
+    qtbot.mouseRelease(scrubber, Qt.MouseButton.LeftButton, pos=places[-1])
+    assert sought[0] == 2
+    assert sought[-1] == 9
+
+
+def test_each_button_says_which_action_it_is(transport: Transport, qtbot: QtBot) -> None:
+    pressed: list[str] = []
+    transport.pressed.connect(pressed.append)
+    for button in transport.buttons.values():
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert pressed == ["first", "back", "play", "step", "last"]
+
+
+def test_a_speed_is_chosen_and_shown(transport: Transport, qtbot: QtBot) -> None:
+    chosen: list[float] = []
+    transport.speed_chosen.connect(chosen.append)
+    for button in transport.speeds.buttons():
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert chosen == [0.5, 1.0, 2.0, 4.0]
+    transport.show_playing(True, 2.0)
+    checked = transport.speeds.checkedButton()
+    assert checked is not None
+    assert checked.text() == "2×"
+
+
+def yellow_dots(scrubber: Scrubber) -> int:
+    image = scrubber.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    now = QColor(LIGHT.now).rgb()
+    return sum(
+        image.pixel(x, y) == now for x in range(image.width()) for y in range(image.height())
+    )
+
+
+def test_the_knob_is_yellow_and_gone_while_there_is_no_now(scrubber: Scrubber) -> None:
+    scrubber.last, scrubber.tick = 13, 5.0
+    assert yellow_dots(scrubber) > 100
+    scrubber.setEnabled(False)
+    assert yellow_dots(scrubber) == 0
+
+
+def test_a_result_in_time_shows_no_ring(transport: Transport, qtbot: QtBot) -> None:
+    transport.show_busy(True)
+    transport.show_busy(False)
+    qtbot.wait(200)
+    assert not transport.buttons["play"].property("late")
