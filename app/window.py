@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     from engine.trace import Pair
 
 TYPING_MS = 250  # after the last key, what was typed is computed
-NARROW = {"inspector": 1440, "rail": 1280, "badge": 1100}  # px: below, each folds away
+INSPECTOR_PX = 320
+# px of the window: below, each folds away. The stage needs 1018 to be seen without scrolling; the
+# rail gives way first, because a click on a node is to show its numbers.
+NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118, "badge": 1100}
 CAPSULE_MS = 2000
 
 
@@ -71,6 +74,7 @@ class Window(QMainWindow):
         self._opened: list[str] = []  # elements opened one from another, the last is shown
         self._inspected: tuple[Pair | None, str | int] = (None, "")
         self._presenting = False
+        self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
         self._available: tuple[str, ...] = ()
         self.player = Player(self)
         self.background = Background(self)
@@ -108,7 +112,7 @@ class Window(QMainWindow):
         self.notice = Notice()
         self.transport = Transport(self._theme, say, SPEEDS)
         self.inspector = Inspector(self._theme, say)
-        self.inspector.setFixedWidth(320)
+        self.inspector.setFixedWidth(INSPECTOR_PX)
         self.rail = Rail(say)
         self.bar = Bar(say)
         self.strip = Strip(say)
@@ -386,6 +390,13 @@ class Window(QMainWindow):
         else:
             self._opened = [name]
             self._show_selected()
+            QTimer.singleShot(0, self._keep_in_sight)  # the inspector may have taken its place
+
+    def _keep_in_sight(self) -> None:
+        """Scroll to what is selected."""
+        point = self.canvas.place_of(self.canvas.view.selected)
+        if point is not None:
+            self.stage.ensureVisible(point.x(), point.y(), 80, 80)
 
     def _open_word(self, index: int) -> None:
         """Open what the grid has computed for a word that asks, as far as it has come."""
@@ -413,6 +424,7 @@ class Window(QMainWindow):
 
     def _show_selected(self) -> None:
         """Show what is opened as soon as it is computed, and until then what the tick does."""
+        self._fold()
         name, pair = self._opened[-1] if self._opened else "", self.pair
         found = pair.find(name) if pair is not None else None
         if found is None or found[0].ticks[found[1].stage] > self._tick_shown:
@@ -539,7 +551,7 @@ class Window(QMainWindow):
         """Give the keys to the inspector: Tab walks its links, Enter opens one."""
         if not self._presenting:
             self.session.inspector = True
-            self.inspector.show()
+            self._unfolded.add("inspector")
             self._inspected = (None, "")
             self._show_selected()
             self.inspector.text.setFocus()
@@ -582,27 +594,41 @@ class Window(QMainWindow):
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
-        if self._presenting:
-            return
-        self.session.inspector = not self.inspector.isVisible()
-        self.inspector.setVisible(self.session.inspector)
+        if self.inspector.isVisible() and not self._has_room("inspector"):
+            self._opened = []  # which would bring it back
+        self._toggle_panel("inspector", self.inspector)
         self._inspected = (None, "")
         self._show_selected()
 
     def toggle_rail(self) -> None:
         """Fold the rail away, or show it."""
+        self._toggle_panel("rail", self.rail)
+
+    def _toggle_panel(self, name: str, panel: QWidget) -> None:
+        """Show a panel, or not. Where it has no room, that lasts only until it is folded again."""
         if self._presenting:
             return
-        self.session.rail = not self.rail.isVisible()
-        self.rail.setVisible(self.session.rail)
+        if not panel.isVisible():
+            setattr(self.session, name, True)
+            self._unfolded.add(name)
+        else:
+            if self._has_room(name):
+                setattr(self.session, name, False)
+            self._unfolded.discard(name)
+        self._fold()
+
+    def _has_room(self, name: str) -> bool:
+        beside = INSPECTOR_PX if name == "rail" and not self.inspector.isHidden() else 0
+        return self.width() >= NARROW[name] + beside
 
     def _fold(self) -> None:
-        """Fold inspector and rail away where the window is narrow."""
-        wide = {name: self.width() >= least for name, least in NARROW.items()}
-        stage_only = self._presenting
-        self.inspector.setVisible(wide["inspector"] and self.session.inspector and not stage_only)
-        self.rail.setVisible(wide["rail"] and self.session.rail and not stage_only)
-        self.bar.badge.setVisible(wide["badge"])
+        """Fold inspector and rail away where the window is narrow and nobody asks for them."""
+        asked = "inspector" in self._unfolded or bool(self._opened)
+        inspector = self.session.inspector and (asked or self._has_room("inspector"))
+        self.inspector.setVisible(inspector and not self._presenting)
+        rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
+        self.rail.setVisible(rail and not self._presenting)
+        self.bar.badge.setVisible(self._has_room("badge"))
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""

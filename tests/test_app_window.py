@@ -378,6 +378,59 @@ def test_every_action_can_be_done_at_any_time(
     assert (tmp_path / "chosen.png").exists()
 
 
+def panels(window: Window) -> tuple[bool, bool]:
+    return window.rail.isVisible(), window.inspector.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("width", "rail", "inspector"),
+    [(1600, True, True), (1438, True, True), (1366, False, True), (1280, True, False),
+     (1024, False, False), (960, False, False)],
+)  # fmt: skip
+def test_where_the_window_is_narrow_first_the_rail_folds_then_the_inspector(
+    window: Window, width: int, rail: bool, inspector: bool
+) -> None:
+    window.resize(width, 800)
+    assert panels(window) == (rail, inspector)
+    assert window.session.rail
+    assert window.session.inspector
+
+
+@pytest.mark.parametrize("width", [1280, 960])
+def test_in_a_narrow_window_a_click_brings_the_inspector_and_esc_takes_it_away(
+    window: Window, qtbot: QtBot, width: int
+) -> None:
+    window.resize(width, 720)
+    key(window, qtbot, "End")
+    qtbot.wait(50)
+    click(window, qtbot, "chain:rnn.h.3")
+    assert window.inspector.isVisible()
+    assert "tanh" in window.inspector.text.toPlainText()
+    qtbot.wait(50)
+    place = window.canvas.place_of("chain:rnn.h.3")
+    assert place is not None
+    assert window.canvas.visibleRegion().contains(place)
+    key(window, qtbot, "Esc")
+    assert not window.inspector.isVisible()
+
+
+def test_what_is_folded_for_want_of_room_comes_back_with_it(window: Window, qtbot: QtBot) -> None:
+    window.resize(1024, 720)
+    key(window, qtbot, "Ctrl+I")
+    key(window, qtbot, "Ctrl+B")
+    assert panels(window) == (True, True)
+    key(window, qtbot, "Ctrl+I")
+    key(window, qtbot, "Ctrl+B")
+    assert panels(window) == (False, False)
+    window.resize(1600, 900)
+    assert panels(window) == (True, True)
+    key(window, qtbot, "Ctrl+I")
+    key(window, qtbot, "Ctrl+B")
+    assert panels(window) == (False, False)
+    window.resize(1500, 900)
+    assert panels(window) == (False, False)
+
+
 def test_no_two_actions_share_a_key_and_all_have_words() -> None:
     keys = [k for action in ACTIONS for k in action.keys]
     assert len(keys) == len(set(keys))
