@@ -58,8 +58,9 @@ def arrow(
 def marker(box: Box, theme: Theme, *, opacity: float = 1.0) -> tuple[Shape, ...]:
     """Return the marker of now round a box: a yellow frame with four dark viewfinder corners."""
     x, y, width, height = box
-    radius = min(14.0, width / 2, height / 2)
-    reach = min(10.0, width / 2 - radius, height / 2 - radius)
+    # Round a small node the corners leave the yellow between them to be seen.
+    side = min(width, height)
+    radius, reach = min(14.0, 0.22 * side), min(10.0, 0.10 * side)
     k = radius * 0.45  # where the control points of a quarter circle lie
     corners: list[Command] = []
     for cx, sx in ((x, 1.0), (x + width, -1.0)):
