@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 # Python hands the lock over this often: the thread that paints waits 0.5 ms for it and not 5 ms.
 SWITCH_SECONDS = 0.0005
-PATIENCE_SECONDS = 10.0  # for a computation that still runs when the window closes
+PATIENCE_SECONDS = 4.0  # for a computation that still runs when the window closes
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,15 @@ class Background(QObject):
             self._wake.notify()
         return self._newest
 
-    def close(self) -> None:
-        """End the worker; what it still computes is waited for and dropped."""
+    def close(self, *, finish: bool = False) -> None:
+        """End the worker; what it still computes is waited for and dropped.
+
+        With ``finish`` a request that waits is run as well: its value is lost, its work is not.
+        """
         with self._wake:
             self._closed = True
-            self._waiting = None
+            if not finish:
+                self._waiting = None
             self._wake.notify()
         if self._thread is not None:
             self._thread.join(PATIENCE_SECONDS)
@@ -96,10 +100,9 @@ class Background(QObject):
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._closed or self._waiting is not None)
-                if self._closed:
+                if self._waiting is None:
                     return
                 request, self._waiting = self._waiting, None
-            assert request is not None
             if not limited:
                 _leave_a_core()
                 limited = True

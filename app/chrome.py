@@ -67,6 +67,7 @@ class Bar(QWidget):
     def __init__(self, say: Captions) -> None:
         super().__init__()
         self.setObjectName("bar")
+        self._say = say
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(50)
         row = QHBoxLayout(self)
@@ -79,9 +80,8 @@ class Bar(QWidget):
             self.chain_choice.add(id, say(f"window.chain.{id}"))
         for ending in SETS:
             self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
-        self.badge = QLabel(say("window.badge", backend="NumPy", device="this CPU"))
+        self.badge = QLabel()
         self.badge.setObjectName("badge")
-        self.badge.setToolTip(say("window.badge_title"))
         self.theme_button = QToolButton()
         self.theme_button.setObjectName("plainbox")
         self.theme_button.setAccessibleName(say("action.theme"))
@@ -99,6 +99,11 @@ class Bar(QWidget):
         row.addStretch(1)
         for widget in right:
             row.addWidget(widget)
+
+    def show_device(self, backend: str, device: str) -> None:
+        """Say what computed the run on the stage."""
+        self.badge.setText(self._say("window.badge", backend=backend, device=device))
+        self.badge.setToolTip(self._say("window.badge_title", backend=backend, device=device))
 
     def _exports(self, say: Captions) -> QMenu:
         menu = QMenu(self)

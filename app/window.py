@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QMainWindow,
@@ -32,6 +31,7 @@ from app.actions import ACTIONS
 from app.background import Background, Outcome
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
 from app.player import Player
+from app.stills import Stills
 from engine.said import Said
 from widgets import captions, theme
 from widgets.canvas import Canvas
@@ -78,6 +78,7 @@ class Window(QMainWindow):
         self._available: tuple[str, ...] = ()
         self.player = Player(self)
         self.background = Background(self)
+        self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(TYPING_MS)
@@ -152,6 +153,8 @@ class Window(QMainWindow):
         self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
         self.bar.set_choice.chosen.connect(lambda id: self._choose_models())
         self.background.done.connect(self._arrived)
+        self.stills.said.connect(self.notice.say)
+        self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.player.moved.connect(self._show_tick)
         self.player.changed.connect(self._show_player)
         self.transport.pressed.connect(self.do)
@@ -301,9 +304,10 @@ class Window(QMainWindow):
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
         self.bar.field.mark(words, pair.unknown)
+        self.bar.show_device(pair.grid.facts.backend, pair.grid.facts.device)
         room = self.canvas.fitted()[0] - 56
         if text_width(" · ".join(self._result.notes), 14, 500) > room:
-            self.notice.say(" ".join(self._result.notes))  # the stage's one line does not hold them
+            self.notice.add(" ".join(self._result.notes))  # the stage's one line does not hold them
         query = self.canvas.view.query
         if query is not None and query >= len(words):
             query = None
@@ -705,69 +709,27 @@ class Window(QMainWindow):
             self.notice.say(self._say("window.nothing_to_export"))
             return
         self.player.pause()
-        if not path:
-            tick = round(self.player.tick)
-            name = f"rnn-transformer-tick-{tick}{ending}"
-            kinds = {self._say(f"window.filter_{e}"): f".{e}" for e in ("svg", "png", "pdf")}
-            first = self._say(f"window.filter_{ending[1:]}")
-            path, chosen = QFileDialog.getSaveFileName(
-                self, self._say("window.export"), name, ";;".join(kinds), first
-            )
-            ending = kinds.get(chosen, ending)
-        if not path:
-            return
-        if not Path(path).suffix:
-            path += ending
-        from app import export
-        from app.compute import still
-
-        try:
-            picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
-            export.write(picture, Path(path), width=1600, height=900, scale=scale)
-        except (ValueError, OSError, MemoryError) as error:
-            self.notice.say(sentence_of(error))
-            return
-        self.notice.say(self._say("window.saved", path=path))
+        self.stills.save_stage(
+            self._result.pair,
+            round(self.player.tick),
+            self.canvas.view,
+            ending=ending,
+            scale=scale,
+            path=path,
+        )
 
     def export_window(self, *, path: str = "") -> bool:
         """Save the whole window as a PNG; return whether it was."""
         self.canvas.settle()
-        image = self.grab().toImage()
-        if not path:
-            kinds = self._say("window.filter_png")
-            path, _ = QFileDialog.getSaveFileName(
-                self, self._say("action.export_window"), "unrolled.png", kinds
-            )
-        if not path:
-            return False
-        if not Path(path).suffix:
-            path += ".png"
-        from app import export
-
-        try:
-            export.write_image(image, Path(path))
-        except (ValueError, OSError, MemoryError) as error:
-            self.notice.say(sentence_of(error))
-            return False
-        self.notice.say(self._say("window.saved", path=path))
-        return True
+        return self.stills.save_window(self.grab().toImage(), path)
 
     def copy_stage(self) -> None:
         """Copy the stage as an image."""
         if self._result is None:
             self.notice.say(self._say("window.nothing_to_export"))
             return
-        from app import export
-        from app.compute import still
-
-        try:
-            picture = still(self._result.pair, round(self.player.tick), self.canvas.view)
-            image = export.image(picture, (1600, 900))
-        except (ValueError, OSError, MemoryError) as error:
-            self.notice.say(sentence_of(error))
-            return
-        QGuiApplication.clipboard().setImage(image)
-        self.notice.say(self._say("window.copied"))
+        self.player.pause()
+        self.stills.copy_stage(self._result.pair, round(self.player.tick), self.canvas.view)
 
     # ------------------------------------------------------------------ coming and going
 
@@ -787,6 +749,7 @@ class Window(QMainWindow):
         if problem:
             print(problem, file=sys.stderr)
         self.background.close()
+        self.stills.close()
         super().closeEvent(event)
 
 

@@ -86,6 +86,13 @@ def test_closing_waits_for_what_runs_and_drops_it(background: Background, qtbot:
     assert outcomes == []
 
 
+def test_closing_can_finish_what_waits(background: Background) -> None:
+    ran: list[int] = []
+    background.ask(ran.append, 1)
+    background.close(finish=True)
+    assert ran == [1]
+
+
 def test_nothing_is_computed_after_closing(background: Background, qtbot: QtBot) -> None:
     outcomes = collect(background)
     background.close()

@@ -51,7 +51,10 @@ def key(window: Window, qtbot: QtBot, name: str) -> None:
 
 
 def settled(window: Window, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not window.player.moving and not window.background.busy, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: not (window.player.moving or window.background.busy or window.stills.busy),
+        timeout=20_000,
+    )
 
 
 def shown(window: Window) -> list[str]:
@@ -140,6 +143,8 @@ def test_unknown_words_are_marked_and_nothing_fails(window: Window, qtbot: QtBot
     window.set_text("the zyzzyva that slept ___")
     settled(window, qtbot)
     assert window.pair is not None
+    facts = window.pair.grid.facts
+    assert window.bar.badge.text() == f"{facts.backend} · {facts.device}"
     assert window.pair.unknown == (False, True, False, False, False)
     assert "1 unknown" in window.bar.field.tag.text()
 
@@ -272,24 +277,74 @@ def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot
 
 
 @pytest.mark.parametrize("ending", [".svg", ".png", ".pdf"])
-def test_the_stage_is_saved(window: Window, tmp_path: Path, ending: str) -> None:
+def test_the_stage_is_saved(window: Window, qtbot: QtBot, tmp_path: Path, ending: str) -> None:
     window.player.seek(7)
     window.export_stage(path=str(tmp_path / f"stage{ending}"), scale=1)
+    assert window.notice.text().startswith("Saving")
+    settled(window, qtbot)
     assert (tmp_path / f"stage{ending}").stat().st_size > 5000
-    assert "Saved" in window.notice.text()
+    assert window.notice.text().startswith("Saved")
 
 
-def test_a_place_that_cannot_be_written_is_said_in_the_window(window: Window) -> None:
+def test_a_still_of_the_other_thread_has_the_same_pixels(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    from app import export
+    from app.compute import still
+
+    assert window.pair is not None
+    window.player.seek(13)
+    window.export_stage(path=str(tmp_path / "stage.png"), scale=1)
+    picture = still(window.pair, 13, window.canvas.view)
+    here = export.image(picture, (1600, 900))  # at the same time
+    settled(window, qtbot)
+    there = QImage(str(tmp_path / "stage.png")).convertToFormat(here.format())
+    assert there.constBits() == here.constBits()
+
+
+def test_a_place_that_cannot_be_written_is_said_in_the_window(window: Window, qtbot: QtBot) -> None:
     window.export_stage(path="/nowhere/at/all.svg")
+    settled(window, qtbot)
     assert "/nowhere/at" in window.notice.text()
     window.export_stage(path="/tmp/stage.bmp")
+    settled(window, qtbot)
     assert "bmp" in window.notice.text()
 
 
-def test_the_window_and_the_clipboard_get_an_image(window: Window, tmp_path: Path) -> None:
+def test_one_still_is_made_at_a_time(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+    window.export_stage(path=str(tmp_path / "one.svg"))
+    window.export_stage(path=str(tmp_path / "two.svg"))
+    assert window.notice.text() == SAY("window.still_saving")
+    settled(window, qtbot)
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["one.svg"]
+
+
+def test_closing_waits_for_the_still_that_is_being_made(window: Window, tmp_path: Path) -> None:
+    window.export_stage(path=str(tmp_path / "stage.png"), scale=3)
+    window.close()
+    assert QImage(str(tmp_path / "stage.png")).width() == 4800
+
+
+@pytest.mark.parametrize("what", ["export_stage", "copy_stage"])
+def test_a_still_without_memory_is_said(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("app.compute.still", fail)
+    getattr(window, what)(**({"path": str(tmp_path / "a.png")} if what == "export_stage" else {}))
+    settled(window, qtbot)
+    assert window.notice.text() == SAY("window.memory")
+
+
+def test_the_window_and_the_clipboard_get_an_image(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
     window.export_window(path=str(tmp_path / "window.png"))
     assert QImage(str(tmp_path / "window.png")).width() == window.width()
     window.copy_stage()
+    settled(window, qtbot)
     assert QGuiApplication.clipboard().image().size().width() == 1600
 
 
@@ -345,13 +400,14 @@ def test_the_capsule_comes_with_the_pointer_and_stays_under_it(
 
 
 def test_a_name_without_an_ending_gets_that_of_the_chosen_kind(
-    window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def choose(*_: Any) -> tuple[str, str]:
         return str(tmp_path / "stage"), SAY("window.filter_svg")
 
-    monkeypatch.setattr("app.window.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
     window.do("export")
+    settled(window, qtbot)
     assert (tmp_path / "stage.svg").read_text(encoding="utf-8").startswith("<")
 
 
@@ -369,7 +425,7 @@ def test_every_action_can_be_done_at_any_time(
     def choose(*_: Any) -> tuple[str, str]:
         return str(tmp_path / "chosen.png"), ""
 
-    monkeypatch.setattr("app.window.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
     for action in ACTIONS:
         window.do(action.id)
         settled(window, qtbot)
@@ -580,8 +636,19 @@ def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: Qt
     window.set_text("İzmir cat ___ zz ___ cat zz")
     settled(window, qtbot)
     field = window.bar.field
-    assert [field.text()[a:b] for a, b in field.chips()][-2:] == ["zz", "zz"]
-    assert not [1 for a, b in field.chips() if "_" in field.text()[a:b]]
+    assert [field.text()[a:b] for a, b in field.chips()] == ["İzmir", "zz", "zz"]
+
+
+def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
+    window: Window, qtbot: QtBot
+) -> None:
+    # 40 words: of five "zz" in front the last one is read.
+    window.set_text("zz cat " * 5 + "the cat that slept " * 6 + "the cat that zz cat ___")
+    settled(window, qtbot)
+    field = window.bar.field
+    end = len(field.text())
+    assert len(shown(window)) == 32
+    assert field.chips() == ((28, 30), (end - 10, end - 8))
 
 
 def test_a_click_on_a_button_leaves_the_keys_to_the_stage(window: Window, qtbot: QtBot) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -80,16 +81,9 @@ class Field(QLineEdit):
 
     def chips(self) -> tuple[tuple[int, int], ...]:
         """Return where in the text the unknown words stand: (first, last + 1) each."""
-        text, places, end = self.text(), [], 0
-        for word, unknown in self._words:
-            # Character by character: lower() of the whole text may have another length.
-            found = re.compile(re.escape(word), re.IGNORECASE).search(text, end)
-            if found is None:
-                continue
-            end = found.end()
-            if unknown and word.strip("_"):
-                places.append(found.span())
-        return tuple(places)
+        if not any(unknown for _, unknown in self._words):
+            return ()
+        return _unknown_places(self._words, self.text())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the text, and a dotted box round each unknown word that is seen."""
@@ -113,6 +107,44 @@ class Field(QLineEdit):
             left = start + metrics.horizontalAdvance(text[:first])
             wide = metrics.horizontalAdvance(text[first:last])
             painter.drawRoundedRect(QRectF(left - 2, 5, wide + 4, self.height() - 10), 5, 5)
+
+
+@lru_cache(maxsize=4)
+def _unknown_places(words: tuple[tuple[str, bool], ...], text: str) -> tuple[tuple[int, int], ...]:
+    """Return where the unknown ones of the words that were read from a text stand in it."""
+    small, origin = _small(text)
+    patterns = [_pattern(word) for word, _ in words]
+    # Of a long text the words that were read stand together somewhere behind its start.
+    together = re.compile(r"\s*".join(patterns), re.IGNORECASE).search(small)
+    places, end = [], together.start() if together is not None else 0
+    for pattern, (word, unknown) in zip(patterns, words, strict=True):
+        found = re.compile(pattern, re.IGNORECASE).search(small, end)
+        if found is None:
+            continue
+        end = found.end()
+        if unknown and word.strip("_"):
+            places.append((origin[found.start()], origin[end - 1] + 1))
+    return tuple(places)
+
+
+def _small(text: str) -> tuple[str, list[int]]:
+    """Return a text in small letters, and for each of its characters where it came from.
+
+    One by one, because a small letter may be more characters than the capital ("İ").
+    """
+    pairs = [(small, i) for i, letter in enumerate(text) for small in letter.lower()]
+    return "".join(small for small, _ in pairs), [i for _, i in pairs]
+
+
+def _pattern(word: str) -> str:
+    """Return what finds a word that was read, from border to border, where it was typed."""
+    if not word.strip("_"):
+        return "_{2,}"  # however long the blank is
+    if word.endswith("…") and len(word) > 1:
+        return rf"(?<![^\W_]){re.escape(word[:-1])}\S*"  # a word that was cut
+    before = r"(?<![^\W_])" if word[0].isalnum() else ""
+    behind = r"(?![^\W_])" if word[-1].isalnum() else ""
+    return before + re.escape(word) + behind
 
 
 class Choice(QToolButton):
@@ -182,6 +214,11 @@ class Notice(QLabel):
             return
         self._kept = until_next
         self.setText(sentence)
+        self.show()
+
+    def add(self, sentence: str) -> None:
+        """Show a sentence behind what is said already."""
+        self.setText(f"{self.text()} {sentence}".strip())
         self.show()
 
     def clear(self) -> None:

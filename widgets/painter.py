@@ -9,11 +9,13 @@ without any of this.
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
 from importlib.resources import as_file, files
 from time import perf_counter
+from typing import TypeVar
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
@@ -34,6 +36,8 @@ from PySide6.QtGui import (
 
 from widgets import hit
 from widgets.picture import Cells, Ellipse, Group, Path, Picture, Rect, Shape, Text
+
+R = TypeVar("R")
 
 FAMILIES = {"sans": "Inter", "display": "Inter Display", "mono": "JetBrains Mono"}
 FALLBACKS = ("Inter", "Unrolled Math")
@@ -476,6 +480,21 @@ def _ink(shape: Rect | Ellipse | Path, painter: QPainter) -> None:
 # ------------------------------------------------------------------ text
 
 
+def _per_thread(function: Callable[..., R]) -> Callable[..., R]:
+    """Keep results as ``lru_cache`` does, in each thread its own: Qt shares no glyphs of a font."""
+    kept = threading.local()
+
+    @wraps(function)
+    def call(*given: object) -> R:
+        cached = getattr(kept, "function", None)
+        if cached is None:
+            cached = kept.function = lru_cache(maxsize=4096)(function)
+        result: R = cached(*given)
+        return result
+
+    return call
+
+
 @cache
 def register_fonts() -> None:
     """Make the shipped fonts known to Qt; what is installed on the machine is not needed."""
@@ -485,7 +504,7 @@ def register_fonts() -> None:
                 raise RuntimeError(f"Qt cannot read the font {path.name}; install Unrolled again.")
 
 
-@cache
+@_per_thread
 def font(weight: int, family: str, italic: bool, plain: bool = False) -> QFont:
     """Return a shipped font at ``SHAPING_SIZE``, the same on every machine.
 
@@ -510,7 +529,7 @@ def font(weight: int, family: str, italic: bool, plain: bool = False) -> QFont:
     return result
 
 
-@lru_cache(maxsize=4096)
+@_per_thread
 def _layout(
     text: str, weight: int, family: str, italic: bool, plain: bool = False
 ) -> tuple[float, tuple[QGlyphRun, ...]]:
@@ -556,7 +575,7 @@ def _searchable(
     return width, tuple(runs)
 
 
-@lru_cache(maxsize=4096)
+@_per_thread
 def _runs(
     text: str, size: float, weight: int, family: str, italic: bool, vector: bool
 ) -> tuple[float, tuple[QGlyphRun, ...]]:
@@ -575,7 +594,7 @@ def _runs(
     return width * factor, tuple(runs)
 
 
-@lru_cache(maxsize=256)
+@_per_thread
 def text_outline(text: Text) -> QPainterPath:
     """Return a text as the outline of its letters, where it stands."""
     register_fonts()

@@ -1,0 +1,129 @@
+"""Saves and copies what the window shows, in a thread of its own, so that the window goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app import CHAPTER
+from app.background import Background, Outcome
+from widgets.captions import Captions
+
+if TYPE_CHECKING:
+    from engine.trace import Pair
+    from widgets.view import View
+
+SIZE = (1600, 900)  # px that the stage is laid out for
+
+
+class Stills(QObject):
+    """Asks where to save, and saves; one still at a time.
+
+    ``said`` carries what becomes of a still, in a sentence; ``failed`` the error that ended it.
+    """
+
+    said = Signal(str)
+    failed = Signal(object)  # Exception
+
+    def __init__(self, window: QWidget, say: Captions) -> None:
+        super().__init__(window)
+        self._window, self._say = window, say
+        self._done = ""  # what is said when the still is there
+        self._background = Background(self)
+        self._background.done.connect(self._finished)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a still is being made."""
+        return self._background.busy
+
+    def close(self) -> None:
+        """Wait for the still that is being made."""
+        self._background.close(finish=True)
+
+    def save_stage(
+        self, pair: Pair, tick: int, view: View, *, ending: str, scale: int, path: str
+    ) -> None:
+        """Save the stage, laid out for 1600 × 900; without a path ask for one."""
+        if self._refused():
+            return
+        if not path:
+            kinds = {self._say(f"window.filter_{e}"): f".{e}" for e in ("svg", "png", "pdf")}
+            path, chosen = QFileDialog.getSaveFileName(
+                self._window,
+                self._say("window.export"),
+                f"{CHAPTER}-tick-{tick}{ending}",
+                ";;".join(kinds),
+                self._say(f"window.filter_{ending[1:]}"),
+            )
+            ending = kinds.get(chosen, ending)
+        if not path:
+            return
+        if not Path(path).suffix:
+            path += ending
+        self._done = self._say("window.saved", path=path)
+        self.said.emit(self._say("window.saving", path=path))
+        self._background.ask(_save, pair, tick, view, Path(path), scale)
+
+    def copy_stage(self, pair: Pair, tick: int, view: View) -> None:
+        """Copy the stage as an image."""
+        if not self._refused():
+            self._done = self._say("window.copied")
+            self.said.emit(self._say("window.copying"))
+            self._background.ask(_paint, pair, tick, view)
+
+    def save_window(self, image: QImage, path: str) -> bool:
+        """Save an image of the whole window as a PNG now; return whether it was."""
+        if not path:
+            path, _ = QFileDialog.getSaveFileName(
+                self._window,
+                self._say("action.export_window"),
+                "unrolled.png",
+                self._say("window.filter_png"),
+            )
+        if not path:
+            return False
+        if not Path(path).suffix:
+            path += ".png"
+        from app import export
+
+        try:
+            export.write_image(image, Path(path))
+        except (ValueError, OSError, MemoryError) as error:
+            self.failed.emit(error)
+            return False
+        self.said.emit(self._say("window.saved", path=path))
+        return True
+
+    def _refused(self) -> bool:
+        """Return whether another still is being made, and say so."""
+        if self.busy:  # the newer would take its place, and one would be lost
+            self.said.emit(self._say("window.still_saving"))
+        return self.busy
+
+    def _finished(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failed.emit(outcome.error)
+            return
+        if outcome.value is not None:
+            QGuiApplication.clipboard().setImage(outcome.value)
+        self.said.emit(self._done)
+
+
+def _save(pair: Pair, tick: int, view: View, path: Path, scale: int) -> None:
+    from app import export
+    from app.compute import still
+
+    picture = still(pair, tick, view, size=SIZE)
+    export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
+
+
+def _paint(pair: Pair, tick: int, view: View) -> QImage:
+    from app import export
+    from app.compute import still
+
+    return export.image(still(pair, tick, view, size=SIZE), SIZE)
