@@ -18,7 +18,8 @@ from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
 from app.window import Window, sentence_of
 from engine.said import Said
-from widgets import captions
+from widgets import captions, theme
+from widgets.controls import style_sheet
 from widgets.painter import register_fonts
 
 ROOT = Path(__file__).parents[1]
@@ -485,6 +486,13 @@ def test_what_is_folded_for_want_of_room_comes_back_with_it(window: Window, qtbo
     assert panels(window) == (False, False)
     window.resize(1500, 900)
     assert panels(window) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_chrome_has_no_yellow_which_means_now(name: str) -> None:
+    shown = theme.load(name)
+    yellow = {shown.now, shown.now_soft, shown.now_edge}
+    assert not [colour for colour in yellow if colour in style_sheet(shown)]
 
 
 def test_no_two_actions_share_a_key_and_all_have_words() -> None:

@@ -330,7 +330,7 @@ def style_sheet(theme: Theme) -> str:
     #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: 7px; padding: 5px 9px; font-weight: 600; color: {theme.ink2}; }}
     #segment:checked {{ background: {theme.stage}; border-color: {theme.hair2}; color: {theme.ink}; }}
     QToolButton:focus, QPushButton:focus {{ border: 2px solid {theme.ink}; }}
-    #primary:focus {{ border: 2px solid {theme.onink}; }}
+    #primary:focus {{ border: 2px solid {theme.ink}; padding: 6px 12px; background-clip: padding; }}
     #ticktitle {{ font-size: 15px; }}
     #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
