@@ -366,7 +366,7 @@ class Window(QMainWindow):
         focus = QApplication.focusWidget()
         if isinstance(focus, QAbstractButton) and focus.isVisible() and not self._presenting:
             focus.click()
-        else:
+        elif self._result is not None:
             self.player.toggle()
 
     def toggle_still(self) -> None:
