@@ -88,7 +88,7 @@ class Window(QMainWindow):
         self._add_actions()
         self._show_theme()
         if problem:
-            self.notice.say(problem)
+            self.notice.say(problem, until_next=True)  # the first result leaves it there
         self._restore()
 
     # ------------------------------------------------------------------ building

@@ -553,6 +553,9 @@ def test_damaged_settings_are_set_aside_and_said(
     path.write_text(content, encoding="utf-8")
     window = Window(path)
     assert "set" in window.notice.text()
+    window.compute()
+    qtbot.waitUntil(lambda: window.pair is not None, timeout=20_000)
+    assert "settings cannot be used" in window.notice.text()  # and the first result leaves it
     assert (tmp_path / "session.damaged-1.json").read_text(encoding="utf-8") == content
     window.close()
     assert json.loads(path.read_text(encoding="utf-8"))["version"] == 1
