@@ -238,7 +238,7 @@ def _window(_: argparse.Namespace) -> int:
     problem = display.problem()
     if problem:
         raise UsageError(problem)
-    from app.window import open_window
+    from app.start import open_window
 
     return open_window()
 
@@ -260,11 +260,7 @@ def _figure(given: argparse.Namespace) -> int:
     chain, grid = compute.split_pair(given.model or "+".join(DEFAULT_PAIR))
     made = compute.make_pair(_text(given), chain, grid)
     pair = made.pair
-    if given.tick is not math.inf and given.tick > pair.last_tick:
-        raise UsageError(
-            f"Tick {given.tick:g} lies behind the last, {pair.last_tick}; "
-            f"give one from 0 to {pair.last_tick}, or last."
-        )
+    first = compute.tick_in(pair, given.tick)
     for name, number, most in (
         ("layer", given.layer, pair.grid.facts.layers),
         ("query", given.query, len(pair.tokens)),
@@ -282,7 +278,7 @@ def _figure(given: argparse.Namespace) -> int:
     )
     for note in made.notes:
         print(note, file=sys.stderr)
-    ticks = range(pair.last_tick + 1) if given.every_tick else [min(given.tick, pair.last_tick)]
+    ticks = range(pair.last_tick + 1) if given.every_tick else [first]
     digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
@@ -299,7 +295,7 @@ def _shot(given: argparse.Namespace) -> int:
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
     from app import export
-    from app.window import shoot
+    from app.start import shoot
 
     path = Path(given.output)
     export.check(path)

@@ -261,7 +261,7 @@ def _open(then: Callable[[Any], None]) -> None:
 
     QApplication.exec = instead  # type: ignore[method-assign]
     from app import session
-    from app.window import open_window
+    from app.start import open_window
 
     # Nobody's settings are read or written: the window opens as it does for a new user.
     with tempfile.TemporaryDirectory() as folder:

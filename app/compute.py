@@ -5,6 +5,7 @@ The window's worker and the command line call these; neither an array nor Qt is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -132,6 +133,22 @@ def model(id: str) -> Model:
         With one sentence.
     """
     return weights.load(id)
+
+
+def tick_in(pair: Pair, tick: float) -> float:
+    """Return a tick that somebody asked for; ∞ is the last.
+
+    Raises
+    ------
+    ChoiceError
+        With one sentence, when it lies behind the last.
+    """
+    last = pair.last_tick
+    if last < tick < math.inf:
+        raise ChoiceError(
+            f"Tick {tick:g} lies behind the last, {last}; give one from 0 to {last}, or last."
+        )
+    return min(tick, float(last))
 
 
 def trace_as_data(trace: Trace) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import tempfile
 from dataclasses import replace
 from html import escape
 from operator import attrgetter
@@ -31,6 +30,7 @@ from app.actions import ACTIONS
 from app.background import Background, Outcome
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
 from app.player import Player
+from app.selection import Selection
 from app.stills import Stills
 from engine.said import Said
 from widgets import captions, theme
@@ -39,13 +39,13 @@ from widgets.controls import Notice, Strip, style_sheet
 from widgets.geometry import text_width
 from widgets.icons import icon
 from widgets.inspector import Inspector
-from widgets.painter import register_fonts
 from widgets.transport import Transport
 from widgets.view import View
 
 if TYPE_CHECKING:
     from app.compute import PairResult
     from engine.trace import Pair
+    from widgets.scenes.recurrence_attention.layout import GridState
 
 TYPING_MS = 250  # after the last key, what was typed is computed
 INSPECTOR_PX = 320
@@ -71,8 +71,6 @@ class Window(QMainWindow):
         self._say = captions.load("en")
         self._theme = theme.load(self.session.theme)
         self._result: PairResult | None = None
-        self._opened: list[str] = []  # elements opened one from another, the last is shown
-        self._inspected: tuple[Pair | None, str | int] = (None, "")
         self._presenting = False
         self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
         self._available: tuple[str, ...] = ()
@@ -84,6 +82,7 @@ class Window(QMainWindow):
         self._typing.setInterval(TYPING_MS)
         self._typing.timeout.connect(self.compute)
         self._build()
+        self.selection = Selection(self.canvas, self.inspector)
         self._connect()
         self._add_actions()
         self._show_theme()
@@ -193,9 +192,7 @@ class Window(QMainWindow):
     def _restore(self) -> None:
         self.player.set_reduced(self.session.still)
         self.player.set_speed(self.session.speed)
-        ending = "-50k" if self.session.chain.endswith("-50k") else ""
-        self.bar.chain_choice.choose(self.session.chain.removesuffix(ending))
-        self.bar.set_choice.choose(ending)
+        self._show_choice(self.session.chain)
         if self.session.geometry:
             self.restoreGeometry(
                 QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore"))
@@ -227,6 +224,12 @@ class Window(QMainWindow):
 
     def _chain_id(self) -> str:
         return self.bar.chain_choice.current + self.bar.set_choice.current
+
+    def _show_choice(self, chain: str) -> None:
+        """Show a chain as chosen: its cell and its set."""
+        ending = "-50k" if chain.endswith("-50k") else ""
+        self.bar.chain_choice.choose(chain.removesuffix(ending))
+        self.bar.set_choice.choose(ending)
 
     def _check_models(self) -> None:
         """Grey what has no weights, with the reason; the folder is looked at, not the files."""
@@ -274,22 +277,19 @@ class Window(QMainWindow):
         """Offer a sentence where there is none; nothing of the last one is left beside it."""
         self.background.ask(_nothing)
         self._result = None
-        self._opened = []
-        self._inspected = (None, "")
+        self.selection.close()
         self.player.seek(self.player.tick)
         self.player.hold(True)
         self.place.setCurrentWidget(self.empty)
         self.bar.field.mark((), ())
         self.notice.clear()
-        self.inspector.show_nothing()
         self.transport.setEnabled(False)
         self._show_tick(self.player.tick)
 
     def _arrived(self, outcome: Outcome) -> None:
         self.transport.show_busy(False)
         if outcome.error is not None:
-            self.player.hold(self._result is None)
-            self.notice.say(sentence_of(outcome.error))
+            self._refused(outcome.error)
             return
         if outcome.value is None:
             return
@@ -298,7 +298,7 @@ class Window(QMainWindow):
         self.player.hold(False)
         self.transport.setEnabled(True)
         first = self.player.last == 0
-        self._result = outcome.value
+        before, self._result = self.pair, outcome.value
         pair = self._result.pair
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
@@ -308,9 +308,10 @@ class Window(QMainWindow):
         room = self.canvas.fitted()[0] - 56
         if text_width(" · ".join(self._result.notes), 14, 500) > room:
             self.notice.add(" ".join(self._result.notes))  # the stage's one line does not hold them
-        query = self.canvas.view.query
-        if query is not None and query >= len(words):
-            query = None
+        same = before is not None and (before.typed, before.grid.hidden) == (
+            pair.typed, pair.grid.hidden
+        )  # fmt: skip
+        query = self.canvas.view.query if same else None  # another sentence asks with its own word
         switch = "" if self._other_chain() else self._say("window.no_weights")
         classic = self.canvas.view.classic and len(words) == len(DEFAULT_TEXT.split())
         view = replace(self.canvas.view, query=query, attention_switch=switch, classic=classic)
@@ -319,8 +320,27 @@ class Window(QMainWindow):
         self.player.set_last(pair.last_tick)
         if first:
             self.player.seek(0)
-        self._opened = [name for name in self._opened if pair.find(name)]
+        self.selection.keep(pair)
         self._show_tick(self.player.tick)
+
+    def _refused(self, error: Exception) -> None:
+        """Say what could not be computed, and let the choice of models tell what is shown."""
+        from engine.weights import WeightsError
+
+        sentence = sentence_of(error)
+        shown = DEFAULT_PAIR[0] if self.pair is None else self.pair.chain.facts.model
+        self.player.hold(self._result is None)
+        if not isinstance(error, WeightsError) or shown == self._chain_id():
+            self.notice.say(sentence)
+            return
+        self._show_choice(shown)
+        self._check_models()
+        instead = self._say(
+            "window.instead", model=self._say(f"window.chain.{self.bar.chain_choice.current}")
+        )
+        self.notice.say(f"{sentence} {instead}", until_next=self.pair is None)
+        if self.pair is None:
+            self.compute()
 
     # ------------------------------------------------------------------ the clock
 
@@ -380,7 +400,7 @@ class Window(QMainWindow):
         """Do what a click on an element of the stage means."""
         kind, _, rest = name.partition(":")
         if not name:
-            self._opened = []
+            self.selection.close()
             self._show_selected()
         elif kind == "ask":
             self.canvas.show_view(replace(self.canvas.view, query=int(rest)))
@@ -388,11 +408,11 @@ class Window(QMainWindow):
         elif kind == "hide":
             self._hide_index(int(rest))
         elif kind == "layer":
-            self.canvas.show_view(replace(self.canvas.view, layer=int(rest)))
+            self._show_layer(int(rest))
         elif kind == "toggle":
             getattr(self, f"toggle_{rest}")()
         else:
-            self._opened = [name]
+            self.selection.open(name)
             self._show_selected()
             QTimer.singleShot(0, self._keep_in_sight)  # the inspector may have taken its place
 
@@ -406,43 +426,27 @@ class Window(QMainWindow):
         """Open what the grid has computed for a word that asks, as far as it has come."""
         if self.pair is None:
             return
-        grid = self.pair.grid
-        layer = self.canvas.view.layer
-        block = grid.facts.layers - 1 if layer is None else layer
-        name = f"grid:blocks.{block}.attn.pattern[0,{index}]"
-        if self._tick_shown < grid.ticks[f"blocks.{block}.softmax"]:
-            name = f"grid:embed.x[{index}]"
-        self._opened = [name]
+        state = self._grid_state()
+        pattern = f"blocks.{state.block}.attn.pattern"
+        known = self.pair.grid.ticks[f"blocks.{state.block}.softmax"] <= self._tick_shown
+        self.selection.open(f"grid:{pattern}[0,{index}]" if known else f"grid:embed.x[{index}]")
         self._show_selected()
 
     def open_name(self, name: str) -> None:
         """Open what the shown element reads; Backspace goes back."""
         if self._result is not None and self._result.pair.find(name):
-            self._opened.append(name)
+            self.selection.follow(name)
             self._show_selected()
 
     def close_element(self) -> None:
         """Go back to the element that this one was opened from, or close it."""
-        self._opened = self._opened[:-1]
+        self.selection.back()
         self._show_selected()
 
     def _show_selected(self) -> None:
-        """Show what is opened as soon as it is computed, and until then what the tick does."""
+        """Show what is opened, beside the stage where there is room for it."""
         self._fold()
-        name, pair = self._opened[-1] if self._opened else "", self.pair
-        found = pair.find(name) if pair is not None else None
-        if found is None or found[0].ticks[found[1].stage] > self._tick_shown:
-            name = ""
-        if name != self.canvas.view.selected:
-            self.canvas.show_view(replace(self.canvas.view, selected=name))
-        inspected = (pair, name or self._tick_shown)
-        if pair is None or not self.inspector.isVisible() or inspected == self._inspected:
-            return
-        self._inspected = inspected
-        if name:
-            self.inspector.show_element(pair, name)
-        else:
-            self.inspector.show_tick(pair, self._tick_shown)
+        self.selection.show(self.pair, self._tick_shown)
 
     def _words(self) -> list[str]:
         if self._result is None:
@@ -516,11 +520,25 @@ class Window(QMainWindow):
 
     def next_layer(self) -> None:
         """Show the next block of the grid."""
-        if self._result is not None:
-            layers = self._result.pair.grid.facts.layers
-            layer = self.canvas.view.layer
-            now = layers - 1 if layer is None else layer
-            self.canvas.show_view(replace(self.canvas.view, layer=(now + 1) % layers))
+        if self.pair is not None:
+            self._show_layer((self._grid_state().block + 1) % self.pair.grid.facts.layers)
+
+    def _grid_state(self) -> GridState:
+        """Return which block of the grid is on the stage, and how far it has come."""
+        from widgets.scenes.recurrence_attention.layout import grid_state
+
+        assert self.pair is not None
+        return grid_state(self.pair.grid, self._tick_shown, self.canvas.view.layer)
+
+    def _show_layer(self, layer: int) -> None:
+        """Show a block; while another runs, go to the tick where this one does the same."""
+        if self.pair is None:
+            return
+        from widgets.scenes.recurrence_attention.layout import tick_of_block
+
+        self.canvas.show_view(replace(self.canvas.view, layer=layer))
+        if layer != self._grid_state().block:
+            self.player.seek(tick_of_block(self.pair.grid, self._tick_shown, layer))
 
     def next_element(self) -> None:
         """Move the keyboard's ring on."""
@@ -556,7 +574,6 @@ class Window(QMainWindow):
         if not self._presenting:
             self.session.inspector = True
             self._unfolded.add("inspector")
-            self._inspected = (None, "")
             self._show_selected()
             self.inspector.text.setFocus()
 
@@ -599,9 +616,8 @@ class Window(QMainWindow):
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
         if self.inspector.isVisible() and not self._has_room("inspector"):
-            self._opened = []  # which would bring it back
+            self.selection.close()  # which would bring it back
         self._toggle_panel("inspector", self.inspector)
-        self._inspected = (None, "")
         self._show_selected()
 
     def toggle_rail(self) -> None:
@@ -627,7 +643,7 @@ class Window(QMainWindow):
 
     def _fold(self) -> None:
         """Fold inspector and rail away where the window is narrow and nobody asks for them."""
-        asked = "inspector" in self._unfolded or bool(self._opened)
+        asked = "inspector" in self._unfolded or self.selection.is_open
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
         self.inspector.setVisible(inspector and not self._presenting)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
@@ -664,12 +680,12 @@ class Window(QMainWindow):
             self.showMaximized() if self._was_maximised else self.showNormal()
             for widget in (self.bar, self.transport):
                 widget.show()
-            self._fold()
+            self._show_selected()
             self.canvas.show_view(replace(self.canvas.view, controls=True))
         elif self.bar.field.hasFocus():
             self.canvas.setFocus()
         else:
-            self._opened = []
+            self.selection.close()
             self._show_selected()
 
     def blank(self) -> None:
@@ -734,9 +750,9 @@ class Window(QMainWindow):
     # ------------------------------------------------------------------ coming and going
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fold what does not fit."""
+        """Fold what does not fit, and show again what does."""
         super().resizeEvent(event)
-        self._fold()
+        self._show_selected()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Remember what is shown, and end the worker."""
@@ -772,64 +788,3 @@ def _compute(text: str, chain: str, grid: str) -> Any:
     from app.compute import make_pair
 
     return make_pair(text, chain, grid)
-
-
-def _application() -> QApplication:
-    """Return the application with its name and its fonts."""
-    application = QApplication.instance() or QApplication(sys.argv[:1])
-    assert isinstance(application, QApplication)
-    application.setApplicationName("unrolled")
-    application.setApplicationDisplayName("Unrolled")
-    register_fonts()
-    font = application.font()
-    font.setFamily("Inter")
-    font.setPixelSize(14)
-    application.setFont(font)
-    return application
-
-
-def open_window() -> int:
-    """Open the window and return the exit code of the application."""
-    application = _application()
-    window = Window(sessions.place())
-    room = application.primaryScreen().availableGeometry()
-    too_large = window.width() > room.width() or window.height() > room.height()
-    # Without a display there is no screen that a window could be too large for.
-    if too_large and application.platformName() != "offscreen":
-        window.showMaximized()
-    else:
-        window.show()
-    window.canvas.setFocus()
-    QTimer.singleShot(0, window.compute)
-    return int(application.exec())
-
-
-def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int]) -> None:
-    """Save a picture of the whole window at a tick, as PNG; no display is needed.
-
-    Raises
-    ------
-    engine.said.Said
-        With one sentence, when the text cannot be computed or the file not be written.
-    """
-    if not text.strip():
-        raise Said("There is no word to read; give a text with ___ for a word.")
-    application = _application()
-    with tempfile.TemporaryDirectory() as folder:
-        window = Window(Path(folder) / "session.json")
-        try:
-            window.resize(*size)
-            window.show()
-            if theme_name != window.theme_name:
-                window.toggle_theme()
-            window.set_text(text)
-            while window.background.busy:
-                application.processEvents()
-            if window.pair is None:
-                raise Said(window.notice.text())
-            window.player.seek(tick)
-            application.processEvents()
-            if not window.export_window(path=str(path)):
-                raise Said(window.notice.text())
-        finally:
-            window.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -18,6 +18,7 @@ from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
 from app.window import Window, sentence_of
 from engine.said import Said
+from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import style_sheet
 from widgets.painter import register_fonts
@@ -366,6 +367,54 @@ def test_present_shows_the_stage_alone_and_esc_leaves(window: Window, qtbot: QtB
     assert window.canvas.view.controls
 
 
+def test_after_present_the_inspector_tells_the_tick_that_is_shown(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "F5")
+    key(window, qtbot, "End")
+    key(window, qtbot, "Esc")
+    assert "Tick 13" in window.inspector.text.toPlainText()
+
+
+def test_a_window_that_becomes_wide_again_tells_the_tick_that_is_shown(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.resize(1000, 720)
+    key(window, qtbot, "End")
+    window.resize(1600, 900)
+    qtbot.waitUntil(lambda: "Tick 13" in window.inspector.text.toPlainText(), timeout=2000)
+
+
+def test_a_block_is_chosen_at_rest_and_gone_to_while_another_runs(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "End")
+    click(window, qtbot, "layer:0")
+    assert (window.player.tick, window.canvas.view.layer) == (13, 0)
+    key(window, qtbot, "Y")
+    assert (window.player.tick, window.canvas.view.layer) == (13, 1)
+    window.player.seek(3)  # softmax of the first block
+    click(window, qtbot, "layer:1")
+    assert window.player.tick == 9
+    assert "blocks.1" in window.canvas.element_at(
+        QPointF(window.canvas.place_of("grid:blocks.1.attn.pattern[0,0]") or QPoint())
+    )
+    key(window, qtbot, "Y")
+    assert window.player.tick == 3
+
+
+def test_another_sentence_asks_with_its_hidden_word(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    click(window, qtbot, "ask:1")
+    window.bar.chain_choice.choose("gru")
+    window.compute()
+    settled(window, qtbot)
+    assert window.canvas.view.query == 1  # another model, the same question
+    window.set_text("the dogs that slept ___")
+    settled(window, qtbot)
+    assert window.canvas.view.query is None
+
+
 def test_a_blank_screen_has_nothing_that_shines(window: Window, qtbot: QtBot) -> None:
     window.notice.say("Saved.")
     key(window, qtbot, "F5")
@@ -543,6 +592,38 @@ def test_what_was_shown_is_shown_again(qtbot: QtBot, tmp_path: Path) -> None:
         window.close()
 
 
+@pytest.mark.parametrize("damage", ["missing", "cut off"])
+def test_where_the_remembered_model_cannot_be_read_the_default_stands_in(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    path = tmp_path / "session.json"
+    path.write_text('{"version": 1, "chain": "gru-50k"}', encoding="utf-8")
+    error = WeightsError(f"gru-50k cannot be used because it is {damage}.")
+
+    def refuse(text: str, chain: str, grid: str) -> Any:
+        if chain == "gru-50k":
+            raise error
+        return compute(text, chain, grid)
+
+    compute: Callable[..., Any] = window_compute()
+    monkeypatch.setattr("app.window._compute", refuse)
+    window = Window(path)
+    window.show()
+    window.compute()
+    qtbot.waitUntil(lambda: window.pair is not None, timeout=20_000)
+    assert window.pair is not None
+    assert window.pair.chain.facts.model == "rnn"
+    assert window.bar.chain_choice.current + window.bar.set_choice.current == "rnn"
+    assert window.notice.text() == f"{error} Shown is: RNN, attention."
+    window.bar.chain_choice.choose("gru")  # and later what cannot be read leaves what is shown
+    window.bar.set_choice.choose("-50k")
+    window.compute()
+    settled(window, qtbot)
+    assert window.bar.chain_choice.current + window.bar.set_choice.current == "rnn"
+    assert str(error) in window.notice.text()
+    window.close()
+
+
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"version": 99}', '{"version": 1, "speed": "fast"}', "\x00" * 50]
 )
@@ -689,4 +770,9 @@ def test_shot_draws_the_window_and_refuses_what_it_cannot(
     kept = place.read_bytes()
     assert main(["shot", "--text", " ", "-o", str(place)]) == 2
     assert capsys.readouterr().err.strip().endswith(".")
+    for refused, word in (
+        (["--tick", "14"], "behind the last, 13"), (["--size", "900x500"], "960 × 600"),
+    ):  # fmt: skip
+        assert main(["shot", *refused, "-o", str(place)]) == 2
+        assert word in capsys.readouterr().err
     assert place.read_bytes() == kept

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.compute import make_pair
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.trace import Pair, Trace
@@ -163,3 +164,11 @@ def test_no_letter_stands_for_a_name_of_a_step(name: str) -> None:
         written = explain(trace, step, ()).equation
         assert "blocks" not in written
         assert "rnn." not in written
+
+
+@pytest.mark.parametrize("name", ["answer.probabilities", "answer.norm"])
+def test_a_share_and_a_norm_read_first_what_stands_at_their_own_place(name: str) -> None:
+    pair = make_pair("the cat that slept ___", "rnn", "transformer").pair
+    step = pair.grid.step(name)
+    read = explain(pair.grid, step, (17,)).reads[0][0]
+    assert read == f"grid:{step.reads[0]}[17]"

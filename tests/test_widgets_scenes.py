@@ -16,7 +16,7 @@ from app.compute import make_pair
 from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets.geometry import fit, text_width
-from widgets.picture import Group, Picture, Shape, Text
+from widgets.picture import Ellipse, Group, Picture, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
 from widgets.scenes.recurrence_attention.frame import growth
@@ -105,6 +105,28 @@ def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[
                 across = min(p[2], q[2]) - max(p[0], q[0])
                 down = min(p[3], q[3]) - max(p[1], q[1])
                 assert across <= 1 or down <= 1, f"tick {tick}: {a.text!r} lies upon {b.text!r}"
+
+
+@pytest.mark.parametrize("tokens", [3, 5, 8, 12, 16])
+def test_whoever_asks_no_text_lies_upon_another_or_upon_a_node(tokens: int) -> None:
+    pair = pair_of(tokens)
+    for query, tick, layer in itertools.product(range(tokens), (3, 9, pair.last_tick), (0, 1)):
+        view = view_of(query=query, layer=layer)
+        picture = recurrence_attention(pair, float(tick), view)
+        boxes = [(t, box_of(t)) for t in texts(picture)]
+        for (a, p), (b, q) in itertools.combinations(boxes, 2):
+            across = min(p[2], q[2]) - max(p[0], q[0])
+            down = min(p[3], q[3]) - max(p[1], q[1])
+            assert across <= 1 or down <= 1, f"query {query}: {a.text!r} lies upon {b.text!r}"
+        for node in flat(picture.shapes):
+            if not isinstance(node, Ellipse) or node.rx < 7 or not node.name.startswith("grid:"):
+                continue
+            for text, (x0, y0, x1, y1) in boxes:
+                # The nearest point of the text is outside of the circle, or the text is in it.
+                x, y = min(max(node.cx, x0), x1), min(max(node.cy, y0), y1)
+                inside = math.hypot((x0 + x1) / 2 - node.cx, (y0 + y1) / 2 - node.cy) < 3
+                free = math.hypot(x - node.cx, y - node.cy) > node.rx
+                assert inside or free, f"query {query}: {text.text!r} lies upon {node.name}"
 
 
 def numbers(value: object) -> Iterator[float]:

@@ -16,12 +16,15 @@ class Captions:
     def __call__(self, key: str, /, **fields: object) -> str:
         """Return the words of a key with its fields put in.
 
+        Where ``count`` is 1, those of "key.one" are taken if there are any.
+
         Raises
         ------
         KeyError
             When the language has no such key, or the words a field that is not given.
         """
-        return self._words[key].format(**fields)
+        one = f"{key}.one" if fields.get("count") == 1 else key
+        return self._words.get(one, self._words[key]).format(**fields)
 
 
 @cache

@@ -111,10 +111,15 @@ class _Element:
             at = self.beside(operand)
             yield self.letters(operand, at), self.read(operand, at)
 
-    def row(self, operand: int, lead: tuple[int, ...]) -> list[float]:
-        """Return the numbers on an operand's last axis, and note that they were read."""
+    def row(self, operand: int, lead: tuple[int, ...], own: int = 0) -> list[float]:
+        """Return the numbers on an operand's last axis, and note that they were read.
+
+        The ``own`` one is noted first: what stands at the explained number's place.
+        """
         length = self.operands[operand].shape[-1]
-        return [self.read(operand, (*lead, k)) for k in range(length)]
+        order = [own, *(k for k in range(length) if k != own)]
+        numbers = {k: self.read(operand, (*lead, k)) for k in order}
+        return [numbers[k] for k in range(length)]
 
 
 # The equation's right side, the same with numbers, and its result.
@@ -266,12 +271,12 @@ def _gelu(e: _Element) -> _Filled:
 
 def _softmax(e: _Element) -> _Filled:
     *lead, own = e.index
-    scores = e.row(0, tuple(lead))
+    scores = e.row(0, tuple(lead), own)
     at = e.letters(0, e.index)
     every = e.letters(0, (*lead, "i"))
     if len(e.operands) > 1:
         place = e.beside(1)[:-1]
-        mask = e.row(1, place)
+        mask = e.row(1, place, own)
         scores = [score + closed for score, closed in zip(scores, mask, strict=True)]
         at += f" + {e.letters(1, (*place, own))}"
         every += f" + {e.letters(1, (*place, 'i'))}"
@@ -286,7 +291,7 @@ def _softmax(e: _Element) -> _Filled:
 
 def _norm(e: _Element) -> _Filled:
     *lead, own = e.index
-    row = e.row(0, tuple(lead))
+    row = e.row(0, tuple(lead), own)
     gain, bias = e.read(1, (own,)), e.read(2, (own,))
     mean = math.fsum(row) / len(row)
     variance = math.fsum((x - mean) ** 2 for x in row) / len(row)
@@ -303,7 +308,7 @@ def _norm(e: _Element) -> _Filled:
 
 
 def _argmax(e: _Element) -> _Filled:
-    row = e.row(0, e.index)
+    row = e.row(0, e.index, int(e.step.value[e.index]))
     best = max(range(len(row)), key=row.__getitem__)
     words = e.say(
         "explain.argmax", count=len(row), best=said(row[best]), word=e.trace.vocabulary[best]

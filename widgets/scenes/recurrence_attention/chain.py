@@ -109,6 +109,7 @@ def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
     half = min(place.word_width / 2, place.pitch / 2 - 1)
     table = pair.grid.value("embed.positions")
     on = theme.on(theme.pos)
+    widest = max(text_width(str(i + 1), 15, 700) for i in range(len(place.columns)))
     shapes: list[Shape] = []
     for i, cx in enumerate(place.columns):
         shapes.append(
@@ -119,7 +120,6 @@ def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
             )
         )  # fmt: skip
         number = str(i + 1)
-        wide = text_width(number, 15, 700)
         if place.detail == "low":
             shapes.append(
                 Text(x=cx + 5, y=(top + bottom) / 2, text=number, size=14, weight=700, fill=on,
@@ -130,7 +130,7 @@ def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
         shapes.append(Text(x=start, y=bottom - 7.5, text=number, size=15, weight=700, fill=on))
         sines = table[i, 0::2]
         limit = float(abs(table).max()) or 1.0
-        x0, x1 = start + wide + 8, cx + half - (10 if place.detail == "full" else 5)
+        x0, x1 = start + widest + 8, cx + half - (10 if place.detail == "full" else 5)
         middle = (top + bottom) / 2
         if x1 - x0 >= 12 and len(sines) > 1:
             wave: list[Command] = []
@@ -367,6 +367,7 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
         weights = [float(w) for w in trace.value("attn.pattern")]
         shares = percents(weights)
         top = place.node_y - place.node_r if place.strip is None else place.strip[1] - 18
+        thickest = 5.5 if place.strip is None else 3.0
         order = sorted(range(tokens), key=lambda i: weights[i])
         for i in order:
             if tokens > 6 and weights[i] < 0.02:
@@ -381,7 +382,7 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
             )  # fmt: skip
             shapes.append(
                 Path(
-                    commands=commands, stroke=theme.ink2, stroke_width=1 + 5.5 * weights[i],
+                    commands=commands, stroke=theme.ink2, stroke_width=1 + thickest * weights[i],
                     opacity=0.30 + 0.55 * weights[i], cap="round", hit_width=8,
                     name=f"chain:attn.pattern[{i}]",
                     title=say("rt.weight_title", index=i + 1, word=trace.tokens[i],

@@ -150,30 +150,6 @@ def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
                 fill=theme.ink3 if reason else theme.ink,
             )
         )  # fmt: skip
-    layers = pair.grid.facts.layers
-    if layers > 1:
-        y = place.concat[1] - 26
-        shapes.append(
-            Text(x=28, y=y + 16, text=say("rt.block"), size=14, weight=500, fill=theme.ink2)
-        )
-        x = 28 + text_width(say("rt.block"), 14, 500) + 10
-        chosen = layers - 1 if view.layer is None else min(view.layer, layers - 1)
-        for layer in range(layers):
-            on = layer == chosen
-            shapes.append(
-                Rect(
-                    x=x, y=y, width=26, height=24, radius=7, fill=theme.ink if on else theme.stage,
-                    stroke=None if on else theme.hair2, stroke_width=1.25, name=f"layer:{layer}",
-                    title=say("rt.block_title", block=layer + 1),
-                )
-            )  # fmt: skip
-            shapes.append(
-                Text(
-                    x=x + 13, y=y + 17, text=str(layer + 1), size=14, weight=600, anchor="middle",
-                    fill=theme.onink if on else theme.ink2,
-                )
-            )  # fmt: skip
-            x += 31
     return shapes
 
 
@@ -214,7 +190,7 @@ def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
     facts = grid.facts
     source = say(
         "rt.source", backend=facts.backend, device=facts.device, precision=facts.precision,
-        threads=say("rt.thread" if facts.threads == 1 else "rt.threads", count=facts.threads),
+        threads=say("rt.threads", count=facts.threads),
     )  # fmt: skip
     if chain.facts.width > CELLS:
         source += say("rt.pooled_source", numbers=chain.facts.width, cells=CELLS)

@@ -46,6 +46,8 @@ def grid(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     ]
     for head in range(trace.facts.heads):
         shapes += _head(pair, state, head, place, view)
+    if view.controls:
+        shapes += _blocks(trace, state, place, view)
     if tick == trace.last_tick and pair.last_tick > trace.last_tick:
         x, y, _, height = place.rest
         shapes.append(
@@ -259,8 +261,9 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     row = trace.value(f"blocks.{block}.attn.pattern")[head, asks]
     shares = percents(row)
     best = int(row.argmax())
-    asker = say("rt.hidden") if asks == trace.hidden else pair.tokens[asks]
-    lead = say("rt.looks", asks=shortened(asker, 90, 14)) + " "
+    word = shortened(pair.tokens[asks], 84, 14)
+    asker = say("rt.hidden") if asks == trace.hidden else say("rt.quoted", word=word)
+    lead = say("rt.looks", asks=asker) + " "
     target = say("rt.itself") if best == asks else (
         say("rt.hidden") if best == trace.hidden else pair.tokens[best]
     )  # fmt: skip
@@ -279,20 +282,46 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
         loop: tuple[Command, ...] = (
             ("M", cx + 4, top), ("C", cx + 12, low, cx - 12, low, cx - 4, top),
         )  # fmt: skip
-        shapes.append(Path(commands=loop, stroke=hue, stroke_width=1 + 3 * itself, opacity=0.9))
-        text = say("rt.percent", value=shares[asks])
+        shapes.append(Path(commands=loop, stroke=hue, stroke_width=1 + 2 * itself, opacity=0.9))
+        # In the middle detail there is no room for a sign, as under the states.
+        bare = place.detail == "middle"
+        text = str(shares[asks]) if bare else say("rt.percent", value=shares[asks])
         wide = text_width(text, 14, 600)
+        # At the left of the loop, unless the grid ends there.
+        start = cx - 11 - wide if asks else cx + 11
         shapes.append(
-            Rect(x=cx - 13 - wide, y=y + r - 4, width=wide + 4, height=15, radius=3,
+            Rect(x=start - 2, y=y + r - 4, width=wide + 4, height=15, radius=3,
                  fill=theme.stage, opacity=0.9)
         )  # fmt: skip
         shapes.append(
             Text(
-                x=cx - 11, y=y + r + 8, size=14, weight=600, fill=hue_text, anchor="end",
-                text=text,
+                x=start, y=y + r + 8, size=14, weight=600, fill=hue_text, text=text,
                 name=f"grid:blocks.{block}.attn.pattern[{head},{asks},{asks}]",
             )
         )  # fmt: skip
+    return shapes
+
+
+def _blocks(trace: Trace, state: GridState, place: Layout, view: View) -> list[Shape]:
+    """Return a button for each block; the one on the stage is dark."""
+    theme, say, layers = view.theme, view.captions, trace.facts.layers
+    if layers == 1:
+        return []
+    y, label = place.concat[1] - 26, say("rt.block")
+    shapes: list[Shape] = [Text(x=28, y=y + 16, text=label, size=14, weight=500, fill=theme.ink2)]
+    x = 28 + text_width(label, 14, 500) + 10
+    for layer in range(layers):
+        on = layer == state.block
+        shapes += [
+            Rect(
+                x=x, y=y, width=26, height=24, radius=7, fill=theme.ink if on else theme.stage,
+                stroke=None if on else theme.hair2, stroke_width=1.25, name=f"layer:{layer}",
+                title=say("rt.block_title", block=layer + 1),
+            ),
+            Text(x=x + 13, y=y + 17, text=str(layer + 1), size=14, weight=600, anchor="middle",
+                 fill=theme.onink if on else theme.ink2),
+        ]  # fmt: skip
+        x += 31
     return shapes
 
 

@@ -103,7 +103,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     node_y, node_r, words, strip = {
         "full": (168.0, 35.0, (240.0, 270.0), None),
         "middle": (160.0, min(20.0, pitch * 0.42), (226.0, 271.0), None),
-        "low": (180.0, min(6.5, pitch * 0.32), (192.0, 272.0), (left, 110.0, right - left, 60.0)),
+        "low": (180.0, min(6.5, pitch * 0.32), (192.0, 272.0), (left, 121.0, right - left, 49.0)),
     }[detail]
     if strip is not None:
         strip = (strip[0], strip[1] + top, strip[2], strip[3])
@@ -150,6 +150,16 @@ def grid_state(trace: Trace, tick: int, layer: int | None) -> GridState:
         return GridState(0, 0, False)
     block, _, kind = rest.partition(".")
     return GridState(int(block), GRID_KINDS.index(kind) + 1, True)
+
+
+def tick_of_block(trace: Trace, tick: int, block: int) -> int:
+    """Return the tick at which a block does what the grid's running block does at a tick.
+
+    Before any runs it is where the block begins.
+    """
+    stage = trace.stage_at[tick].name
+    kind = stage.rpartition(".")[2] if stage.startswith("blocks.") else GRID_KINDS[0]
+    return trace.ticks[f"blocks.{block}.{kind}"]
 
 
 def asking(pair: Pair, view: View) -> int:

@@ -1,0 +1,65 @@
+"""What is opened on the stage: an element, or a path of elements opened one from another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from widgets.canvas import Canvas
+from widgets.inspector import Inspector
+
+if TYPE_CHECKING:
+    from engine.trace import Pair
+
+
+class Selection:
+    """Shows on the stage and in the inspector what is opened, as soon as a tick has computed it.
+
+    Until then, and while nothing is opened, the inspector shows what the tick does.
+    """
+
+    def __init__(self, canvas: Canvas, inspector: Inspector) -> None:
+        self._canvas, self._inspector = canvas, inspector
+        self._path: list[str] = []  # opened one from another, the last is shown
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether anything is opened."""
+        return bool(self._path)
+
+    def open(self, name: str) -> None:
+        """Open an element of the stage."""
+        self._path = [name]
+
+    def follow(self, name: str) -> None:
+        """Open what the shown element reads."""
+        self._path.append(name)
+
+    def back(self) -> None:
+        """Go back to the element that this one was opened from, or close it."""
+        self._path = self._path[:-1]
+
+    def close(self) -> None:
+        """Close what is opened."""
+        self._path = []
+
+    def keep(self, pair: Pair) -> None:
+        """Keep of what is opened only what another run has, too."""
+        self._path = [name for name in self._path if pair.find(name)]
+
+    def show(self, pair: Pair | None, tick: int) -> None:
+        """Show what is opened at a whole tick; without a run there is nothing."""
+        name = self._path[-1] if self._path else ""
+        found = pair.find(name) if pair is not None else None
+        if found is None or found[0].ticks[found[1].stage] > tick:
+            name = ""
+        if name != self._canvas.view.selected:
+            self._canvas.show_view(replace(self._canvas.view, selected=name))
+        if self._inspector.isHidden():
+            return  # written when it is shown
+        if pair is None:
+            self._inspector.show_nothing()
+        elif name:
+            self._inspector.show_element(pair, name)
+        else:
+            self._inspector.show_tick(pair, tick)

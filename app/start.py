@@ -1,0 +1,87 @@
+"""Opens the window, or takes a picture of it without a display."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from app import session as sessions
+from app.window import Window
+from engine.said import Said
+from widgets.painter import register_fonts
+
+TITLE_BAR = 40  # px that the frame of a window takes above it, at the most
+
+
+def application() -> QApplication:
+    """Return the application with its name and its fonts."""
+    made = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(made, QApplication)
+    made.setApplicationName("unrolled")
+    made.setApplicationDisplayName("Unrolled")
+    register_fonts()
+    font = made.font()
+    font.setFamily("Inter")
+    font.setPixelSize(14)
+    made.setFont(font)
+    return made
+
+
+def open_window() -> int:
+    """Open the window and return the exit code of the application."""
+    running = application()
+    window = Window(sessions.place())
+    room = running.primaryScreen().availableGeometry()
+    too_large = window.width() > room.width() or window.height() + TITLE_BAR > room.height()
+    # Without a display there is no screen that a window could be too large for.
+    if too_large and running.platformName() != "offscreen":
+        window.showMaximized()
+    else:
+        window.show()
+    window.canvas.setFocus()
+    QTimer.singleShot(0, window.compute)
+    return int(running.exec())
+
+
+def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int]) -> None:
+    """Save a picture of the whole window at a tick (inf: the last), as PNG; it needs no display.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when the text cannot be computed, the window cannot have the size or the
+        tick, or the file cannot be written.
+    """
+    from app.compute import tick_in
+
+    if not text.strip():
+        raise Said("There is no word to read; give a text with ___ for a word.")
+    running = application()
+    with tempfile.TemporaryDirectory() as folder:
+        window = Window(Path(folder) / "session.json")
+        try:
+            least = window.minimumSize()
+            if size[0] < least.width() or size[1] < least.height():
+                raise Said(
+                    f"The window is never smaller than {least.width()} × {least.height()}; "
+                    "give a larger --size."
+                )
+            window.resize(*size)
+            window.show()
+            if theme_name != window.theme_name:
+                window.toggle_theme()
+            window.set_text(text)
+            while window.background.busy:
+                running.processEvents()
+            if window.pair is None:
+                raise Said(window.notice.text())
+            window.player.seek(tick_in(window.pair, tick))
+            running.processEvents()
+            if not window.export_window(path=str(path)):
+                raise Said(window.notice.text())
+        finally:
+            window.close()
