@@ -341,8 +341,8 @@ def _models(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(data, ensure_ascii=False, indent=1))
         return 0
-    rows = [("id", "what", "parameters", "right word", "right number", "sees", "memory")]
-    best: set[str] = set()  # one, unless models were measured on different sentences
+    rows = [("id", "what", "parameters", "right word", "best possible", "right number", "sees",
+             "memory")]  # fmt: skip
     for row in data:
         if "error" in row:
             print(row["error"], file=sys.stderr)
@@ -350,15 +350,11 @@ def _models(given: argparse.Namespace) -> int:
         held_out = row["held_out"]
         accuracy = [
             f"{100 * held_out[key]:.2f} %" if isinstance(held_out.get(key), float) else "not known"
-            for key in ("word", "verb_number")
+            for key in ("word", "best_word", "verb_number")
         ]
-        if isinstance(held_out.get("best_word"), float):
-            best.add(f"{100 * held_out['best_word']:.2f} %")
         rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],
                      row["memory"]))  # fmt: skip
     print(_columns(rows))
-    if best:
-        print(f"\nbest possible right word {' or '.join(sorted(best))}")
     return 0
 
 

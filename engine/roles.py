@@ -154,7 +154,8 @@ class Accuracy:
     word
         Share of answers that are the very word.
     best_word
-        What the best possible guess reaches on the same sentences.
+        What the best possible guess reaches on the same sentences, from the words that the model
+        sees: a causal one only those left of the verb.
     by_distance
         ``verb_number``, ``word`` and ``best_word`` with the number of sentences, for each distance
         of verb and subject.
@@ -174,7 +175,8 @@ def accuracy(model: Model, examples: Iterable[Example]) -> Accuracy:
         for query, answer in zip(group, trace.value("answer.word"), strict=True):
             example, guess = query.example, model.vocabulary[int(answer)]
             right = guess == example.words[example.verb]
-            rows.append((NUMBER.get(guess) is example.plural, right, example.best))
+            best = example.best_from_left if model.config.causal else example.best
+            rows.append((NUMBER.get(guess) is example.plural, right, best))
             distances.append(example.distance)
     table, at = np.array(rows, dtype=np.float64), np.array(distances)
     by_distance = {}

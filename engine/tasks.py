@@ -138,6 +138,8 @@ NUMBER = {  # of every form of a verb that shows it: True for plural
     **dict.fromkeys(_BASES, True),
 }
 
+_KIND_OF = {form: kind for kind in KINDS for noun in NOUNS[kind] for form in (noun, plural(noun))}
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -165,6 +167,17 @@ class Example:
     def distance(self) -> int:
         """How many words the verb stands right of its subject."""
         return self.verb - self.subject
+
+    @property
+    def best_from_left(self) -> float:
+        """Chance that the best possible guess of the main verb is right, given what is left of it.
+
+        What follows the verb is not seen, so the frame has to be guessed, too:
+
+            max_frame P(frame | kind of the subject) max_verb P(verb | frame, subject)
+        """
+        chances = FRAMES[_KIND_OF[self.words[self.subject]]]
+        return max(chance * best_guess(frame) for frame, chance in enumerate(chances))
 
 
 def is_held_out(words: Sequence[str]) -> bool:

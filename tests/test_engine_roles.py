@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -140,3 +142,11 @@ def test_accuracy_counts_the_answers_of_the_hidden_main_verb() -> None:
     assert reached.best_word == pytest.approx((0.85 + 0.85 + 0.6) / 3)
     assert reached.by_distance[1] == pytest.approx((1.0, 0.5, 0.85, 2))
     assert reached.by_distance[2] == pytest.approx((0.0, 0.0, 0.6, 1))
+
+
+def test_the_best_of_a_causal_model_is_the_best_from_what_it_sees() -> None:
+    model = grid()
+    causal = Model("causal", replace(model.config, causal=True), model.parameters, VOCABULARY)
+    # Seven cats in ten purr or wait, the others see something or are something.
+    assert accuracy(model, [CAT]).best_word == pytest.approx(0.85)
+    assert accuracy(causal, [CAT]).best_word == pytest.approx(0.7 * 0.85)

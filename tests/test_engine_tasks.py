@@ -184,3 +184,22 @@ def test_the_best_of_each_sentence_is_what_its_context_counts(many: list[Example
 def test_the_mean_best_of_many_sentences_is_the_best_accuracy(many: list[Example]) -> None:
     mean = sum(example.best for example in many) / len(many)
     assert mean == pytest.approx(best_accuracy(), abs=0.003)
+
+
+def test_the_best_from_the_left_is_what_the_subject_alone_counts(many: list[Example]) -> None:
+    verbs: dict[str, Counter[str]] = defaultdict(Counter)
+    said: dict[str, set[float]] = defaultdict(set)
+    for example in many:
+        subject = example.words[example.subject]
+        verbs[subject][example.words[example.verb]] += 1
+        said[subject].add(example.best_from_left)
+    assert len(verbs) == len(BASE)
+    for subject, counted in verbs.items():
+        (best,) = said[subject]
+        assert counted.total() >= 300
+        # Four standard deviations of a share of 300 draws.
+        assert counted.most_common(1)[0][1] / counted.total() == pytest.approx(best, abs=0.115)
+    right = sum(counted.most_common(1)[0][1] for counted in verbs.values())
+    mean = sum(example.best_from_left for example in many) / len(many)
+    # Three standard deviations of a share of 60 000 draws.
+    assert right / len(many) == pytest.approx(mean, abs=0.006)
