@@ -70,32 +70,37 @@ def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) ->
     return Recipe(title=title, config=config, **recipe)
 
 
+def _grid(title: str, *, causal: bool, **recipe: Any) -> Recipe:
+    config = Config(
+        kind="grid",
+        words=len(tasks.VOCABULARY),
+        embedding=EMBEDDING,
+        width=EMBEDDING,
+        heads=5,
+        layers=2,
+        mlp=160,
+        position_scale=1.0,
+        causal=causal,
+    )
+    shape = {"steps": 18_000, "rate": 3e-3, "sharpen": 0.02, "disagree": 0.1}
+    return Recipe(title=title, config=config, **(shape | recipe))
+
+
 RECIPES = {
     "rnn": _chain("RNN with attention", "elman", 16, True, steps=110_000, rate=3e-3, seed=1),
     "rnn-plain": _chain("RNN", "elman", 16, False, steps=110_000, rate=3e-3),
     "gru": _chain("GRU with attention", "gru", 16, True, steps=35_000, rate=4e-3),
     "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=30_000, rate=4e-3),
+    "gru-plain": _chain("GRU", "gru", 16, False, steps=60_000, rate=4e-3),
+    "lstm-plain": _chain("LSTM", "lstm", 16, False, steps=60_000, rate=4e-3),
     "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=10_000, rate=1e-3),
     "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=10_000, rate=1e-3),
     "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=8_000, rate=3e-3),
     "lstm-50k": _chain("LSTM with attention", "lstm", 66, True, steps=8_000, rate=3e-3),
-    "transformer": Recipe(
-        title="Transformer",
-        config=Config(
-            kind="grid",
-            words=len(tasks.VOCABULARY),
-            embedding=40,
-            width=40,
-            heads=5,
-            layers=2,
-            mlp=160,
-            position_scale=1.0,
-        ),
-        steps=18_000,
-        rate=3e-3,
-        sharpen=0.02,
-        disagree=0.1,
-    ),
+    "gru-plain-50k": _chain("GRU", "gru", 88, False, steps=10_000, rate=3e-3),
+    "lstm-plain-50k": _chain("LSTM", "lstm", 75, False, steps=10_000, rate=3e-3),
+    "transformer": _grid("Transformer", causal=False),
+    "transformer-causal": _grid("Transformer, causal", causal=True),
 }
 
 
@@ -178,7 +183,9 @@ class Grid(nn.Module):  # type: ignore[misc]
         heads = self.config.heads
         x = self.E[ids] + self.P[:T]
         counts = ids != PADDING
-        padding = ~counts[:, None, None]
+        closed = ~counts[:, None, None]  # (batch, 1, 1, key)
+        if self.config.causal:
+            closed = closed | torch.ones(T, T, dtype=torch.bool).triu(1)  # (batch, 1, query, key)
         entropies, overlaps = [], []
 
         def split(y: Tensor) -> Tensor:
@@ -190,8 +197,10 @@ class Grid(nn.Module):  # type: ignore[misc]
             q, k, v = split(block.q(y)), split(block.k(y)), split(block.v(y))
             if b == len(self.blocks) - 1:  # of the last block only the hidden word's row is read
                 q, x = q[rows, :, hidden][:, :, None], x[rows, hidden][:, None]
+                if self.config.causal:
+                    closed = closed[rows, :, hidden][:, :, None]
             scores = q @ k.transpose(-1, -2) / math.sqrt(k.shape[-1])
-            pattern = scores.masked_fill(padding, -torch.inf).softmax(-1)
+            pattern = scores.masked_fill(closed, -torch.inf).softmax(-1)
             entropy = -(pattern * (pattern + 1e-9).log()).sum(-1).mean(1)  # (batch, query)
             twice = pattern.sum(1).square().sum(-1) - pattern.square().sum((1, 3))  # every pair
             some = counts if len(entropy[0]) > 1 else torch.ones_like(entropy, dtype=torch.bool)
