@@ -25,9 +25,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from engine.tokens import BLANK, LIMIT, PADDING, UNKNOWN
+from engine.tokens import BLANK, PADDING, UNKNOWN
 
-SHORTEST, LONGEST = 3, LIMIT
+SHORTEST, LONGEST = 3, 32
 OWN_VERB = 0.85  # chance that an intransitive main verb is the noun's own
 USUAL_VERB = 0.60  # chance that a transitive main verb is the usual one
 HELD_OUT_OF = 10  # one sentence of so many is held out
