@@ -228,6 +228,11 @@ class Grid(nn.Module):  # type: ignore[misc]
         return named | {"answer.norm.gain": self.norm.weight, "answer.norm.bias": self.norm.bias}
 
 
+def network(config: Config) -> Chain | Grid:
+    """Return an untrained network of a shape, its numbers drawn with torch's generator."""
+    return Chain(config) if config.kind == "chain" else Grid(config)
+
+
 def batches(seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield ids, index of the hidden word and its id, of sentences that are not held out.
 
@@ -258,9 +263,7 @@ def batches(seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 def train(recipe: Recipe, *, steps: int, seed: int) -> dict[str, np.ndarray]:
     """Return the trained parameters, float32."""
     torch.manual_seed(seed)
-    config = recipe.config
-    chain = config.kind == "chain"
-    net = Chain(config) if chain else Grid(config)
+    net = network(recipe.config)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.0)
     started, mean = time.process_time(), 0.0
     for step, (ids, hidden, answers) in enumerate(islice(batches(seed), steps)):

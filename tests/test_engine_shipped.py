@@ -15,15 +15,16 @@ from engine.ops import Ops
 from engine.roles import Accuracy, Query, accuracy, head_roles, hide, runs
 from engine.tasks import LONGEST, SHORTEST, VOCABULARY, Example, examples
 
-SMALL = ("rnn", "rnn-plain", "gru", "lstm")  # 16 numbers of state
+SMALL = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm")  # 16 numbers of state
 EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer")
 SHIPPED = (*SMALL, *EQUAL)
-LOOKING_BACK = ("rnn", "gru", "lstm", "rnn-50k", "gru-50k", "lstm-50k", "transformer")
+LOSING = ("rnn-plain", "rnn-plain-50k")  # what they read fades on the way to the answer
+KEEPING = tuple(name for name in SHIPPED if name not in LOSING)
 SENTENCES = 4000
 ROLE_SENTENCES = 600
 
 shipped = pytest.mark.parametrize("name", SHIPPED)
-looking_back = pytest.mark.parametrize("name", LOOKING_BACK)
+keeping = pytest.mark.parametrize("name", KEEPING)
 load = cache(weights.load)
 
 
@@ -87,17 +88,17 @@ def test_the_transformer_has_five_heads_two_layers_and_sinusoidal_positions() ->
     assert (config.heads, config.layers, config.positions) == (5, 2, "sinusoidal")
 
 
-@looking_back
+@keeping
 def test_a_card_promises_the_verb_in_the_right_number_999_times_in_1000(name: str) -> None:
     assert load(name).card["held_out"]["verb_number"] >= 0.999
 
 
-@looking_back
+@keeping
 def test_the_verb_comes_in_the_right_number_on_new_sentences(name: str) -> None:
     assert reached(name).verb_number >= 0.999
 
 
-@looking_back
+@keeping
 def test_a_card_promises_the_word_within_a_point_of_the_best_possible(name: str) -> None:
     card = load(name).card["held_out"]
     assert card["word"] >= card["best_word"] - 0.01
