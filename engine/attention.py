@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import math
 
-from engine.cells import numbered
+from engine.cells import States
 from engine.tape import Tape, Tensor
+from engine.words import ROWS
 
 HEADS = ("head", "token", "d_head")
 PAIRS = ("head", "query", "key")
-ROWS = ("token", "feature")
 
 
-def look_back(tape: Tape, states: list[Tensor]) -> Tensor:
-    """Return the context vector that the last state asks for, shape (hidden,).
+def look_back(tape: Tape, states: States) -> tuple[Tensor, Tensor]:
+    """Return the last state and the context vector that it asks for, each of shape (hidden,).
 
         score(h_T, h_j) = h_T W_a h_jᵀ,    p = softmax(score),    c = Σ_j p_j h_j
 
@@ -36,20 +36,19 @@ def look_back(tape: Tape, states: list[Tensor]) -> Tensor:
         Records the stage ``look_back`` with ``attn.states``, ``attn.query``, ``attn.scores``,
         ``attn.pattern``, ``attn.context``.
     states
-        h_1 … h_T, each (hidden,).
+        Of the last layer.
 
     Source: Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
     translation", eq. 7 and 8 (general).
     """
-    T = len(states)
     W_a = tape.parameter("attn.W_a")
-    asks = numbered("h_t W_a", T)
+    asks = f"{states.letter} W_a"
     fits = f"{asks} H^⊤"
     hidden = ("hidden",)
     with tape.stage("look_back", "Look back", f"c = p H,  p = softmax({fits})"):
-        rows = numbered("[h_1; …; h_t]" if T > 1 else "[h_1]", T)
-        H = tape("stack", *states, name="attn.states", axes=("token", "hidden"), equation=rows)
-        query = tape("product", states[-1], W_a, name="attn.query", axes=hidden, equation=asks)
+        H = states.rows(tape, "attn.states")  # (token, hidden)
+        last = states.last(tape)  # (hidden,)
+        query = tape("product", last, W_a, name="attn.query", axes=hidden, equation=asks)
         scores = tape(
             "product",
             query,
@@ -61,7 +60,8 @@ def look_back(tape: Tape, states: list[Tensor]) -> Tensor:
         )  # (token,)
         weights = f"softmax({fits})"
         p = tape("softmax", scores, name="attn.pattern", axes=("token",), equation=weights)
-        return tape("product", p, H, name="attn.context", axes=hidden, equation="p H")
+        context = tape("product", p, H, name="attn.context", axes=hidden, equation="p H")
+    return last, context
 
 
 def multi_head(

@@ -127,6 +127,7 @@ class Facts:
     kind: str  # "chain" | "grid"
     cell: str = ""  # "elman" | "gru" | "lstm", "" for a grid
     attention: bool = False  # attention over the states of a chain
+    bidirectional: bool = False  # a chain that reads from both sides
     heads: int = 0
     layers: int = 1
     width: int = 0  # numbers in a state (chain) or a residual row (grid)
@@ -198,9 +199,18 @@ class Trace:
         return ticks
 
     @cached_property
+    def stages_at(self) -> dict[int, tuple[Stage, ...]]:
+        """Return the stages that each tick lights: several where layers or directions work on."""
+        lit: dict[int, tuple[Stage, ...]] = {}
+        for stage in self.stages:
+            tick = self.ticks[stage.name]
+            lit[tick] = (*lit.get(tick, ()), stage)
+        return lit
+
+    @cached_property
     def stage_at(self) -> dict[int, Stage]:
-        """Return the stage that each tick lights (the longest path makes it one a tick)."""
-        return {self.ticks[stage.name]: stage for stage in self.stages}
+        """Return the first of the stages that each tick lights."""
+        return {tick: stages[0] for tick, stages in self.stages_at.items()}
 
     @cached_property
     def last_tick(self) -> int:
@@ -525,6 +535,8 @@ def _facts(header: dict[str, Any]) -> Facts:
     kinds = {"str": str, "int": int, "bool": bool}
     for fact in fields(Facts):
         kind = kinds.get(str(fact.type))
+        if fact.name == "bidirectional" and fact.name not in header:
+            continue  # of a trace that was saved before there were two directions
         if kind and type(header[fact.name]) is not kind:
             raise _UnreadableError(f"its {fact.name} is {header[fact.name]!r}")
     roles = tuple(

@@ -1,8 +1,9 @@
 """Make tests/references/*.npz: what PyTorch computes in float64 for small models.
 
-Run once, with the extra ``oracle`` installed, and commit the result::
+Run once, with the extra ``oracle`` installed, and commit the result; new cases stand at the end of
+``CASES`` and are made by their names, so that what is committed stays as it is::
 
-    python tests/make_references.py
+    python tests/make_references.py NAME...
 
 A file holds the configuration ("about", JSON that also says how it was made), the parameters
 ("parameter:<name>"), the ids ("tokens"), the padding ("mask", where there is some) and what PyTorch
@@ -55,26 +56,32 @@ def expected(
 
 
 def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    kinds = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-    layer = kinds[config.cell](config.embedding, config.width, batch_first=True).double()
-    state = {
-        "weight_ih_l0": w["rnn.W_x"].T,
-        "weight_hh_l0": w["rnn.W_h"].T,
-        "bias_ih_l0": w["rnn.b"],
-        # The engine adds one bias where PyTorch adds two; only the GRU's are two things.
-        "bias_hh_l0": w.get("rnn.b_h", torch.zeros_like(w["rnn.b"])),
-    }
-    layer.load_state_dict(state)
     made = {"embed.x": nn.functional.embedding(ids, w["embed.E"])}
-    made["rnn.x"] = made["embed.x"] @ w["rnn.W_x"]
-    h, _ = layer(made["embed.x"])  # (batch, token, hidden)
-    T = ids.shape[1]
-    made |= {f"rnn.h.{t}": h[:, t - 1] for t in range(1, T + 1)}
-    if config.cell == "lstm":
-        for t in range(1, T + 1):  # PyTorch shows the cell state at the end of a sentence only
-            _, (_, c) = layer(made["embed.x"][:, :t])
-            made[f"rnn.c.{t}"] = c[0]
+    T, d = ids.shape[1], config.width
+    x = made["embed.x"]
+    for layer in range(config.layers):
+        # All layers up to this one by PyTorch itself, whose output shows the states of the last.
+        stack = recurrent(config, w, layers=layer + 1)
+        h, _ = stack(made["embed.x"])  # (batch, token, directions * hidden)
+        for k, name in enumerate(directions(config, layer)):
+            if layer == 0 or config.bidirectional:
+                made[f"{name}.x"] = x @ w[f"{name}.W_x"]
+            else:
+                made |= {f"{name}.x.{t}": x[:, t - 1] @ w[f"{name}.W_x"] for t in range(1, T + 1)}
+            half = h[..., k * d : (k + 1) * d]
+            made |= {f"{name}.h.{t}": half[:, t - 1] for t in range(1, T + 1)}
+            if config.cell == "lstm":
+                for t in range(1, T + 1):  # PyTorch shows the cell state behind a sentence only
+                    rest = made["embed.x"][:, t - 1 :] if k else made["embed.x"][:, :t]
+                    if layer and config.bidirectional:  # which has read the whole sentence below
+                        continue
+                    _, (_, c) = stack(rest)
+                    made[f"{name}.c.{t}"] = c[config.directions * layer + k]
+        x = h
     y = h[:, -1]
+    if config.bidirectional:
+        y = torch.cat([h[:, -1, :d], h[:, 0, d:]], dim=-1)
+        made["rnn.last"] = y
     if config.attention:
         # One query against all states is nn.functional's attention with the scale 1.
         query = y @ w["attn.W_a"]
@@ -88,6 +95,36 @@ def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict
     combined = torch.tanh(nn.functional.linear(y, w["answer.W_c"].T, w["answer.b_c"]))
     made["answer.combined"] = combined
     return made | answer(combined, w)
+
+
+def directions(config: Config, layer: int) -> list[str]:
+    """Return what the names of each direction of a layer begin with, in PyTorch's order."""
+    name = f"rnn.{layer}" if layer else "rnn"
+    return [name, f"{name}.back"] if config.bidirectional else [name]
+
+
+def recurrent(config: Config, w: dict[str, torch.Tensor], *, layers: int) -> Any:
+    """Return PyTorch's recurrent layers with these weights, the first ``layers`` of them."""
+    kinds = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+    made = kinds[config.cell](
+        config.embedding,
+        config.width,
+        num_layers=layers,
+        bidirectional=config.bidirectional,
+        batch_first=True,
+    ).double()
+    state: dict[str, torch.Tensor] = {}
+    for layer in range(layers):
+        for name, suffix in zip(directions(config, layer), ("", "_reverse"), strict=False):
+            state |= {
+                f"weight_ih_l{layer}{suffix}": w[f"{name}.W_x"].T,
+                f"weight_hh_l{layer}{suffix}": w[f"{name}.W_h"].T,
+                f"bias_ih_l{layer}{suffix}": w[f"{name}.b"],
+                # The engine adds one bias where PyTorch adds two; only the GRU's are two things.
+                f"bias_hh_l{layer}{suffix}": w.get(f"{name}.b_h", torch.zeros_like(w[f"{name}.b"])),
+            }
+    made.load_state_dict(state)
+    return made
 
 
 def grid(
@@ -240,14 +277,27 @@ CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
     "odd_width": (grid_config(embedding=5, width=5, heads=5, layers=1), 1, 3, 0, ()),
     "padding": (grid_config(layers=1), 3, 5, 1, (5, 3, 2)),
     "padding_post_causal": (grid_config(norm="post", causal=True), 2, 4, 0, (4, 2)),
+    "elman_both": (chain_config(bidirectional=True, attention=True), 2, 4, 1, ()),
+    "elman_layers": (chain_config(layers=3), 1, 4, 0, ()),
+    "gru_both_layers": (
+        chain_config(cell="gru", bidirectional=True, layers=2, attention=True), 2, 3, 2, (),
+    ),
+    "gru_layers": (chain_config(cell="gru", layers=2, attention=True), 2, 4, 3, ()),
+    "lstm_both": (chain_config(cell="lstm", bidirectional=True), 1, 4, 2, ()),
+    "lstm_layers": (chain_config(cell="lstm", layers=2, attention=True), 1, 4, 3, ()),
+    "lstm_both_layers_one_token": (
+        chain_config(cell="lstm", bidirectional=True, layers=2), 1, 1, 0, (),
+    ),
 }  # fmt: skip
 
 
-def main() -> None:
-    """Write one file for each case."""
+def main(wanted: list[str]) -> None:
+    """Write one file for each of the wanted cases, or for all."""
     torch.set_num_threads(1)
     REFERENCES.mkdir(exist_ok=True)
     for seed, (name, (config, sentences, tokens, hidden, lengths)) in enumerate(CASES.items()):
+        if wanted and name not in wanted:
+            continue
         rng = np.random.default_rng(seed)
         named = parameters(config, rng)
         ids = rng.integers(0, config.words, (sentences, tokens))
@@ -267,4 +317,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -51,7 +51,7 @@ def test_every_gate_has_its_columns(cell: str) -> None:
     columns = 5 * len(row.gates)
     assert named["rnn.W_x"] == (2, columns)
     assert named["rnn.W_h"] == (5, columns)
-    assert {name: named[name] for name in row.biases} == dict.fromkeys(row.biases, (columns,))
+    assert {named[f"rnn.{bias}"] for bias in row.biases} == {(columns,)}
 
 
 @pytest.mark.parametrize("cell", CELLS)

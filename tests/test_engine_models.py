@@ -37,6 +37,9 @@ RNN = Config(kind="chain", words=9, embedding=8, width=16, cell="elman", attenti
 PLAIN = replace(RNN, attention=False)
 GRU = replace(RNN, cell="gru")
 LSTM = replace(RNN, cell="lstm")
+BOTH = replace(RNN, bidirectional=True)
+LAYERS = replace(GRU, layers=3)
+BOTH_LAYERS = replace(LSTM, bidirectional=True, layers=2)
 GRID = Config(kind="grid", words=9, embedding=20, width=20, heads=5, layers=2, mlp=30)
 LEARNED = replace(GRID, positions="learned", max_length=6)
 CONFIGS = {
@@ -44,6 +47,10 @@ CONFIGS = {
     "rnn-plain": PLAIN,
     "gru": GRU,
     "lstm": LSTM,
+    "both": BOTH,
+    "both plain": replace(BOTH, attention=False),
+    "layers": LAYERS,
+    "both layers": BOTH_LAYERS,
     "pre": GRID,
     "post causal": replace(GRID, norm="post", causal=True),
     "learned": LEARNED,
@@ -96,6 +103,10 @@ def test_the_references_cover_every_kind_of_model() -> None:
         ("pre", "sinusoidal"), ("pre", "learned"), ("post", "sinusoidal"), ("post", "learned"),
     }  # fmt: skip
     assert {c.causal for c in configs} == {c.attention for c in configs} == {True, False}
+    assert {(c.cell, c.bidirectional, c.layers > 1) for c in configs} >= {
+        ("elman", True, False), ("elman", False, True), ("gru", True, True), ("gru", False, True),
+        ("lstm", True, False), ("lstm", False, True), ("lstm", True, True),
+    }  # fmt: skip
     assert any(c.heads == 1 for c in configs)
     assert any(reference(path).tokens.shape == (1, 1) for path in REFERENCES)
     assert any(reference(path).mask is not None for path in REFERENCES)
@@ -164,10 +175,89 @@ def test_a_block_takes_the_same_six_ticks_at_any_length(name: str, length: int) 
     assert of(CONFIGS[name], length).ticks == expected
 
 
+@pytest.mark.parametrize("length", [1, 2, 5, 12])
+@pytest.mark.parametrize("layers", [2, 3])
+def test_a_layer_reads_a_token_one_tick_after_the_layer_below(layers: int, length: int) -> None:
+    trace = of(replace(RNN, layers=layers), length)
+    for t in range(1, length + 1):
+        assert trace.ticks[f"read.{t}"] == t
+        for layer in range(1, layers):
+            assert trace.ticks[f"read.{layer}.{t}"] == t + layer
+    assert trace.ticks["look_back"] == length + layers  # T + layers - 1 ticks of reading
+    assert trace.last_tick == length + layers + 1
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 12])
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_both_directions_take_the_ticks_and_the_depth_of_one(cell: str, length: int) -> None:
+    one = of(replace(RNN, cell=cell), length)
+    two = of(replace(RNN, cell=cell, bidirectional=True), length)
+    for t in range(1, length + 1):
+        assert two.ticks[f"read.{t}"] == t
+        assert two.ticks[f"read.back.{t}"] == length + 1 - t
+    assert (two.last_tick, two.depth) == (one.last_tick, one.depth)
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_above_both_directions_a_layer_waits_for_the_whole_sentence(length: int) -> None:
+    trace = of(BOTH_LAYERS, length)
+    assert trace.ticks["join.1"] == length + 1
+    for t in range(1, length + 1):
+        assert trace.ticks[f"read.1.{t}"] == length + 1 + t
+        assert trace.ticks[f"read.1.back.{t}"] == 2 * (length + 1) - t
+    assert trace.ticks["look_back"] == 2 * (length + 1)
+
+
+def test_from_the_right_a_state_has_read_what_stands_right_of_it() -> None:
+    it = model(replace(BOTH, attention=False), dtype=np.float64)
+    one, other = (run(it, ids, hidden=0, ops=Ops()) for ids in ([1, 2, 3], [4, 2, 3]))
+    for t, same in ((1, False), (2, True), (3, True)):
+        name = f"rnn.back.h.{t}"
+        assert np.array_equal(one.value(name), other.value(name)) == same
+        assert not np.array_equal(one.value(f"rnn.h.{t}"), other.value(f"rnn.h.{t}"))
+
+
+def test_the_last_state_of_both_directions_has_read_everything() -> None:
+    trace = of(BOTH, 4)
+    assert trace.step("rnn.last").reads == ("rnn.h.4", "rnn.back.h.1")
+    assert trace.step("rnn.last").equation == "[h^{→}_4; h^{←}_1]"
+    assert trace.step("attn.query").reads == ("rnn.last", "attn.W_a")
+
+
+def test_equations_say_which_layer_and_direction() -> None:
+    trace = of(BOTH_LAYERS, 4)
+    assert trace.step("rnn.hh.2").equation == "h^{(1)→}_1 W_h"
+    assert trace.step("rnn.back.hh.2").equation == "h^{(1)←}_3 W_h"
+    assert trace.step("rnn.1.back.x.2").equation == "x^{(2)}_2 W_x"
+    assert of(replace(RNN, layers=2), 3).step("rnn.1.x.2").equation == "h^{(1)}_2 W_x"
+    assert of(BOTH, 3).step("rnn.back.a.2").equation == "h^{←}_3 W_h + x_2 W_x + b"
+
+
+def test_a_stage_says_which_layer_reads_from_where() -> None:
+    titles = {stage.name: stage.title for stage in of(BOTH_LAYERS, 3).stages}
+    assert titles["read.1"] == "Read “a”"
+    assert titles["read.back.2"] == "Read “b” from the right"
+    assert titles["read.1.1"] == "Layer 2 reads “a”"
+    assert titles["read.1.back.3"] == "Layer 2 reads the blank from the right"
+
+
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_tick_lights_exactly_one_stage(name: str) -> None:
+def test_every_tick_lights_a_stage(name: str) -> None:
+    trace = of(CONFIGS[name], 4)
+    assert list(trace.stages_at) == sorted(trace.stages_at) or CONFIGS[name].layers > 1
+    assert sorted(trace.stages_at) == list(range(trace.last_tick + 1))
+
+
+@pytest.mark.parametrize("name", ["rnn", "rnn-plain", "gru", "lstm", "pre", "post causal"])
+def test_where_nothing_works_side_by_side_a_tick_lights_exactly_one_stage(name: str) -> None:
     trace = of(CONFIGS[name], 4)
     assert sorted(trace.ticks.values()) == list(range(trace.last_tick + 1))
+
+
+def test_both_directions_are_lit_together() -> None:
+    trace = of(BOTH, 4)
+    assert [stage.name for stage in trace.stages_at[1]] == ["read.1", "read.back.4"]
+    assert trace.stage_at[1].name == "read.1"
 
 
 @pytest.mark.parametrize(
@@ -348,6 +438,9 @@ def test_the_hidden_row_is_answered_in_a_grid_and_the_last_state_in_a_chain() ->
     [
         (RNN, "16 numbers", "the whole sentence, left to right"),
         (LSTM, "2 × 16 numbers", "the whole sentence, left to right"),
+        (BOTH, "2 × 16 numbers", "the whole sentence, from both sides"),
+        (LAYERS, "3 × 16 numbers", "the whole sentence, left to right"),
+        (BOTH_LAYERS, "8 × 16 numbers", "the whole sentence, from both sides"),
         (GRID, "4 × 20 numbers", "the whole sentence at once"),
         (replace(GRID, causal=True), "4 × 20 numbers", "only what stands left of the hidden word"),
     ],
@@ -355,6 +448,23 @@ def test_the_hidden_row_is_answered_in_a_grid_and_the_last_state_in_a_chain() ->
 def test_memory_and_what_is_seen(config: Config, memory: str, sees: str) -> None:
     facts = of(config, 4).facts
     assert (facts.memory, facts.sees) == (memory, sees)
+
+
+@pytest.mark.parametrize(
+    ("config", "title"),
+    [
+        (RNN, "RNN with attention, 16 numbers"),
+        (LSTM, "LSTM with attention, 2 × 16 numbers"),
+        (BOTH, "Bidirectional RNN with attention, 2 × 16 numbers"),
+        (LAYERS, "GRU of 3 layers with attention, 3 × 16 numbers"),
+        (BOTH_LAYERS, "Bidirectional LSTM of 2 layers with attention, 8 × 16 numbers"),
+        (GRID, "Transformer, 5 heads, 2 layers"),
+    ],
+)
+def test_a_model_without_a_card_is_called_what_it_is(config: Config, title: str) -> None:
+    facts = of(config, 4).facts
+    assert facts.title == title
+    assert (facts.layers, facts.bidirectional) == (config.layers, config.bidirectional)
 
 
 def test_parameters_are_counted() -> None:
@@ -455,6 +565,8 @@ def test_a_run_that_would_not_fit_is_refused_before_it_starts(
         ({"words": 0}, "words is 0"),
         ({"heads": 3}, "3 heads do not divide a width of 20"),
         ({"heads": 0}, "heads is 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"kind": "chain", "cell": "gru", "layers": 0}, "layers is 0"),
         ({"embedding": 8}, "its embedding"),
         ({"norm": "mid"}, "its norm is 'mid'"),
         ({"positions": "rotary"}, "its positions are 'rotary'"),

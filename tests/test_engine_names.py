@@ -6,6 +6,8 @@ in the same commit.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,120 @@ EMBED_ELMAN = """
     embed.x token feature
     rnn.x token hidden
     rnn.h.0 hidden
+"""
+# Both directions of two layers, T = 3: the directions of a layer read side by side, and the second
+# layer waits for all of the first.
+BOTH_LAYERS = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token hidden
+    rnn.back.x token hidden
+    rnn.h.0 hidden
+    rnn.back.h.4 hidden
+    rnn.1.h.0 hidden
+    rnn.1.back.h.4 hidden
+1 read.1
+    rnn.r.1 hidden
+    rnn.x.1 hidden
+    rnn.a.1 hidden
+    rnn.h.1 hidden
+2 read.2
+    rnn.r.2 hidden
+    rnn.x.2 hidden
+    rnn.a.2 hidden
+    rnn.h.2 hidden
+3 read.3
+    rnn.r.3 hidden
+    rnn.x.3 hidden
+    rnn.a.3 hidden
+    rnn.h.3 hidden
+1 read.back.3
+    rnn.back.r.3 hidden
+    rnn.back.x.3 hidden
+    rnn.back.a.3 hidden
+    rnn.back.h.3 hidden
+2 read.back.2
+    rnn.back.r.2 hidden
+    rnn.back.x.2 hidden
+    rnn.back.a.2 hidden
+    rnn.back.h.2 hidden
+3 read.back.1
+    rnn.back.r.1 hidden
+    rnn.back.x.1 hidden
+    rnn.back.a.1 hidden
+    rnn.back.h.1 hidden
+4 join.1
+    rnn.1.in.forward token hidden
+    rnn.1.in.back token hidden
+    rnn.1.in token hidden
+    rnn.1.x token hidden
+    rnn.1.back.x token hidden
+5 read.1.1
+    rnn.1.r.1 hidden
+    rnn.1.x.1 hidden
+    rnn.1.a.1 hidden
+    rnn.1.h.1 hidden
+6 read.1.2
+    rnn.1.r.2 hidden
+    rnn.1.x.2 hidden
+    rnn.1.a.2 hidden
+    rnn.1.h.2 hidden
+7 read.1.3
+    rnn.1.r.3 hidden
+    rnn.1.x.3 hidden
+    rnn.1.a.3 hidden
+    rnn.1.h.3 hidden
+5 read.1.back.3
+    rnn.1.back.r.3 hidden
+    rnn.1.back.x.3 hidden
+    rnn.1.back.a.3 hidden
+    rnn.1.back.h.3 hidden
+6 read.1.back.2
+    rnn.1.back.r.2 hidden
+    rnn.1.back.x.2 hidden
+    rnn.1.back.a.2 hidden
+    rnn.1.back.h.2 hidden
+7 read.1.back.1
+    rnn.1.back.r.1 hidden
+    rnn.1.back.x.1 hidden
+    rnn.1.back.a.1 hidden
+    rnn.1.back.h.1 hidden
+8 look_back
+    attn.states.forward token hidden
+    attn.states.back token hidden
+    attn.states token hidden
+    rnn.last hidden
+    attn.query hidden
+    attn.scores token
+    attn.pattern token
+    attn.context hidden
+"""
+BOTH_ANSWER = """
+4 answer
+    rnn.last hidden
+    answer.combined.product feature
+    answer.combined.sum feature
+    answer.combined feature
+    answer.logits word
+    answer.probabilities word
+    answer.word
+"""
+# Read t of the second layer waits for read t of the first.
+LAYERS_ELMAN = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token hidden
+    rnn.h.0 hidden
+    rnn.1.h.0 hidden
+"""
+READ_ABOVE_ELMAN = """
+{tick} read.1.{t}
+    rnn.1.r.{t} hidden
+    rnn.1.x.{t} hidden
+    rnn.1.a.{t} hidden
+    rnn.1.h.{t} hidden
 """
 EMBED_GRU = """
 0 embed
@@ -216,6 +332,52 @@ def chain(embed: str, read: str, *, attention: bool) -> str:
     return embed + reads + look_back + ANSWER_WITH_CONTEXT.replace("{tick}", str(T + 2))
 
 
+def both(embed: str, read: str, answer: str) -> str:
+    """Return the lines of one layer of both directions, without attention."""
+    forward = "".join(read.replace("{t}", str(t)) for t in range(1, T + 1))
+    back = ""
+    for t in range(T, 0, -1):
+        lines = read.replace("{t} read.", f"{T + 1 - t} read.back.").replace("rnn.", "rnn.back.")
+        back += lines.replace("{t}", str(t))
+    return embed + forward + back + answer
+
+
+def layers() -> str:
+    """Return the lines of two layers of the simple cell, with attention."""
+    below = "".join(READ_ELMAN.replace("{t}", str(t)) for t in range(1, T + 1))
+    above = "".join(
+        READ_ABOVE_ELMAN.replace("{tick}", str(t + 1)).replace("{t}", str(t))
+        for t in range(1, T + 1)
+    )
+    look_back, answer = (
+        text.replace("{tick}", str(tick))
+        for text, tick in ((LOOK_BACK, T + 2), (ANSWER_WITH_CONTEXT, T + 3))
+    )
+    return LAYERS_ELMAN + below + above + look_back + answer
+
+
+EMBED_BOTH_LSTM = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token gates
+    rnn.back.x token gates
+    rnn.h.0 hidden
+    rnn.c.0 hidden
+    rnn.back.h.4 hidden
+    rnn.back.c.4 hidden
+"""
+EMBED_BOTH_GRU = """
+0 embed
+    tokens token
+    embed.x token feature
+    rnn.x token gates
+    rnn.back.x token gates
+    rnn.h.0 hidden
+    rnn.back.h.4 hidden
+"""
+
+
 def grid(embed: str, block: str, *, blocks: int) -> str:
     text = embed
     for b in range(blocks):
@@ -252,6 +414,19 @@ MODELS = {
     ),
     "gru": (a_chain("gru", attention=True), chain(EMBED_GRU, READ_GRU, attention=True)),
     "lstm": (a_chain("lstm", attention=True), chain(EMBED_LSTM, READ_LSTM, attention=True)),
+    "rnn both, two layers": (
+        replace(a_chain("elman", attention=True), bidirectional=True, layers=2),
+        BOTH_LAYERS + ANSWER_WITH_CONTEXT.replace("{tick}", "9"),
+    ),
+    "gru both": (
+        replace(a_chain("gru", attention=False), bidirectional=True),
+        both(EMBED_BOTH_GRU, READ_GRU, BOTH_ANSWER),
+    ),
+    "lstm both": (
+        replace(a_chain("lstm", attention=False), bidirectional=True),
+        both(EMBED_BOTH_LSTM, READ_LSTM, BOTH_ANSWER),
+    ),
+    "rnn of two layers": (replace(a_chain("elman", attention=True), layers=2), layers()),
     "transformer": (PRE, grid(EMBED_SINUSOIDAL, BLOCK_PRE, blocks=2)),
     "post-norm causal": (POST, grid(EMBED_LEARNED_CAUSAL, BLOCK_POST, blocks=1)),
 }

@@ -1,0 +1,31 @@
+"""Words into a model and out of it: a row of numbers for each token, and a word for a row.
+
+E is the embedding table, axes (word, embedding); the answer is read against the same table.
+
+Source: Press & Wolf 2017, "Using the output embedding to improve language models", section 3.
+"""
+
+from __future__ import annotations
+
+from engine.ops import Array
+from engine.tape import Tape, Tensor
+
+ROWS = ("token", "feature")
+FEATURE = ("feature",)
+WORD = ("word",)
+
+
+def embed(tape: Tape, ids: Array, *, name: str) -> Tensor:
+    """Return the row of E of every token, shape (token, feature)."""
+    tokens = tape.input(ids, name="tokens", axes=("token",), equation="tokens")
+    E = tape.parameter("embed.E")
+    return tape("gather", E, tokens, name=name, axes=ROWS, equation="E_{tokens}")
+
+
+def answer(tape: Tape, y: Tensor) -> None:
+    """Record which word fits best: the row y against every word's embedding."""
+    E = tape.parameter("embed.E")
+    name = "answer.logits"
+    logits = tape("product", y, E, transpose_b=True, name=name, axes=WORD, equation="y E^⊤")
+    p = tape("softmax", logits, name="answer.probabilities", axes=WORD, equation="softmax(y E^⊤)")
+    tape("argmax", p, name="answer.word", axes=(), equation="argmax(p)")
