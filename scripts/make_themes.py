@@ -44,14 +44,47 @@ ROLES: dict[str, dict[str, object]] = {
         "heads_text": ["#5BD3DE", "#EE8FD2", "#A9CE74", "#E38FB0", "#FF8172"],
         "error": "#FF7A6E",
     },
+    # High contrast: text at least 7:1, marks 4.5:1, lines and what is not yet there 3:1, and one
+    # ground everywhere. The hues are the light and dark ones, moved until each set of them keeps at
+    # least as far apart as there, for every eye.
+    "contrast": {
+        "window": "#FFFFFF", "stage": "#FFFFFF", "panel": "#FFFFFF", "well": "#E8E8E8",
+        "hair": "#767676", "hair2": "#5E5E5E", "ink": "#000000", "ink2": "#1C1C1C",
+        "ink3": "#3A3A3A", "onink": "#FFFFFF", "ghost": "#767676", "now": "#FFD91A",
+        "now_soft": "#FFF6C2", "now_edge": "#FFD000", "now_line": "#000000",
+        "seq": "#A5660D", "seq_text": "#704201", "seq_tint": "#F6F0E7",
+        "stream": "#094F42", "stream_text": "#094F42", "stream_tint": "#E6EDEC",
+        "matrix": "#4B097C", "matrix_text": "#4B097C", "matrix_tint": "#EDE6F2",
+        "pos": "#1D71D3", "pos_text": "#074C94", "pos_tint": "#E8F1FB",
+        "heads": ["#08727C", "#7513FA", "#73793B", "#600C44", "#930D07"],
+        "heads_text": ["#01565E", "#6003D7", "#4A5115", "#600C44", "#930D07"],
+        "error": "#A30000",
+    },
+    "contrast-dark": {
+        "window": "#000000", "stage": "#000000", "panel": "#000000", "well": "#262626",
+        "hair": "#7A7A7A", "hair2": "#949494", "ink": "#FFFFFF", "ink2": "#E6E6E6",
+        "ink3": "#CCCCCC", "onink": "#000000", "ghost": "#808080", "now": "#5C4800",
+        "now_soft": "#1F1A00", "now_edge": "#C29B00", "now_line": "#FFE14D",
+        "seq": "#FCA114", "seq_text": "#FCA114", "seq_tint": "#2D1D04",
+        "stream": "#2DA78E", "stream_text": "#41B79D", "stream_tint": "#081E1A",
+        "matrix": "#A669B6", "matrix_text": "#CC8DDC", "matrix_tint": "#1E1321",
+        "pos": "#99C4FF", "pos_text": "#99C4FF", "pos_tint": "#1C232E",
+        "heads": ["#90FDF9", "#D504FE", "#CFF597", "#E69ACA", "#DD6A3F"],
+        "heads_text": ["#90FDF9", "#E776FF", "#CFF597", "#E69ACA", "#FB8356"],
+        "error": "#FF9C92",
+    },
 }  # fmt: skip
 INK = {
     "light": ["#F5F5F3", "#7F93AE", "#14213D"],
     "dark": ["#171D26", "#6E86A8", "#F2F7FF"],
+    "contrast": ["#FFFFFF", "#7F93AE", "#0A1A33"],
+    "contrast-dark": ["#000000", "#647C9E", "#FFFFFF"],
 }
 BRICK = {
     "light": ["#F5F5F3", "#D08A68", "#5E1B0A"],
     "dark": ["#171D26", "#B0694A", "#FFE3D3"],
+    "contrast": ["#FFFFFF", "#CC8866", "#471300"],
+    "contrast-dark": ["#000000", "#A8603F", "#FFE9DC"],
 }
 
 # sRGB (IEC 61966-2-1) to XYZ, and the D65 white.
@@ -138,7 +171,7 @@ def ramp(stops: list[str], entries: int = 256) -> list[str]:
 
 
 def main() -> None:
-    """Write both themes."""
+    """Write all themes."""
     for name, roles in ROLES.items():
         ink, brick = ramp(INK[name]), ramp(BRICK[name])
         theme = {"name": name, **roles, "ink_ramp": ink, "signed_ramp": brick[:0:-1] + ink}

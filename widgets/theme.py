@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+NAMES = ("light", "dark", "contrast", "contrast-dark")
+
 
 @dataclass(frozen=True, eq=False)
 class Theme:
@@ -64,8 +66,8 @@ class Theme:
 
     def on(self, colour: str) -> str:
         """Return black or white for text on a fill, whichever reads better (WCAG contrast)."""
-        back = _luminance(colour)
-        white, black = _luminance("#FFFFFF"), _luminance("#10151C")
+        back = luminance(colour)
+        white, black = luminance("#FFFFFF"), luminance("#10151C")
         better = (white + 0.05) / (back + 0.05) >= (back + 0.05) / (black + 0.05)
         return "#FFFFFF" if better else "#10151C"
 
@@ -89,12 +91,12 @@ def mix(a: str, b: str, share: float) -> str:
 
 def contrast(a: str, b: str) -> float:
     """Return the contrast of two colours, 1 … 21. Source: WCAG 2.2, "contrast ratio"."""
-    low, high = sorted((_luminance(a), _luminance(b)))
+    low, high = sorted((luminance(a), luminance(b)))
     return (high + 0.05) / (low + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    """Return the relative luminance, 0 … 1. Source: WCAG 2.2, "relative luminance"."""
+def luminance(colour: str) -> float:
+    """Return a colour's relative luminance, 0 … 1. Source: WCAG 2.2, "relative luminance"."""
     linear = [
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
         for c in (part / 255 for part in rgb(colour))
@@ -104,7 +106,7 @@ def _luminance(colour: str) -> float:
 
 @cache
 def load(name: str) -> Theme:
-    """Return the theme "light" or "dark"."""
+    """Return the theme of a name in ``NAMES``."""
     text = (files("assets") / "themes" / f"{name}.json").read_text(encoding="utf-8")
     roles: dict[str, Any] = json.loads(text)
     for role, colour in roles.items():
