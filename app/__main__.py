@@ -145,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
     figure.add_argument("--layer", type=_from_1, metavar="N", help="block at rest, from 1")
     figure.add_argument("--query", type=_from_1, metavar="N", help="word that asks, from 1")
+    figure.add_argument("--grey", action="store_true", help="for print; negative cells hatched")
     figure.add_argument("--svg-text", choices=("text", "paths"), default="text",
                         help="paths for programs without the fonts")  # fmt: skip
     figure.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
@@ -254,6 +255,7 @@ def _figure(given: argparse.Namespace) -> int:
 
     from app import compute, export
     from widgets import captions, theme
+    from widgets.grey import grey
     from widgets.view import View
 
     export.check(Path(given.output))
@@ -275,6 +277,7 @@ def _figure(given: argparse.Namespace) -> int:
         captions=captions.load("en"),
         query=None if given.query is None else given.query - 1,
         layer=None if given.layer is None else given.layer - 1,
+        growth=compute.measure_growth(chain, grid),
     )
     for note in made.notes:
         print(note, file=sys.stderr)
@@ -283,6 +286,8 @@ def _figure(given: argparse.Namespace) -> int:
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
         picture = compute.still(pair, float(tick), view, size=given.size)
+        if given.grey:
+            picture = grey(picture, view.theme)
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
                      text=given.svg_text)  # fmt: skip
         print(name)
