@@ -11,9 +11,11 @@ once, as if every operation ran as one fused kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,13 +27,67 @@ Array = NDArray[Any]
 
 GELU_SCALE = math.sqrt(2.0 / math.pi)
 GELU_CUBIC = 0.044715  # Hendrycks & Gimpel 2016, the tanh form that GPT-2 uses
+PART = 2**17  # numbers that are worked on at a time: they stay in the L2 cache between passes
+
+
+class Arena:
+    """Memory for large arrays, in chunks that are used again when nothing lies in them any more.
+
+    Fresh memory is zeroed by the system page by page when it is first written, which costs as much
+    as a pass over it; whole chunks can lie on huge pages, and used ones cost nothing.
+    """
+
+    LEAST = 2**18  # bytes of an array that is worth it
+    SPARE = 16  # a new chunk is this part of all so far, so that little stays empty
+    ALIGNED = 64  # bytes, a line of the cache
+
+    def __init__(self) -> None:
+        self._chunks: list[_Chunk] = []
+        self._lock = Lock()
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an array that holds anything."""
+        size = math.prod(shape) * dtype.itemsize
+        with self._lock:
+            chunk = next((chunk for chunk in self._chunks if chunk.has_room(size)), None)
+            if chunk is None:
+                held = sum(chunk.memory.size for chunk in self._chunks)
+                chunk = _Chunk(max(size, held // self.SPARE))
+                self._chunks.append(chunk)
+            return chunk.take(shape, dtype, size)
+
+
+class _Chunk:
+    """Memory with what is taken from it one behind the other; an array keeps all of it alive."""
+
+    LINE = 64  # bytes of a line of the cache, at which every array begins
+
+    def __init__(self, size: int) -> None:
+        self.memory = np.empty(size + self.LINE, np.uint8)
+        self._begin = self._used = -self.memory.ctypes.data % self.LINE
+        # Nothing but this object, and whatever getrefcount adds of its own, refers to it now.
+        self._alone = sys.getrefcount(self.memory)
+
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes are left, or are again because no array lies here now."""
+        if self._used > self._begin and sys.getrefcount(self.memory) == self._alone:
+            self._used = self._begin
+        return self._used + size <= self.memory.size
+
+    def take(self, shape: tuple[int, ...], dtype: Any, size: int) -> Array:
+        """Return an array of so many bytes."""
+        array: Array = np.ndarray(shape, dtype, self.memory, self._used)
+        self._used += -(-size // self.LINE) * self.LINE
+        return array
 
 
 class Ops:
     """The primitives on NumPy arrays.
 
     Every method returns a fresh array, or a view where it says so; no operand is ever written.
-    Leading axes beyond those that a method names are a batch.
+    Leading axes beyond those that a method names are a batch. ``out`` is an array of the result's
+    shape to write to, in place of a fresh one. Large results lie in memory that this object uses
+    again when they are gone: keep it, and the next run takes no fresh memory.
     """
 
     backend = "NumPy"
@@ -39,6 +95,7 @@ class Ops:
 
     def __init__(self) -> None:
         self.xp: Any = np
+        self._arena = Arena()
 
     def threads(self) -> int:
         """Return how many threads a matrix product uses."""
@@ -57,7 +114,7 @@ class Ops:
         """Return the rows of a table, shape (*ids, feature)."""
         return self.xp.take(table, ids, axis=0)
 
-    def product(self, a: Any, b: Any, transpose_b: bool = False) -> Any:
+    def product(self, a: Any, b: Any, transpose_b: bool = False, out: Any = None) -> Any:
         """Return the matrix product a b, or a bᵀ.
 
         An ``a`` with one axis less than ``b`` is one row for each matrix of ``b``.
@@ -65,83 +122,102 @@ class Ops:
         if transpose_b:
             b = self.xp.swapaxes(b, -1, -2)
         if a.ndim > 1 and a.ndim == b.ndim - 1:
-            return self.xp.matmul(a[..., None, :], b)[..., 0, :]
-        return self.xp.matmul(a, b)
+            rows = None if out is None else out[..., None, :]
+            return self.xp.matmul(a[..., None, :], b, out=rows)[..., 0, :]
+        matched = b.ndim == 2 or a.shape[:-2] == b.shape[:-2]
+        if out is None and a.ndim >= b.ndim > 1 and matched and a.dtype == b.dtype:
+            out = self._out((*a.shape[:-1], b.shape[-1]), a)
+        return self.xp.matmul(a, b, out=out)
 
-    def add(self, first: Any, second: Any, *others: Any) -> Any:
+    def add(self, first: Any, second: Any, *others: Any, out: Any = None) -> Any:
         """Return the sum of two or more arrays."""
-        total = first + second
+        fits = first.shape[-second.ndim :] == second.shape and first.dtype == second.dtype
+        if out is None and fits:
+            out = self._out(first.shape, first)
+        total = self.xp.add(first, second, out=out)
         for other in others:
             total += other
         return total
 
-    def multiply(self, a: Any, b: Any) -> Any:
+    def multiply(self, a: Any, b: Any, out: Any = None) -> Any:
         """Return the elementwise product a ⊙ b."""
-        return a * b
+        return self.xp.multiply(a, b, out=out)
 
-    def scale(self, x: Any, factor: float) -> Any:
+    def scale(self, x: Any, factor: float, out: Any = None) -> Any:
         """Return x times one number."""
-        return x * factor
+        return self.xp.multiply(x, factor, out=self._out(x.shape, x, out))
 
-    def complement(self, x: Any) -> Any:
+    def complement(self, x: Any, out: Any = None) -> Any:
         """Return 1 - x."""
-        return 1.0 - x
+        return self.xp.subtract(1.0, x, out=out)
 
-    def tanh(self, x: Any) -> Any:
+    def tanh(self, x: Any, out: Any = None) -> Any:
         """Return the hyperbolic tangent."""
-        return self.xp.tanh(x)
+        return self.xp.tanh(x, out=self._out(x.shape, x, out))
 
-    def sigmoid(self, x: Any) -> Any:
+    def sigmoid(self, x: Any, out: Any = None) -> Any:
         """Return σ(x) = 1 / (1 + exp(-x))."""
         # The same as ½ tanh(x/2) + ½, which cannot overflow: exp(-x) does from x = -88 on.
-        y = x * 0.5
+        y = self.xp.multiply(x, 0.5, out=out)
         self.xp.tanh(y, out=y)
         y *= 0.5
         y += 0.5
         return y
 
-    def gelu(self, x: Any) -> Any:
+    def gelu(self, x: Any, out: Any = None) -> Any:
         """Return GELU in its tanh form, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
-        # x * x, never x**3: NumPy's float32 power is a scalar loop, 270 times slower.
-        y = x * x
-        y *= GELU_CUBIC
-        y += 1.0
-        y *= x
-        y *= GELU_SCALE
-        self.xp.tanh(y, out=y)
-        y += 1.0
-        y *= x
-        y *= 0.5
-        return y
+        result = self._out(x.shape, x, out)
+        for part in _parts(x.shape):
+            a, y = x[part], result[part]
+            # a * a, never a**3: NumPy's float32 power is a scalar loop, 270 times slower.
+            self.xp.multiply(a, a, out=y)
+            y *= GELU_SCALE * GELU_CUBIC
+            y += GELU_SCALE
+            y *= a
+            self.xp.tanh(y, out=y)
+            y += 1.0
+            y *= a
+            y *= 0.5
+        return result
 
-    def softmax(self, x: Any, mask: Any = None) -> Any:
+    def softmax(self, x: Any, mask: Any = None, out: Any = None) -> Any:
         """Return softmax(x + mask) over the last axis; a row with everything masked is all zero.
 
         ``mask`` is added: 0 where a score counts, -inf where it does not.
         """
         xp = self.xp
-        y = x + (0.0 if mask is None else mask)
-        # Without the row maximum float32 overflows at a score of 89. It is -inf in a fully masked
-        # row, and -inf - -inf would be NaN: the lowest finite number keeps that row at exp(-inf).
-        highest = xp.max(y, axis=-1, keepdims=True)
-        xp.maximum(highest, xp.finfo(y.dtype).min, out=highest)
-        y -= highest
-        xp.exp(y, out=y)
-        total = xp.sum(y, axis=-1, keepdims=True)
-        # A row that counts anything sums to at least exp(0) = 1, so this touches only masked rows.
-        xp.maximum(total, 1.0, out=total)
-        y *= 1.0 / total
-        return y
+        result = self._out(x.shape, x, out)
+        added = None if mask is None else xp.broadcast_to(mask, x.shape)
+        for part in _parts(x.shape):
+            a, y = x[part], result[part]
+            if added is not None:
+                a = xp.add(a, added[part], out=y)
+            # Without the row maximum float32 overflows at a score of 89. It is -inf in a fully
+            # masked row, and -inf - -inf would be NaN: the lowest finite number keeps that row at
+            # exp(-inf).
+            highest = xp.max(a, axis=-1, keepdims=True)
+            xp.maximum(highest, xp.finfo(y.dtype).min, out=highest)
+            xp.subtract(a, highest, out=y)
+            xp.exp(y, out=y)
+            total = xp.sum(y, axis=-1, keepdims=True)
+            # A row that counts anything sums to at least exp(0) = 1, so this touches only masked
+            # rows.
+            xp.maximum(total, 1.0, out=total)
+            y *= 1.0 / total
+        return result
 
-    def norm(self, x: Any, gain: Any, bias: Any, eps: float) -> Any:
+    def norm(self, x: Any, gain: Any, bias: Any, eps: float, out: Any = None) -> Any:
         """Return the layer norm over the last axis, (x - mean) / √(variance + eps) gain + bias."""
         xp = self.xp
-        y = x - xp.mean(x, axis=-1, keepdims=True)
-        variance = xp.mean(y * y, axis=-1, keepdims=True)
-        y *= 1.0 / xp.sqrt(variance + eps)
-        y *= gain
-        y += bias
-        return y
+        result = self._out(x.shape, x, out)
+        for part in _parts(x.shape):
+            a, y = x[part], result[part]
+            xp.subtract(a, xp.mean(a, axis=-1, keepdims=True), out=y)
+            variance = xp.mean(y * y, axis=-1, keepdims=True)
+            y *= 1.0 / xp.sqrt(variance + eps)
+            y *= gain
+            y += bias
+        return result
 
     def argmax(self, x: Any) -> Any:
         """Return the index of the largest number on the last axis, as an integer array."""
@@ -156,10 +232,12 @@ class Ops:
         parts = x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)
         return self.xp.swapaxes(parts, -2, -3)
 
-    def merge_heads(self, x: Any) -> Any:
+    def merge_heads(self, x: Any, out: Any = None) -> Any:
         """Return (head, token, d_head) as (token, feature), the heads side by side."""
         rows = self.xp.swapaxes(x, -2, -3)  # (token, head, d_head)
-        return rows.reshape(*rows.shape[:-2], rows.shape[-2] * rows.shape[-1])
+        joined = self._out((*rows.shape[:-2], rows.shape[-2] * rows.shape[-1]), x, out)
+        joined.reshape(rows.shape)[...] = rows
+        return joined
 
     def concat(self, first: Any, *others: Any) -> Any:
         """Return arrays joined on their last axis."""
@@ -168,6 +246,31 @@ class Ops:
     def stack(self, first: Any, *others: Any) -> Any:
         """Return vectors as the rows of a matrix."""
         return self.xp.stack((first, *others), axis=-2)
+
+    def _out(self, shape: tuple[int, ...], like: Any, out: Any = None) -> Any:
+        """Return where to write a result of the dtype of ``like``: ``out`` when there is one."""
+        if out is not None:
+            return out
+        if math.prod(shape) * like.itemsize < Arena.LEAST:
+            return self.xp.empty(shape, like.dtype)
+        return self._arena.empty(shape, like.dtype)
+
+
+def _parts(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield indices of the parts of an array that stay in the cache from one pass to the next.
+
+    No row of the last axis is cut.
+    """
+    size = math.prod(shape)
+    if size <= PART or len(shape) < 2:
+        yield (...,)
+    elif (rest := size // shape[0]) > PART:
+        for i in range(shape[0]):
+            for part in _parts(shape[1:]):
+                yield i, *part
+    else:
+        for i in range(0, shape[0], PART // rest):
+            yield slice(i, i + PART // rest), ...
 
 
 @cache

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.ops import OPS, Ops, rows
+import engine.ops
+from engine.ops import OPS, Arena, Ops, rows
 from engine.trace import DEPTHLESS, Cost, Unit
 
 OPS_HERE = Ops()
@@ -242,3 +244,90 @@ def test_rows_that_share_a_matrix(a: tuple[int, ...], b: tuple[int, ...], count:
 def test_only_the_choice_of_a_word_is_sequential() -> None:
     assert [name for name, op in OPS.items() if op.unit is Unit.SEQUENTIAL] == ["argmax"]
     assert [name for name, op in OPS.items() if op.unit is Unit.MATRIX] == ["product"]
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+def large(fill: float = 1.0) -> NDArray[Any]:
+    return np.full((300, 400), fill, F4)  # more than ``Arena.LEAST``
+
+
+def test_large_results_take_memory_that_is_free_again() -> None:
+    ops = Ops()
+    first = ops.tanh(large())
+    place = first.ctypes.data
+    assert place % 64 == 0
+    assert ops.tanh(large()).ctypes.data != place
+    del first
+    assert ops.tanh(large()).ctypes.data == place
+
+
+def test_a_view_keeps_its_memory() -> None:
+    ops = Ops()
+    row = ops.scale(large(2.0), 3.0)[1, :5]
+    for _ in range(3):
+        ops.scale(large(0.0), 0.0)
+    assert row.tolist() == [6.0] * 5
+
+
+def test_an_arena_leaves_hardly_anything_empty() -> None:
+    arena = Arena()
+    sizes = np.random.default_rng(0).integers(2**16, 2**18, 200).tolist()
+    kept = [arena.empty((size,), np.dtype(F4)) for size in sizes]
+    held = sum(chunk.memory.nbytes for chunk in arena._chunks)
+    assert held <= 1.1 * sum(array.nbytes for array in kept)
+    starts = sorted((array.ctypes.data, array.ctypes.data + array.nbytes) for array in kept)
+    assert all(end <= start for (_, end), (start, _) in pairwise(starts))
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "options"),
+    [
+        ("softmax", [(7, 300, 300), (300, 300)], {}),
+        ("softmax", [(2, 3, 300, 300), (2, 1, 300, 300)], {}),
+        ("softmax", [(3, 200_000)], {}),  # a row is never cut
+        ("gelu", [(900, 400)], {}),
+        ("norm", [(900, 400), (400,), (400,)], {"eps": 1e-5}),
+    ],
+)
+def test_parts_give_the_very_numbers_of_the_whole(
+    op: str, shapes: list[tuple[int, ...]], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape).astype(F4) for shape in shapes]
+    assert values[0].size > engine.ops.PART
+    parts = getattr(OPS_HERE, op)(*values, **options)
+    monkeypatch.setattr(engine.ops, "PART", 2**40)
+    assert np.array_equal(parts, getattr(OPS_HERE, op)(*values, **options))
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "options"),
+    [
+        ("product", [(3,), (3, 4)], {}),
+        ("product", [(2, 3), (4, 3)], {"transpose_b": True}),
+        ("product", [(2, 3), (2, 3, 4)], {}),
+        ("add", [(2, 3), (3,), (3,)], {}),
+        ("multiply", [(3,), (3,)], {}),
+        ("scale", [(3,)], {"factor": 2.0}),
+        ("complement", [(3,)], {}),
+        ("tanh", [(3,)], {}),
+        ("sigmoid", [(3,)], {}),
+        ("gelu", [(2, 3)], {}),
+        ("softmax", [(2, 3), (2, 3)], {}),
+        ("norm", [(2, 3), (3,), (3,)], {"eps": 1e-5}),
+        ("merge_heads", [(2, 3, 4)], {}),
+    ],
+)
+def test_a_result_can_be_written_to_a_given_place(
+    op: str, shapes: list[tuple[int, ...]], options: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape).astype(F4) for shape in shapes]
+    before = [value.copy() for value in values]
+    expected = getattr(OPS_HERE, op)(*values, **options)
+    out = np.full_like(expected, np.nan)
+    getattr(OPS_HERE, op)(*values, **options, out=out)
+    assert np.array_equal(out, expected)
+    assert all(map(np.array_equal, values, before))
