@@ -10,4 +10,5 @@ DEFAULT_PAIR = ("rnn", "transformer")  # ids of models
 CHAINS = ("rnn", "rnn-plain", "gru", "lstm")  # offered in the window, without the ending of a set
 SETS = ("", "-50k")  # endings: small state, equal budget
 SPEEDS = (0.5, 1.0, 2.0, 4.0)  # ticks follow one another so many times faster
+THEMES = ("light", "dark", "contrast", "contrast-dark")  # as widgets.theme.NAMES
 MOST_SIDE = 16_384  # px of a side of a figure

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE
+from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE, THEMES
 from engine.said import Said
 
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   unrolled                                       open the window
   unrolled figure rnn-transformer --text "the cat that slept ___" --tick 3 -o out.svg
   unrolled figure rnn-transformer --theme dark --size 1920x1080 --scale 2 -o out.png
+  unrolled figure rnn-transformer --grey --theme contrast -o print.pdf
   unrolled figure rnn-transformer --every-tick -o "tick-{tick}.pdf"
   unrolled trace --text "the cat that slept ___" --model transformer --json
   unrolled trace --model rnn -o trace.npz        numpy.load opens it
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     ticks.add_argument(
         "--every-tick", action="store_true", help="a file for each; {tick} in its name"
     )
-    figure.add_argument("--theme", choices=("light", "dark"), default="light")
+    figure.add_argument("--theme", choices=THEMES, default="light")
     figure.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
     figure.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
     figure.add_argument("--layer", type=_from_1, metavar="N", help="block at rest, from 1")
