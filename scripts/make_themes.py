@@ -50,7 +50,7 @@ ROLES: dict[str, dict[str, object]] = {
     "contrast": {
         "window": "#FFFFFF", "stage": "#FFFFFF", "panel": "#FFFFFF", "well": "#E8E8E8",
         "hair": "#767676", "hair2": "#5E5E5E", "ink": "#000000", "ink2": "#1C1C1C",
-        "ink3": "#3A3A3A", "onink": "#FFFFFF", "ghost": "#767676", "now": "#FFD91A",
+        "ink3": "#505050", "onink": "#FFFFFF", "ghost": "#767676", "now": "#FFD91A",
         "now_soft": "#FFF6C2", "now_edge": "#FFD000", "now_line": "#000000",
         "seq": "#A5660D", "seq_text": "#704201", "seq_tint": "#F6F0E7",
         "stream": "#094F42", "stream_text": "#094F42", "stream_tint": "#E6EDEC",
@@ -63,7 +63,7 @@ ROLES: dict[str, dict[str, object]] = {
     "contrast-dark": {
         "window": "#000000", "stage": "#000000", "panel": "#000000", "well": "#262626",
         "hair": "#7A7A7A", "hair2": "#949494", "ink": "#FFFFFF", "ink2": "#E6E6E6",
-        "ink3": "#CCCCCC", "onink": "#000000", "ghost": "#808080", "now": "#5C4800",
+        "ink3": "#A6A6A6", "onink": "#000000", "ghost": "#808080", "now": "#5C4800",
         "now_soft": "#1F1A00", "now_edge": "#C29B00", "now_line": "#FFE14D",
         "seq": "#FCA114", "seq_text": "#FCA114", "seq_tint": "#2D1D04",
         "stream": "#2DA78E", "stream_text": "#41B79D", "stream_tint": "#081E1A",
