@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.erf import erf
 from engine.trace import Cost, Unit
 
 Array = NDArray[Any]
@@ -163,6 +164,22 @@ class Ops:
         y *= 0.5
         y += 0.5
         return y
+
+    def relu(self, x: Any, out: Any = None) -> Any:
+        """Return max(0, x)."""
+        return self.xp.maximum(x, 0.0, out=self._out(x.shape, x, out))
+
+    def gelu_erf(self, x: Any, out: Any = None) -> Any:
+        """Return GELU as it is defined, ½ x (1 + erf(x/√2))."""
+        result = self._out(x.shape, x, out)
+        for part in _parts(x.shape):
+            a, y = x[part], result[part]
+            self.xp.multiply(a, math.sqrt(0.5), out=y)
+            erf(y, self.xp, out=y)
+            y += 1.0
+            y *= a
+            y *= 0.5
+        return result
 
     def gelu(self, x: Any, out: Any = None) -> Any:
         """Return GELU in its tanh form, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
@@ -348,7 +365,10 @@ OPS: dict[str, Op] = {
     "complement": Op("1 - x", _each(1)),
     "tanh": Op("tanh", _each(1)),
     "sigmoid": Op("sigmoid", _each(4)),
+    "relu": Op("ReLU", _each(1)),
     "gelu": Op("GELU", _each(15)),
+    # Two quotients of polynomials and what joins them: see engine.erf.
+    "gelu_erf": Op("GELU", _each(67)),
     # Maximum, difference, exp, sum, product; a mask is one addition more.
     "softmax": Op("softmax", lambda operands, result: (4 + len(operands)) * math.prod(result)),
     "norm": Op("layer norm", _each(10)),

@@ -68,6 +68,7 @@ def test_a_sum_writes_none_of_its_operands() -> None:
     ("op", "options"),
     [
         ("tanh", {}), ("sigmoid", {}), ("gelu", {}), ("softmax", {}), ("complement", {}),
+        ("relu", {}), ("gelu_erf", {}),
         ("scale", {"factor": 0.5}),
     ],
 )  # fmt: skip
@@ -89,6 +90,16 @@ def test_gelu_is_its_formula() -> None:
     x = np.linspace(-4, 4, 33)
     inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
     assert np.allclose(OPS_HERE.gelu(x), 0.5 * x * (1 + np.tanh(inner)), rtol=0, atol=1e-15)
+
+
+def test_gelu_by_the_error_function_is_its_formula() -> None:
+    x = np.linspace(-4, 4, 33)
+    expected = [0.5 * a * (1 + math.erf(a / math.sqrt(2))) for a in x]
+    assert np.allclose(OPS_HERE.gelu_erf(x), expected, rtol=0, atol=2e-15)
+
+
+def test_relu_keeps_what_is_above_zero() -> None:
+    assert OPS_HERE.relu(array(-2.0, 0.0, 3.0)).tolist() == [0.0, 0.0, 3.0]
 
 
 def test_norm_has_mean_0_and_variance_1_in_front_of_gain_and_bias() -> None:
@@ -151,7 +162,7 @@ def test_sigmoid_does_not_overflow(x: float) -> None:
 
 @pytest.mark.parametrize("x", [-1e6, -30.0, 30.0, 1e6])
 def test_gelu_of_a_large_number_is_the_number_or_zero(x: float) -> None:
-    assert OPS_HERE.gelu(array(x)) == max(x, 0.0)
+    assert OPS_HERE.gelu(array(x)) == OPS_HERE.gelu_erf(array(x)) == max(x, 0.0)
 
 
 def test_gelu_never_calls_the_scalar_power() -> None:
@@ -288,6 +299,7 @@ def test_an_arena_leaves_hardly_anything_empty() -> None:
         ("softmax", [(2, 3, 300, 300), (2, 1, 300, 300)], {}),
         ("softmax", [(3, 200_000)], {}),  # a row is never cut
         ("gelu", [(900, 400)], {}),
+        ("gelu_erf", [(900, 400)], {}),
         ("norm", [(900, 400), (400,), (400,)], {"eps": 1e-5}),
     ],
 )
@@ -315,6 +327,8 @@ def test_parts_give_the_very_numbers_of_the_whole(
         ("tanh", [(3,)], {}),
         ("sigmoid", [(3,)], {}),
         ("gelu", [(2, 3)], {}),
+        ("gelu_erf", [(2, 3)], {}),
+        ("relu", [(2, 3)], {}),
         ("softmax", [(2, 3), (2, 3)], {}),
         ("norm", [(2, 3), (3,), (3,)], {"eps": 1e-5}),
         ("merge_heads", [(2, 3, 4)], {}),

@@ -260,6 +260,18 @@ def _sigmoid(e: _Element) -> _Filled:
     return f"σ({letters})", f"1 / (1 + exp({said(-x)}))", y
 
 
+def _relu(e: _Element) -> _Filled:
+    ((letters, x),) = e.each()
+    return f"max(0, {letters})", f"max(0, {said(x)})", max(0.0, x)
+
+
+def _gelu_erf(e: _Element) -> _Filled:
+    ((letters, x),) = e.each()
+    inner = x * math.sqrt(0.5)
+    filled = f"½ · {said(x)} · (1 + erf({said(inner)}))"
+    return f"gelu({letters})", filled, 0.5 * x * (1.0 + math.erf(inner))
+
+
 def _gelu(e: _Element) -> _Filled:
     from engine.ops import GELU_CUBIC, GELU_SCALE
 
@@ -331,7 +343,9 @@ FILL: dict[str, Callable[[_Element], _Filled]] = {
     "complement": _complement,
     "tanh": _tanh,
     "sigmoid": _sigmoid,
+    "relu": _relu,
     "gelu": _gelu,
+    "gelu_erf": _gelu_erf,
     "softmax": _softmax,
     "norm": _norm,
     "argmax": _argmax,
