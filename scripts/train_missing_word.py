@@ -58,7 +58,15 @@ class Recipe:
     disagree: float = 0.0  # weight in the loss of how much heads of a block look at the same words
 
 
-def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) -> Recipe:
+def _chain(
+    title: str,
+    cell: str,
+    width: int,
+    attention: bool,
+    *,
+    bidirectional: bool = False,
+    **recipe: Any,
+) -> Recipe:
     config = Config(
         kind="chain",
         words=len(tasks.VOCABULARY),
@@ -66,8 +74,15 @@ def _chain(title: str, cell: str, width: int, attention: bool, **recipe: Any) ->
         width=width,
         cell=cell,
         attention=attention,
+        bidirectional=bidirectional,
     )
     return Recipe(title=title, config=config, **recipe)
+
+
+def _both_sides(cell_title: str, cell: str, attention: bool, **recipe: Any) -> Recipe:
+    # Eight numbers each way, so that the memory is the 16 numbers of the chains of one direction.
+    title = f"Bidirectional {cell_title}{' with attention' if attention else ''}"
+    return _chain(title, cell, 8, attention, bidirectional=True, **recipe)
 
 
 def _grid(title: str, *, causal: bool, **recipe: Any) -> Recipe:
@@ -93,6 +108,10 @@ RECIPES = {
     "lstm": _chain("LSTM with attention", "lstm", 16, True, steps=30_000, rate=4e-3),
     "gru-plain": _chain("GRU", "gru", 16, False, steps=60_000, rate=4e-3),
     "lstm-plain": _chain("LSTM", "lstm", 16, False, steps=60_000, rate=4e-3),
+    "rnn-bi": _both_sides("RNN", "elman", True, steps=110_000, rate=3e-3),
+    "rnn-bi-plain": _both_sides("RNN", "elman", False, steps=110_000, rate=3e-3),
+    "gru-bi": _both_sides("GRU", "gru", True, steps=35_000, rate=4e-3),
+    "lstm-bi": _both_sides("LSTM", "lstm", True, steps=30_000, rate=4e-3),
     "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=10_000, rate=1e-3),
     "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=10_000, rate=1e-3),
     "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=8_000, rate=3e-3),
@@ -114,16 +133,27 @@ class Chain(nn.Module):  # type: ignore[misc]
         self.attention = config.attention
         self.E = nn.Parameter(torch.randn(config.words, e) * 0.3)
         self.rnn = kind(e, d, batch_first=True)
-        if config.cell == "elman":
-            nn.init.orthogonal_(self.rnn.weight_hh_l0)
-        self.W_a = nn.Parameter(torch.randn(d, d) / d) if config.attention else None
-        self.combine = nn.Linear(2 * d if config.attention else d, e)
+        self.back = kind(e, d, batch_first=True) if config.bidirectional else None
+        for rnn in (self.rnn, self.back):
+            if isinstance(rnn, nn.RNN):
+                nn.init.orthogonal_(rnn.weight_hh_l0)
+        D = config.directions * d
+        self.W_a = nn.Parameter(torch.randn(D, D) / D) if config.attention else None
+        self.combine = nn.Linear(2 * D if config.attention else D, e)
 
     def forward(self, ids: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits, the entropy of the pattern over the states, and no overlap of heads."""
-        states, _ = self.rnn(self.E[ids])  # (batch, token, hidden)
-        last = (ids != PADDING).sum(1) - 1
-        y = states[torch.arange(len(ids)), last]
+        x = self.E[ids]
+        rows, count = torch.arange(len(ids)), (ids != PADDING).sum(1)
+        states, _ = self.rnn(x)  # (batch, token, hidden)
+        y = states[rows, count - 1]
+        if self.back is not None:
+            # The sentence from its last word to its first, with the padding behind it as before.
+            t = torch.arange(ids.shape[1])
+            turned = torch.where(t < count[:, None], count[:, None] - 1 - t, t)  # (batch, token)
+            behind, _ = self.back(x[rows[:, None], turned])
+            y = torch.cat([y, behind[rows, count - 1]], -1)
+            states = torch.cat([states, behind[rows[:, None], turned]], -1)
         entropy = y.new_zeros(())
         if self.W_a is not None:
             scores = torch.einsum("bh,bth->bt", y @ self.W_a, states)
@@ -134,16 +164,15 @@ class Chain(nn.Module):  # type: ignore[misc]
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """Return the parameters as the engine names and shapes them."""
-        rnn = self.rnn
-        named = {
-            "embed.E": self.E,
-            "rnn.W_x": rnn.weight_ih_l0.T,
-            "rnn.W_h": rnn.weight_hh_l0.T,
-        }
-        if isinstance(rnn, nn.GRU):
-            named |= {"rnn.b": rnn.bias_ih_l0, "rnn.b_h": rnn.bias_hh_l0}
-        else:
-            named |= {"rnn.b": rnn.bias_ih_l0 + rnn.bias_hh_l0}
+        named = {"embed.E": self.E}
+        for name, rnn in (("rnn", self.rnn), ("rnn.back", self.back)):
+            if rnn is None:
+                continue
+            named |= {f"{name}.W_x": rnn.weight_ih_l0.T, f"{name}.W_h": rnn.weight_hh_l0.T}
+            if isinstance(rnn, nn.GRU):
+                named |= {f"{name}.b": rnn.bias_ih_l0, f"{name}.b_h": rnn.bias_hh_l0}
+            else:
+                named |= {f"{name}.b": rnn.bias_ih_l0 + rnn.bias_hh_l0}
         if self.W_a is not None:
             named |= {"attn.W_a": self.W_a}
         return named | {"answer.W_c": self.combine.weight.T, "answer.b_c": self.combine.bias}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -13,10 +14,21 @@ from engine import weights
 from engine.models import Model, run
 from engine.ops import Ops
 from engine.roles import Accuracy, Query, accuracy, head_roles, hide, runs
-from engine.tasks import LONGEST, SHORTEST, VOCABULARY, Example, examples
+from engine.tasks import (
+    FRAMES,
+    KINDS,
+    LONGEST,
+    SHORTEST,
+    VOCABULARY,
+    Example,
+    best_accuracy,
+    best_guess,
+    examples,
+)
 
 SMALL = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm")  # 16 numbers of state
-EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer")
+EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer", "transformer-causal")
+GRIDS = ("transformer", "transformer-causal")
 SHIPPED = (*SMALL, *EQUAL)
 LOSING = ("rnn-plain", "rnn-plain-50k")  # what they read fades on the way to the answer
 KEEPING = tuple(name for name in SHIPPED if name not in LOSING)
@@ -24,6 +36,7 @@ SENTENCES = 4000
 ROLE_SENTENCES = 600
 
 shipped = pytest.mark.parametrize("name", SHIPPED)
+grids = pytest.mark.parametrize("name", GRIDS)
 keeping = pytest.mark.parametrize("name", KEEPING)
 load = cache(weights.load)
 
@@ -83,9 +96,34 @@ def test_the_equal_budget_is_50_000_parameters_within_5_in_100(name: str) -> Non
     assert load(name).card["parameters"] == pytest.approx(50_000, rel=0.05)
 
 
-def test_the_transformer_has_five_heads_two_layers_and_sinusoidal_positions() -> None:
-    config = load("transformer").config
+@grids
+def test_a_transformer_has_five_heads_two_layers_and_sinusoidal_positions(name: str) -> None:
+    config = load(name).config
     assert (config.heads, config.layers, config.positions) == (5, 2, "sinusoidal")
+
+
+def test_the_transformers_differ_in_the_mask_alone() -> None:
+    open_, causal = (load(name).config for name in GRIDS)
+    assert causal == replace(open_, causal=True)
+    assert causal != open_
+
+
+def test_a_causal_answer_is_the_same_whatever_follows() -> None:
+    model = load("transformer-causal")
+    one, other = (
+        run(model, [VOCABULARY.index(word) for word in text.split()], hidden=2, ops=Ops())
+        for text in ("the birds ___ quietly", "the birds ___ the dogs")
+    )
+    name = "answer.probabilities"
+    # Products of matrices of other sizes round otherwise.
+    np.testing.assert_allclose(one.value(name), other.value(name), rtol=1e-4, atol=1e-7)
+
+
+def test_best_possible_from_the_left_is_less_than_from_the_whole_sentence() -> None:
+    open_, causal = (load(name).card["held_out"]["best_word"] for name in GRIDS)
+    assert open_ == pytest.approx(best_accuracy(), abs=0.005)
+    from_left = [max(c * best_guess(f) for f, c in enumerate(FRAMES[kind])) for kind in KINDS]
+    assert causal == pytest.approx(sum(from_left) / len(KINDS), abs=0.005)
 
 
 @keeping
@@ -136,7 +174,7 @@ def test_sixteen_numbers_without_attention_lose_words_on_new_sentences_too() -> 
     assert plain.word < with_attention.word - 0.04
 
 
-@pytest.mark.parametrize("name", ["rnn", "transformer"])
+@keeping
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -146,7 +184,7 @@ def test_sixteen_numbers_without_attention_lose_words_on_new_sentences_too() -> 
         ("the birds ___ quietly", "chirp"),
     ],
 )
-def test_the_pair_answers(name: str, text: str, word: str) -> None:
+def test_a_model_that_keeps_its_subject_answers(name: str, text: str, word: str) -> None:
     assert answers(load(name), text) == word
 
 
@@ -158,28 +196,31 @@ def test_the_rnn_looks_back_at_the_cat() -> None:
     assert pattern[1] > 0.5
 
 
-def test_a_head_of_the_transformer_looks_at_the_cat() -> None:
-    model = load("transformer")
+@grids
+def test_a_head_of_a_transformer_looks_at_the_cat(name: str) -> None:
+    model = load(name)
     ids = [model.vocabulary.index(word) for word in "the cat that slept ___".split()]
     trace = run(model, ids, hidden=4, ops=Ops())
     on_cat = [trace.value(f"blocks.{b}.attn.pattern")[:, 4, 1].max() for b in range(2)]
     assert max(on_cat) > 0.5
 
 
-def test_three_heads_or_more_have_a_role_at_0_6() -> None:
-    roles = [head for layer in load("transformer").card["roles"] for head in layer]
+@grids
+def test_three_heads_or_more_have_a_role_at_0_6(name: str) -> None:
+    roles = [head for layer in load(name).card["roles"] for head in layer]
     assert len(roles) == 10
     assert sum(name != "mixed" and score >= 0.6 for name, score in roles) >= 3
 
 
-def test_the_roles_of_the_card_are_measured_again_on_new_sentences() -> None:
-    model = load("transformer")
+@grids
+def test_the_roles_of_the_card_are_measured_again_on_new_sentences(name: str) -> None:
+    model = load(name)
     again = head_roles(model, hide(held_out()[:ROLE_SENTENCES]))
     for layer, promised in zip(again, model.card["roles"], strict=True):
-        for (name, score), (promised_name, promised_score) in zip(layer, promised, strict=True):
+        for (role, score), (promised_role, promised_score) in zip(layer, promised, strict=True):
             assert score == pytest.approx(promised_score, abs=0.06)
             if promised_score > 0.56:
-                assert name == promised_name
+                assert role == promised_role
 
 
 @shipped
@@ -200,6 +241,7 @@ def test_the_readme_says_what_the_card_says(name: str) -> None:
     cells = [
         str(parameters),
         f"{100 * held_out['word']:.2f} %",
+        f"{100 * held_out['best_word']:.2f} %",
         f"{100 * held_out['verb_number']:.2f} %",
         f"{100 * held_out['by_distance']['1']['word']:.1f} %",
         f"{100 * far_right / sum(row['sentences'] for row in far):.1f} %",
