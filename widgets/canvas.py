@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from widgets import accessible
 from widgets.geometry import LEAST_SCALE, SMALLEST, fit
 from widgets.hit import hit, named, title_of
 from widgets.painter import Painter
@@ -48,6 +49,7 @@ class Canvas(QWidget):
 
     def __init__(self, view: View, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        accessible.install()
         self.view = view
         self.blank = False
         self._least_scale = LEAST_SCALE
@@ -76,8 +78,11 @@ class Canvas(QWidget):
 
     def show_tick(self, tick: float) -> None:
         """Show another moment."""
+        passed = int(tick) != int(self._tick)
         self._tick = tick
         self._changed()
+        if passed:
+            accessible.tick_passed(self)
 
     def show_view(self, view: View) -> None:
         """Show it another way."""
@@ -99,6 +104,16 @@ class Canvas(QWidget):
     def fitted(self) -> tuple[float, float, float]:
         """Return the scene's box (width, height) and its scale for the widget's size."""
         return fit(self.width(), self.height(), least_scale=self._least_scale)
+
+    @property
+    def pair(self) -> Pair | None:
+        """Return the run that is shown, None before the first."""
+        return self._pair
+
+    @property
+    def tick(self) -> float:
+        """Return the moment that is shown."""
+        return self._tick
 
     def picture(self) -> Picture | None:
         """Return the picture of this moment, None before the first run."""
@@ -228,6 +243,7 @@ class Canvas(QWidget):
         assert picture is not None
         self.setAccessibleDescription(title_of(picture, self._ringed))
         self.setFocus(Qt.FocusReason.OtherFocusReason)
+        accessible.ring_moved(self)
         self.update()
 
     def open_ringed(self) -> None:
