@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import compute
+from app import THEMES, compute
 from app.__main__ import main, version
 from engine.trace import load
 from engine.weights import WeightsError
+from widgets import theme
 
 # Qt has one application a process: the one of the tests with windows, also for figures.
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -194,13 +195,29 @@ def test_a_figure_has_real_text_with_the_names_of_tensors(
 
 def test_the_same_figure_is_the_same_bytes_in_both_light_and_dark(tmp_path: Path) -> None:
     made: dict[str, str] = {}
-    for name, theme in (("a", "light"), ("b", "light"), ("c", "dark")):
+    for name, colours in (("a", "light"), ("b", "light"), ("c", "dark")):
         path = tmp_path / f"{name}.svg"
-        assert main(figure("--tick", "2", "--theme", theme, "-o", str(path))) == 0
+        assert main(figure("--tick", "2", "--theme", colours, "-o", str(path))) == 0
         # Measured times are of each run; all else is the same.
         made[name] = re.sub(r"[\d.]+\u00a0[mµn]?s", "TIME", path.read_text(encoding="utf-8"))
     assert made["a"] == made["b"]
     assert made["a"] != made["c"]
+
+
+def test_every_theme_is_offered_and_makes_a_figure(tmp_path: Path) -> None:
+    assert THEMES == theme.NAMES
+    for name in THEMES:
+        path = tmp_path / f"{name}.svg"
+        assert main(figure("--theme", name, "-o", str(path))) == 0
+        assert f'fill="{theme.load(name).stage}"' in path.read_text(encoding="utf-8")
+
+
+def test_a_grey_figure_has_no_hue(tmp_path: Path) -> None:
+    path = tmp_path / "figure.svg"
+    assert main(figure("--grey", "-o", str(path))) == 0
+    colours = set(re.findall('"#([0-9A-F]{6})"', path.read_text(encoding="utf-8")))
+    assert len(colours) > 20
+    assert all(colour == 3 * colour[:2] for colour in colours)
 
 
 def test_every_tick_is_a_file_of_its_own(
