@@ -278,7 +278,9 @@ def _figure(given: argparse.Namespace) -> int:
         captions=captions.load("en"),
         query=None if given.query is None else given.query - 1,
         layer=None if given.layer is None else given.layer - 1,
-        growth=compute.measure_growth(chain, grid),
+        growth=tuple(
+            compute.measure_length(chain, grid, tokens) for tokens in compute.GROWTH_LENGTHS
+        ),
     )
     for note in made.notes:
         print(note, file=sys.stderr)

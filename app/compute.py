@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app import CHAPTER, DEFAULT_PAIR
 from engine import weights
 from engine.models import Model, depth_at, run
@@ -18,6 +20,7 @@ from engine.ops import Ops
 from engine.said import Said
 from engine.tokens import Sentence, read_sentence
 from engine.trace import Pair, Trace
+from widgets.view import Growth
 
 if TYPE_CHECKING:
     from widgets.picture import Picture
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 RUNS = 3  # of which the fastest is shown
 LENGTHS = (1, 2, 3, 5, 8, 16, 32, 64, 128)  # for which the depth is shown as a function of T
+# For which work and time are measured.
+GROWTH_LENGTHS = (1, 2, 3, 5, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 SIDES = {"chain": "recurrent model", "grid": "Transformer"}
 
 
@@ -133,6 +138,19 @@ def model(id: str) -> Model:
         With one sentence.
     """
     return weights.load(id)
+
+
+@lru_cache(maxsize=256)
+def measure_length(chain_id: str, grid_id: str, tokens: int) -> Growth:
+    """Return what both models need for a sentence of so many tokens, measured here and now.
+
+    The words are drawn at random: no operation takes longer for one word than for another.
+    """
+    chain, grid = (
+        _fastest(read, rng.integers(0, len(read.vocabulary), tokens), hidden=tokens - 1)
+        for read, rng in ((model(id), np.random.default_rng(0)) for id in (chain_id, grid_id))
+    )
+    return Growth(tokens, (chain.flops, grid.flops), (chain.seconds, grid.seconds))
 
 
 def tick_in(pair: Pair, tick: float) -> float:
@@ -245,18 +263,24 @@ def _sentence(text: str, read: Model) -> Sentence:
 
 
 def _run(read: Model, sentence: Sentence) -> Trace:
-    """Return a model's trace, with what has to be said of the sentence in its notes.
-
-    It is the fastest of a few runs: each computes the same, and whatever else the machine does can
-    only add to a time.
-    """
-    runs = [
-        run(read, sentence.ids, hidden=sentence.hidden, ops=Ops(), words=sentence.tokens, warm=warm)
-        for warm in (True, *[False] * (RUNS - 1))
-    ]
-    trace = min(runs, key=lambda trace: trace.seconds)
+    """Return a model's trace, with what has to be said of the sentence in its notes."""
+    trace = _fastest(read, sentence.ids, hidden=sentence.hidden, words=sentence.tokens)
     notes = sentence.notes + _shorter(read.card.get("shortest", 0), sentence.tokens)
     return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
+
+
+def _fastest(
+    read: Model, ids: Any, *, hidden: int, words: tuple[str, ...] | None = None
+) -> Trace:  # fmt: skip
+    """Return the fastest of a few runs, which all compute the same.
+
+    Whatever else the machine does can only add to a time.
+    """
+    runs = (
+        run(read, ids, hidden=hidden, ops=Ops(), words=words, warm=warm)
+        for warm in (True, *[False] * (RUNS - 1))
+    )
+    return min(runs, key=lambda trace: trace.seconds)
 
 
 def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:

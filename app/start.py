@@ -75,7 +75,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             if theme_name != window.theme_name:
                 window.toggle_theme()
             window.set_text(text)
-            while window.background.busy:
+            while window.background.busy or window.measuring.busy:
                 running.processEvents()
             if window.pair is None:
                 raise Said(window.notice.text())

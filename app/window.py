@@ -76,6 +76,8 @@ class Window(QMainWindow):
         self._available: tuple[str, ...] = ()
         self.player = Player(self)
         self.background = Background(self)
+        self.measuring = Background(self)
+        self._measured = ("", "")  # the models whose growth is measured or shown
         self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -152,6 +154,7 @@ class Window(QMainWindow):
         self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
         self.bar.set_choice.chosen.connect(lambda id: self._choose_models())
         self.background.done.connect(self._arrived)
+        self.measuring.done.connect(self._grown)
         self.stills.said.connect(self.notice.say)
         self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.player.moved.connect(self._show_tick)
@@ -312,16 +315,36 @@ class Window(QMainWindow):
             pair.typed, pair.grid.hidden
         )  # fmt: skip
         query = self.canvas.view.query if same else None  # another sentence asks with its own word
+        brush = self.canvas.view.brush if same else None
         switch = "" if self._other_chain() else self._say("window.no_weights")
         classic = self.canvas.view.classic and len(words) == len(DEFAULT_TEXT.split())
-        view = replace(self.canvas.view, query=query, attention_switch=switch, classic=classic)
+        view = replace(
+            self.canvas.view, query=query, brush=brush, attention_switch=switch, classic=classic
+        )
         self.canvas.show_view(view)
         self.canvas.show_pair(SCENES[CHAPTER], pair)
         self.player.set_last(pair.last_tick)
         if first:
             self.player.seek(0)
         self.selection.keep(pair)
+        self._measure()
         self._show_tick(self.player.tick)
+
+    def _measure(self) -> None:
+        """Measure how both models' work grows with the tokens; the plots wait for it."""
+        assert self.pair is not None
+        models = (self.pair.chain.facts.model, self.pair.grid.facts.model)
+        if models != self._measured:
+            self._measured = models
+            self.canvas.show_view(replace(self.canvas.view, growth=(), length=None))
+            self.measuring.ask(_measure, *models, 0)
+
+    def _grown(self, outcome: Outcome) -> None:
+        """Show one more length in the plots, and measure the next; an error ends them there."""
+        if outcome.value is not None:
+            growth = (*self.canvas.view.growth, outcome.value)
+            self.canvas.show_view(replace(self.canvas.view, growth=growth))
+            self.measuring.ask(_measure, *self._measured, len(growth))
 
     def _refused(self, error: Exception) -> None:
         """Say what could not be computed, and let the choice of models tell what is shown."""
@@ -409,6 +432,15 @@ class Window(QMainWindow):
             self._hide_index(int(rest))
         elif kind == "layer":
             self._show_layer(int(rest))
+        elif kind == "head":
+            self.canvas.show_view(replace(self.canvas.view, head=int(rest)))
+        elif kind == "brush":
+            start = None if self.canvas.view.brush == int(rest) else int(rest)
+            self.canvas.show_view(replace(self.canvas.view, brush=start))
+        elif kind == "length":
+            self.canvas.show_view(replace(self.canvas.view, length=int(rest)))
+        elif kind in ("shorter", "longer"):
+            self.do(kind)
         elif kind == "toggle":
             getattr(self, f"toggle_{rest}")()
         else:
@@ -522,6 +554,34 @@ class Window(QMainWindow):
         """Show the next block of the grid."""
         if self.pair is not None:
             self._show_layer((self._grid_state().block + 1) % self.pair.grid.facts.layers)
+
+    def next_head(self) -> None:
+        """Show the row of the next head as bars."""
+        if self.pair is not None:
+            from widgets.scenes.recurrence_attention.maps import profile_head
+
+            shown = profile_head(self.pair, self._grid_state(), self.canvas.view)
+            head = (shown + 1) % self.pair.grid.facts.heads
+            self.canvas.show_view(replace(self.canvas.view, head=head))
+
+    def shorter(self) -> None:
+        """Move the marker of the plots to fewer tokens; the sentence stays."""
+        self._change_length(-1)
+
+    def longer(self) -> None:
+        """Move the marker of the plots to more tokens; the sentence stays."""
+        self._change_length(1)
+
+    def _change_length(self, by: int) -> None:
+        view = self.canvas.view
+        if self.pair is None or not view.growth:
+            return
+        own = len(self.pair.tokens)
+        now = own if view.length is None else view.length
+        others = [row.tokens for row in view.growth if (row.tokens - now) * by > 0]
+        if others:
+            length = min(others) if by > 0 else max(others)
+            self.canvas.show_view(replace(view, length=length if length != own else None))
 
     def _grid_state(self) -> GridState:
         """Return which block of the grid is on the stage, and how far it has come."""
@@ -765,6 +825,7 @@ class Window(QMainWindow):
         if problem:
             print(problem, file=sys.stderr)
         self.background.close()
+        self.measuring.close()
         self.stills.close()
         super().closeEvent(event)
 
@@ -781,6 +842,15 @@ def sentence_of(error: Exception) -> str:
 
 def _nothing() -> None:
     """Compute nothing: an empty sentence is the newest request, so that older ones are dropped."""
+
+
+def _measure(chain: str, grid: str, number: int) -> Any:
+    """Measure the length of a number; None when there is no further one."""
+    from app.compute import GROWTH_LENGTHS, measure_length
+
+    if number < len(GROWTH_LENGTHS):
+        return measure_length(chain, grid, GROWTH_LENGTHS[number])
+    return None
 
 
 def _compute(text: str, chain: str, grid: str) -> Any:

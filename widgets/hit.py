@@ -175,11 +175,14 @@ def _meets(shape: Shape, x: float, y: float) -> bool:
 
 
 def _cell(cells: Cells, x: float, y: float) -> str:
-    if not cells.index or not cells.index[0]:
+    rows = len(cells.rows or cells.index)
+    columns = len(cells.columns or (cells.index and cells.index[0]))
+    if not rows or not columns:
         return cells.name
-    rows, columns = len(cells.index), len(cells.index[0])
     row = min(int((y - cells.y) / cells.height * rows), rows - 1)
     column = min(int((x - cells.x) / cells.width * columns), columns - 1)
+    if cells.rows:
+        return f"{cells.name}[{cells.rows[row]},{cells.columns[column]}]"
     return f"{cells.name}[{cells.index[row][column]}]"
 
 

@@ -390,12 +390,8 @@ def _draw_cells(cells: Cells, painter: QPainter, target: _Target) -> None:
 
 def _draw_matrix(cells: Cells, painter: QPainter) -> None:
     rows, columns = len(cells.colours), len(cells.colours[0])
-    data = b"".join(
-        (0xFF000000 | int(colour[1:], 16)).to_bytes(4, "little")
-        for row in cells.colours
-        for colour in row
-    )
-    image = QImage(data, columns, rows, columns * 4, QImage.Format.Format_RGB32)
+    data = bytes.fromhex("".join(map("".join, cells.colours)).replace("#", ""))
+    image = QImage(data, columns, rows, columns * 3, QImage.Format.Format_RGB888)
     opacity = painter.opacity()
     painter.setOpacity(opacity * cells.opacity)
     painter.drawImage(QRectF(cells.x, cells.y, cells.width, cells.height), image)

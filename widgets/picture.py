@@ -103,8 +103,8 @@ class Cells:
     """A whole matrix as coloured cells: rows of "#RRGGBB".
 
     The screen paints one scaled image, vector output a rectangle a cell. ``gap`` px are left
-    between cells. An element's name is ``name[i]`` by row-major order of ``index``, where
-    ``index[row][column]`` is written after ``name`` in brackets.
+    between cells. An element's name is ``name[i]`` with ``index[row][column]`` for i, or
+    ``name[r,c]`` with ``rows[row]`` and ``columns[column]``.
     """
 
     x: float
@@ -113,6 +113,8 @@ class Cells:
     height: float
     colours: tuple[tuple[str, ...], ...]
     index: tuple[tuple[str, ...], ...] = ()  # "4" or "1,4,2" a cell; empty: name stands for all
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     gap: float = 0.0
     opacity: float = 1.0
     name: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
@@ -10,6 +12,7 @@ from widgets.captions import Captions
 from widgets.icons import icon
 from widgets.theme import Theme
 
+MARK_PX = 5  # between two marks of ticks at least
 RING_AFTER_MS = 150  # a result that is late is said by a ring round the play button
 GAP = 14.0  # px between two groups of the scrubber
 
@@ -68,7 +71,9 @@ class Scrubber(QWidget):
             if done > left and self.isEnabled():
                 painter.drawRoundedRect(QRectF(left, y - 3, done - left, 6), 3, 3)
             painter.setPen(QPen(QColor(theme.ink3), 1.5))
-            for tick in range(int(first), int(last) + 1):
+            apart = (right - left - 28) / max(last - first, 1)
+            every = max(1, math.ceil(MARK_PX / apart))
+            for tick in range(int(first), int(last) + 1, every):
                 x = self._x_of_whole(tick)
                 painter.drawLine(QPointF(x, y + 6), QPointF(x, y + 11))
             font = self.font()

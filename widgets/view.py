@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from widgets.captions import Captions
 from widgets.theme import Theme
+
+
+class Growth(NamedTuple):
+    """What chain and grid (in this order) need for so many tokens: FLOPs counted, time measured."""
+
+    tokens: int
+    flops: tuple[int, int]
+    seconds: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -25,8 +34,12 @@ class View:
     captions: Captions
     query: int | None = None
     layer: int | None = None
+    head: int | None = None  # whose row is shown as bars; None: that of the clearest role
+    brush: int | None = None  # first of the tokens that are opened out of pooled maps
     hovered: str = ""
     selected: str = ""
+    growth: tuple[Growth, ...] = ()  # by tokens, as measured on this machine
+    length: int | None = None  # tokens at the plots' marker; None: those of the sentence
     all_arcs: bool = False
     classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
     controls: bool = True

@@ -14,10 +14,10 @@ from engine.trace import Pair
 from widgets.geometry import SMALLEST
 from widgets.glyphs import ease, pill
 from widgets.picture import Group, Picture, Shape
-from widgets.scenes.recurrence_attention.chain import chain
+from widgets.scenes.recurrence_attention.chain import chain, strip, words
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import layout
+from widgets.scenes.recurrence_attention.layout import Layout, layout
 from widgets.scenes.recurrence_attention.motion import eye, growing_arrow, lit, markers
 
 if TYPE_CHECKING:
@@ -43,8 +43,12 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
         len(pair.tokens), max(pair.grid.facts.heads, 1), max(view.width, SMALLEST[0]),
         max(view.height, SMALLEST[1]),
     )  # fmt: skip
+    if place.detail == "map" and phase > 0:  # ticks are cuts where nothing small could be followed
+        now, phase = (now + 1, 0.0) if phase >= 0.2 else (now, 0.0)
     calm = replace(view, hovered="", selected="")
-    shapes: list[Shape] = [frame(pair, place, calm)]
+    shapes: list[Shape] = [frame(pair, place, calm), words(pair, place, calm)]
+    if place.detail == "map":
+        shapes.append(_read_so_far(pair, now, place, calm))
     states = [now] if phase == 0 else [now, now + 1]
     seen = ease(phase, 0.40, 0.80)
     for state in states:
@@ -85,6 +89,14 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
             "rt.description", words=" ".join(pair.tokens), tick=shown, last=pair.last_tick
         ),
     )
+
+
+def _read_so_far(pair: Pair, tick: int, place: Layout, view: View) -> Group:
+    """Return the strip of states as far as the chain has read."""
+    assert place.strip is not None
+    x, y, _, height = place.strip
+    read = min(tick, len(place.columns))
+    return replace(strip(pair, place, view), clip=(x, y, read * place.pitch, height))
 
 
 def _faded(group: Group, slot: str, opacity: float) -> Group:

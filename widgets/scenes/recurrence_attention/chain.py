@@ -13,7 +13,7 @@ from widgets.glyphs import CELLS, arrow, heat, pooled, shortened
 from widgets.numbers import percents
 from widgets.picture import Cells, Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.frame import answer
-from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout, asking
+from widgets.scenes.recurrence_attention.layout import CLASSIC, MAP_TOKENS, Layout, asking
 
 if TYPE_CHECKING:
     from widgets.glyphs import Numbers
@@ -26,7 +26,6 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     trace = pair.chain
     ticks = trace.ticks
     shapes = [
-        *_words(pair, place, view),
         *_states(pair, tick, place, view),
         *_neck(trace, tick, place, view),
     ]
@@ -44,8 +43,96 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     return Group(shapes=tuple(shapes), cache_key=("chain", pair, tick, place, view))
 
 
-def _words(pair: Pair, place: Layout, view: View) -> list[Shape]:
+@lru_cache(maxsize=32)
+def words(pair: Pair, place: Layout, view: View) -> Group:
     """Return the row of words and, below each, its position; they feed both sides."""
+    shapes = _row(pair, place, view) if place.detail == "map" else _boxes(pair, place, view)
+    return Group(shapes=tuple(shapes), slot="words", cache_key=("words", pair, place, view))
+
+
+@lru_cache(maxsize=32)
+def strip(pair: Pair, place: Layout, view: View) -> Group:
+    """Return the states of all words as one map of columns, for the map detail.
+
+    What is not yet read is clipped away. Of more than ``MAP_TOKENS`` states every so manyth is
+    shown, which the axis says.
+    """
+    assert place.strip is not None
+    trace = pair.chain
+    x, y, width, height = place.strip
+    states = [trace.value(f"rnn.h.{t}") for t in range(1, len(place.columns) + 1)]
+    run = -(-len(states) // MAP_TOKENS)
+    shapes: list[Shape] = []
+    for first in range(0, len(states), run):
+        t = min(first + run, len(states))
+        left = place.columns[first] - place.pitch / 2
+        title = view.captions("rt.state_title", index=t, word=pair.tokens[t - 1])
+        shapes.append(
+            Cells(
+                # A hair wider, so that rounding leaves no gap between two columns.
+                x=left, y=y, width=place.pitch * (t - first) + 0.02, height=height,
+                colours=tuple((view.theme.signed_map(v),) for v in pooled(states[t - 1], CELLS)),
+                name=f"chain:rnn.h.{t}", title=_pooled_title(title, trace.facts.width, view),
+            )
+        )  # fmt: skip
+    key = ("strip", pair, place, view)
+    return Group(shapes=tuple(shapes), slot="strip", cache_key=key)
+
+
+def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return the words where they stand too close to be read: a cell each, two of them named."""
+    theme, say = view.theme, view.captions
+    top, bottom = place.words
+    asks, hidden = asking(pair, view), pair.grid.hidden
+    shapes: list[Shape] = []
+    edge = 0.5 if place.pitch >= 6 else 0.0
+    for i, (word, cx) in enumerate(zip(pair.typed, place.columns, strict=True)):
+        strong = i in (asks, hidden)
+        wide = max(place.pitch - 2 * edge, 2.0 if strong else 0.0)
+        title = say("rt.hidden_word" if i == hidden else "rt.word", index=i + 1, word=word)
+        shapes.append(
+            Rect(
+                x=cx - wide / 2, y=top, width=wide, height=bottom - top,
+                fill=theme.ink if strong else theme.ghost if pair.unknown[i] else theme.hair,
+                name=f"ask:{i}", title=title,
+            )
+        )  # fmt: skip
+    tags = [(hidden, say("rt.hidden"))]
+    if asks != hidden:
+        tags.append((asks, say("rt.quoted", word=shortened(pair.typed[asks], 120, 16, 600))))
+    spans: list[tuple[float, float]] = []
+    for i, text in tags:
+        wide = text_width(text, 16, 600)
+        x = min(max(place.columns[i] - wide / 2, place.left), place.right - wide)
+        if spans and x < spans[0][1] + 12 and x + wide > spans[0][0] - 12:  # beside the first tag
+            beside = spans[0][1] + 12
+            x = beside if beside + wide <= place.right else spans[0][0] - 12 - wide
+        spans.append((x, x + wide))
+        shapes.append(
+            Text(x=x, y=top - 9, text=text, size=16, weight=600, fill=theme.ink,
+                 name=f"ask:{i}", read_by_class=True)
+        )  # fmt: skip
+        stem = (("M", place.columns[i], top - 6), ("L", place.columns[i], top))
+        shapes.append(Path(commands=stem, stroke=theme.ink, stroke_width=1.5))  # type: ignore[arg-type]
+    y, floor = place.positions
+    shapes.append(
+        Rect(x=place.left, y=y, width=place.right - place.left, height=floor - y, radius=7,
+             fill=theme.pos, name="grid:embed.positions", title=say("rt.positions_title"))
+    )  # fmt: skip
+    step = next(s for s in (8, 16, 32, 64, 128) if s * place.pitch >= 36)
+    for i in range(0, len(place.columns), step):
+        x = max(place.columns[i], place.left + 9)
+        if x > place.right - 16:
+            continue
+        shapes.append(
+            Text(x=x, y=floor - 8, text=str(i + 1), size=15, weight=700, fill=theme.on(theme.pos),
+                 anchor="middle")
+        )  # fmt: skip
+    return shapes
+
+
+def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return a box for each word and one for its position."""
     theme, say = view.theme, view.captions
     top, bottom = place.words
     asks = asking(pair, view)
@@ -171,6 +258,23 @@ def _states(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
     labelled = _labelled(weights, place)
     y, r = place.node_y, place.node_r
     shapes: list[Shape] = []
+    if place.detail == "map":
+        assert place.strip is not None
+        x, top, width, height = place.strip
+        shapes.append(
+            Rect(x=x - 1.5, y=top - 1.5, width=width + 3, height=height + 3, radius=2.5,
+                 stroke=theme.ghost, dash=(4.0, 4.0))
+        )  # fmt: skip
+        every = -(-len(place.columns) // MAP_TOKENS)
+        if every > 1:
+            text = say("rt.every_state", count=every)
+            shapes.append(
+                Text(x=place.left, y=top + height + 18, text=text, size=14, weight=500,
+                     fill=theme.ink3)
+            )  # fmt: skip
+        for i in sorted(labelled):
+            shapes += _weight(pair, i, weights[i], strongest, place, view)
+        return shapes
     if weights and place.detail == "middle" and not view.classic:
         shapes.append(
             Text(x=place.left - 6, y=y + r + 22, text=say("rt.percent_sign"), size=16, weight=500,
@@ -265,7 +369,7 @@ def _pooled_title(title: str, numbers: int, view: View) -> str:
 
 def _labelled(weights: Sequence[int], place: Layout) -> set[int]:
     """Return the words whose number is written: all, or the largest that find room."""
-    if place.detail != "low":
+    if place.strip is None:
         return set(range(len(weights)))
     chosen: set[int] = set()
     for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
@@ -330,7 +434,8 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
             cap="round",
         ),
         *arrow(
-            (place.columns[-1] + place.node_r + 4, middle), (x - 6, middle),
+            ((place.right if place.maps else place.columns[-1] + place.node_r) + 4, middle),
+            (x - 6, middle),
             theme.ink if known else theme.ghost, dash=() if known else (4.0, 4.0),
             width=3.0 if place.detail == "full" else 2.0,
         ),

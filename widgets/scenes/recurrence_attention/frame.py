@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from engine.trace import Pair, Trace
 from widgets import equation
 from widgets.geometry import text_width
-from widgets.glyphs import CELLS, Box, shortened, toggle, wrapped
-from widgets.numbers import count, percents, seconds
-from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
-from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout
+from widgets.glyphs import Box, shortened, toggle, wrapped
+from widgets.numbers import count, percents
+from widgets.picture import Ellipse, Group, Rect, Shape, Text
+from widgets.scenes.recurrence_attention.foot import depth_line, foot
+from widgets.scenes.recurrence_attention.layout import Layout
 from widgets.theme import mix
 
 if TYPE_CHECKING:
@@ -34,34 +35,37 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         ),
         *_fairness(pair, "chain", place.context[1] + 67, view),
         *_fairness(pair, "grid", place.heads[0] + 17, view),
-        *_foot(pair, place, view),
+        *foot(pair, place, view),
     ]  # fmt: skip
     if view.controls:
         shapes += _switches(pair, place, view)
     top = place.positions[1]
     shapes += [
         Text(
-            x=234, y=top + 14, text=say("rt.heads"), size=14, weight=500, fill=theme.ink3,
-            anchor="middle",
+            x=234, y=top + 14, text="" if place.maps else say("rt.heads"), size=14, weight=500,
+            fill=theme.ink3, anchor="middle",
         ),
         Text(x=place.notes, y=place.words[1] - 4, text=say("rt.tokens"), size=14, weight=500,
              fill=theme.ink3),
         Text(x=place.notes, y=place.positions[1] - 8, text=say("rt.position"), size=14,
              weight=500, fill=theme.pos_text),
-        Ellipse(cx=place.notes + 92, cy=top - 13, rx=8, ry=8, fill=theme.ink2),
-        Text(x=place.notes + 92, y=top - 8, text="?", size=14, weight=700, fill=theme.stage,
-             anchor="middle"),
-        Text(x=place.notes + 106, y=top - 8, text=say("rt.asks"), size=14, weight=500,
-             fill=theme.ink3),
-        Ellipse(cx=place.notes + 156, cy=top - 13, rx=7, ry=7, fill=theme.stage,
-                stroke=theme.ink2, stroke_width=2),
-        Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
-        Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
-             fill=theme.ink3),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
              fill=theme.ink3, anchor="end"),
     ]  # fmt: skip
-    if place.detail != "full":
+    if not place.maps:
+        shapes += [
+            Ellipse(cx=place.notes + 92, cy=top - 13, rx=8, ry=8, fill=theme.ink2),
+            Text(x=place.notes + 92, y=top - 8, text="?", size=14, weight=700, fill=theme.stage,
+                 anchor="middle"),
+            Text(x=place.notes + 106, y=top - 8, text=say("rt.asks"), size=14, weight=500,
+                 fill=theme.ink3),
+            Ellipse(cx=place.notes + 156, cy=top - 13, rx=7, ry=7, fill=theme.stage,
+                    stroke=theme.ink2, stroke_width=2),
+            Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
+            Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
+                 fill=theme.ink3),
+        ]  # fmt: skip
+    if place.detail in ("middle", "low"):
         left_out = say(f"rt.links_{place.detail}")
         shapes.append(
             Text(x=place.notes, y=top + 12, text=left_out, size=14, weight=500, fill=theme.ink3)
@@ -99,24 +103,9 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     return shapes
 
 
-def growth(pair: Pair, side: str) -> tuple[int, int] | None:
-    """Return (slope, constant) of a side's depth in the number of words; None if it is no line.
-
-    Read off the depths that were found from the graph at several lengths.
-    """
-    column = 1 if side == "chain" else 2
-    points = [(row[0], row[column]) for row in pair.depth_of_tokens if row[0] > 1]
-    if len(points) < 2:
-        return None
-    (t0, d0), (t1, d1) = points[0], points[-1]
-    slope = (d1 - d0) // (t1 - t0)
-    constant = d0 - slope * t0
-    return (slope, constant) if all(d == slope * t + constant for t, d in points) else None
-
-
 def _growth(pair: Pair, side: str, view: View) -> str:
     """Return in the mark-up of equations how the depth of a side grows with the words."""
-    line = growth(pair, side)
+    line = depth_line(pair, side)
     if line is None:
         return ""
     slope, constant = line
@@ -136,8 +125,9 @@ def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
     rows: list[tuple[float, bool, str, str, str]] = [
         (83 + top, attention, "attention", say("rt.attention_switch"), view.attention_switch),
         (106 + top, view.classic, "classic", say("rt.classic_switch"), ""),
-        (place.concat[1] + 6, view.all_arcs, "arcs", say("rt.arcs_switch"), ""),
     ]
+    if not place.maps:
+        rows.append((place.concat[1] + 6, view.all_arcs, "arcs", say("rt.arcs_switch"), ""))
     shapes: list[Shape] = []
     for y, on, name, text, reason in rows:
         colour = theme.ink3 if reason else theme.ink2
@@ -151,123 +141,6 @@ def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
             )
         )  # fmt: skip
     return shapes
-
-
-def _foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
-    """Return the strip at the foot: depth against T, work and time of both sides, the sources."""
-    theme, say = view.theme, view.captions
-    y = place.foot
-    chain, grid = pair.chain, pair.grid
-    names = (say(f"model.{chain.facts.cell}"), say("model.transformer"))
-    shapes: list[Shape] = [
-        Path(commands=(("M", 28, y), ("L", place.edge, y)), stroke=theme.hair, stroke_width=1),
-        *equation.shapes(f"T = {len(pair.tokens)}", x=28, y=y + 44, size=21, fill=theme.ink,
-                         weight=600),
-        Text(x=28, y=y + 66, text=say("rt.words", count=len(pair.tokens)), size=14,
-             fill=theme.ink2),
-        *_depth_plot(pair, (180, y + 12, place.right - 320, 37), names, view),
-        Text(x=place.edge - 118, y=y + 22, text=names[0], size=14, weight=500, fill=theme.ink2,
-             anchor="end"),
-        Text(x=place.edge, y=y + 22, text=names[1], size=14, weight=500, fill=theme.ink2,
-             anchor="end"),
-    ]  # fmt: skip
-    rows = (
-        (say("rt.flops"), count(chain.flops), count(grid.flops)),
-        (say("rt.time"), seconds(chain.seconds), seconds(grid.seconds)),
-    )
-    for line, (label, *numbers) in enumerate(rows):
-        base = y + 45 + 22 * line
-        shapes.append(
-            Text(x=place.notes + 12, y=base, text=label, size=14, weight=500, fill=theme.ink2)
-        )
-        for right, number in zip((place.edge - 118, place.edge), numbers, strict=True):
-            shapes.append(
-                Text(
-                    x=right, y=base, text=number, size=17, weight=700, fill=theme.ink,
-                    anchor="end", read_by_class=True,
-                )
-            )  # fmt: skip
-    facts = grid.facts
-    source = say(
-        "rt.source", backend=facts.backend, device=facts.device, precision=facts.precision,
-        threads=say("rt.threads", count=facts.threads),
-    )  # fmt: skip
-    if chain.facts.width > CELLS:
-        source += say("rt.pooled_source", numbers=chain.facts.width, cells=CELLS)
-    shapes.append(
-        Text(
-            x=28, y=place.height - 9, size=14, weight=500, fill=theme.ink3,
-            text=shortened(source, place.edge - 28, 14, 500),
-        )
-    )  # fmt: skip
-    drawn = view.classic and len(pair.tokens) == len(CLASSIC)
-    picture = (say("rt.classic_source"),) if drawn else ()
-    notes = dict.fromkeys((*picture, *chain.facts.notes, *grid.facts.notes))
-    if notes:
-        text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
-        shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))
-    return shapes
-
-
-def _depth_plot(pair: Pair, box: Box, names: tuple[str, str], view: View) -> list[Shape]:
-    """Return depth against the number of words for both sides, with the words of now marked."""
-    theme, say = view.theme, view.captions
-    x, y, width, height = box
-    points = pair.depth_of_tokens
-    if len(points) < 2:
-        return []
-    longest = points[-1][0]
-    deepest = max(max(row[1:]) for row in points)
-
-    def at(tokens: float, depth: float) -> tuple[float, float]:
-        return x + width * tokens / longest, y + height * (1 - depth / deepest)
-
-    shapes: list[Shape] = [
-        Text(x=x - 14, y=y + 8, text=say("rt.depth"), size=14, weight=500, fill=theme.ink2,
-             anchor="end"),
-        Path(commands=(("M", x, y + height), ("L", x + width, y + height)), stroke=theme.hair2),
-    ]  # fmt: skip
-    now = len(pair.tokens)
-    for side, column, name, colour, thick in (
-        ("grid", 2, names[1], theme.ink3, 2.6), ("chain", 1, names[0], theme.ink, 2.6),
-    ):  # fmt: skip
-        line = [at(row[0], row[column]) for row in points]
-        commands: list[Command] = [("M", *line[0]), *(("L", *p) for p in line[1:])]
-        shapes.append(Path(commands=tuple(commands), stroke=colour, stroke_width=thick))
-        end_x, end_y = line[-1]
-        shapes.append(
-            Text(
-                x=end_x + 8, y=end_y + 5, size=14, weight=600, fill=colour,
-                text=f"{name} {points[-1][column]}",
-            )
-        )  # fmt: skip
-        mark_x, mark_y = at(now, pair.side(side).depth)
-        shapes.append(
-            Ellipse(cx=mark_x, cy=mark_y, rx=4.5, ry=4.5, fill=theme.stage, stroke=colour,
-                    stroke_width=2.2)
-        )  # fmt: skip
-    shapes.append(
-        Text(x=x, y=y + height + 16, text="1", size=14, weight=500, fill=theme.ink3,
-             anchor="middle")
-    )  # fmt: skip
-    shapes.append(
-        Text(x=x + width, y=y + height + 16, text=str(longest), size=14, weight=500,
-             fill=theme.ink3, anchor="middle")
-    )  # fmt: skip
-    shapes.append(
-        Text(x=x + width / 2, y=y + height + 16, text=crossing(pair, view), size=14, weight=500,
-             fill=theme.ink2, anchor="middle")
-    )  # fmt: skip
-    return shapes
-
-
-def crossing(pair: Pair, view: View) -> str:
-    """Return in words from how many tokens on the grid has the shorter chain of operations."""
-    chain, grid = growth(pair, "chain"), growth(pair, "grid")
-    if chain is None or grid is None or chain[0] <= grid[0]:
-        return ""
-    first = (grid[1] - chain[1]) // (chain[0] - grid[0]) + 1
-    return view.captions("rt.crossing", tokens=max(first, 1))
 
 
 def answer(trace: Trace, known: bool, box: Box, view: View) -> list[Shape]:

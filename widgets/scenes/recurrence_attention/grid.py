@@ -23,13 +23,14 @@ from widgets.scenes.recurrence_attention.layout import (
     asking,
     grid_state,
 )
+from widgets.scenes.recurrence_attention.maps import maps, note_badge
 
 if TYPE_CHECKING:
     from widgets.view import View
 
 # The least weight of a link, and how many of a word are drawn (0: all), by detail. FAINT is the
 # least weight for the links of words that do not ask.
-LINKS = {"full": (0.0, 0), "middle": (0.05, 0), "low": (0.08, 2)}
+LINKS = {"full": (0.0, 0), "middle": (0.05, 0), "low": (0.08, 2), "map": (0.0, 0)}
 FAINT = 0.22
 
 
@@ -38,9 +39,13 @@ def grid(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """Return the grid's nodes, notes, folded rest and answer, as far as it is at a tick."""
     theme, trace = view.theme, pair.grid
     state = grid_state(trace, tick, view.layer)
+    nodes = (
+        maps(pair, state, place, view)
+        if place.maps
+        else [*_flow(trace, state, place, view), *_nodes(pair, state, place, view)]
+    )
     shapes: list[Shape] = [
-        *_flow(trace, state, place, view),
-        *_nodes(pair, state, place, view),
+        *nodes,
         *_rest(trace, state, place, view),
         *answer(trace, tick >= trace.ticks["answer"], place.grid_answer, view),
     ]
@@ -107,7 +112,7 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     trace = pair.grid
     state = grid_state(trace, tick, view.layer)
     key = ("links", pair, tick, place, view)
-    if state.phase < SCORES:
+    if state.phase < SCORES or place.maps:
         return Group(shapes=(), cache_key=key)
     everybody = view.all_arcs or (state.running and state.phase <= WEIGHTED_SUM)
     asks, tokens = asking(pair, view), len(pair.tokens)
@@ -143,7 +148,7 @@ def _look(
         return {"stroke": theme.ink3, "stroke_width": 1.4, "opacity": 0.55 if strong else 0.15}
     if not strong:
         return {"stroke": theme.ink3, "stroke_width": 1.0, "opacity": 0.22}
-    most = {"full": 6.0, "middle": 4.5, "low": 3.0}[place.detail]
+    most = {"full": 6.0, "middle": 4.5}.get(place.detail, 3.0)
     return {
         "stroke": theme.heads[head % len(theme.heads)], "stroke_width": link_width(weight, most),
         "cap": "round", "opacity": link_opacity(weight),
@@ -235,15 +240,20 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     hue = theme.heads[head % len(theme.heads)]
     hue_text = theme.heads_text[head % len(theme.heads_text)]
     y, asks, block = place.heads[head], asking(pair, view), state.block
-    shapes: list[Shape] = [
-        Ellipse(cx=234, cy=y, rx=11.5, ry=11.5, fill=hue),
-        Text(x=234, y=y + 5.2, text=str(head + 1), size=14.5, weight=700, fill=theme.on(hue),
-             anchor="middle"),
-    ]  # fmt: skip
+    shapes: list[Shape] = (
+        note_badge(head, place, view)
+        if place.maps
+        else [
+            Ellipse(cx=234, cy=y, rx=11.5, ry=11.5, fill=hue),
+            Text(x=234, y=y + 5.2, text=str(head + 1), size=14.5, weight=700, fill=theme.on(hue),
+                 anchor="middle"),
+        ]
+    )  # fmt: skip
+    notes = place.notes + (32 if place.maps else 0)
     roles = trace.facts.roles
     role, score = roles[block][head] if roles else ("untrained", 0.0)
     shapes.append(
-        Text(x=place.notes, y=y - 2, text=say(f"role.{role}"), size=16, weight=600, fill=hue_text,
+        Text(x=notes, y=y - 2, text=say(f"role.{role}"), size=16, weight=600, fill=hue_text,
              read_by_class=True)
     )  # fmt: skip
     if role not in ("mixed", "untrained"):
@@ -256,7 +266,7 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
         return shapes
     if state.phase == SCORES:
         text = say("rt.scores", count=tokens * tokens)
-        shapes.append(Text(x=place.notes, y=y + 16, text=text, size=14, fill=theme.ink2))
+        shapes.append(Text(x=notes, y=y + 16, text=text, size=14, fill=theme.ink2))
         return shapes
     row = trace.value(f"blocks.{block}.attn.pattern")[head, asks]
     shares = percents(row)
@@ -267,16 +277,17 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     target = say("rt.itself") if best == asks else (
         say("rt.hidden") if best == trace.hidden else pair.tokens[best]
     )  # fmt: skip
-    shapes.append(Text(x=place.notes, y=y + 16, text=lead, size=14, fill=theme.ink2))
+    shapes.append(Text(x=notes, y=y + 16, text=lead, size=14, fill=theme.ink2))
+    room = 80 if place.maps else 110
     shapes.append(
         Text(
-            x=place.notes + text_width(lead, 14), y=y + 16, size=14, weight=600, fill=theme.ink,
-            text=f"{shortened(target, 110, 14, 600)} {say('rt.percent', value=shares[best])}",
+            x=notes + text_width(lead, 14), y=y + 16, size=14, weight=600, fill=theme.ink,
+            text=f"{shortened(target, room, 14, 600)} {say('rt.percent', value=shares[best])}",
             name=f"grid:blocks.{block}.attn.pattern[{head},{asks},{best}]",
         )
     )  # fmt: skip
     itself = float(row[asks])
-    if itself >= 0.10 and place.detail != "low":
+    if itself >= 0.10 and place.detail in ("full", "middle"):
         cx, r = place.columns[asks], place.grid_r
         top, low = y + r - 1, y + r + 15
         loop: tuple[Command, ...] = (

@@ -19,20 +19,25 @@ GRID_KINDS = ("qkv", "scores", "softmax", "weighted_sum", "project", "rest")
 QKV, SCORES, SOFTMAX, WEIGHTED_SUM, PROJECT, REST = range(1, 7)
 
 
+Detail = Literal["full", "middle", "low", "map"]
+MAP_TOKENS = 128  # that a map shows one by one; of more, the largest of each run
+BRUSH = 64  # tokens that are opened out of a pooled map
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where everything stands in a box: a function of its size, the words and the heads only."""
 
     width: float
     height: float
-    detail: Literal["full", "middle", "low"]  # by px a word: circles, small circles, beads
+    detail: Detail  # by px a word: circles, small circles, beads, maps
     left: float  # of the words' columns
     right: float
     pitch: float
     columns: tuple[float, ...]  # middle of each word's column
     node_y: float
     node_r: float
-    strip: Box | None  # low detail: the states of all words as one map of columns
+    strip: Box | None  # low and map detail: the states of all words as one map of columns
     words: tuple[float, float]  # top and bottom of the row of words
     word_width: float
     positions: tuple[float, float]
@@ -46,6 +51,8 @@ class Layout:
     context: Box
     neck: Box  # the strip within the neck
     foot: float  # y of the line above the foot
+    maps: tuple[Box, ...] = ()  # map detail: the attention of each head
+    profile: Box = (0.0, 0.0, 0.0, 0.0)  # map detail: one row of one head as bars
 
     @property
     def notes(self) -> float:
@@ -69,7 +76,10 @@ class Layout:
 
     @property
     def grid_box(self) -> Box:
-        """Return the box round all nodes of the grid."""
+        """Return the box round all nodes, or all maps, of the grid."""
+        if self.maps:
+            x, y, _, side = self.maps[0]
+            return (x - 9, y - 16, self.maps[-1][0] + side - x + 26, side + 25)
         top, bottom = self.heads[0] - 24, self.heads[-1] + 23
         return (self.start - 6, top, self.end - self.start + 12, bottom - top)
 
@@ -87,9 +97,10 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     top = 0.3 * spare  # everything above the grid moves down by this
     left, right = 256.0, width - 372
     pitch = (right - left) / tokens
-    detail: Literal["full", "middle", "low"]
-    detail = "full" if pitch >= 90 else "middle" if pitch >= 43 else "low"
-    word_width = min(118.0, pitch - 22) if detail == "full" else pitch - 6
+    detail: Detail = (
+        "full" if pitch >= 90 else "middle" if pitch >= 43 else "low" if pitch >= 14 else "map"
+    )
+    word_width = {"full": min(118.0, pitch - 22), "map": pitch}.get(detail, pitch - 6)
     if detail == "full" and tokens > 1:
         step = (right - left - word_width) / (tokens - 1)
         columns = tuple(left + word_width / 2 + i * step for i in range(tokens))
@@ -104,6 +115,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         "full": (168.0, 35.0, (240.0, 270.0), None),
         "middle": (160.0, min(20.0, pitch * 0.42), (226.0, 271.0), None),
         "low": (180.0, min(6.5, pitch * 0.32), (192.0, 272.0), (left, 121.0, right - left, 49.0)),
+        "map": (160.0, 42.0, (246.0, 268.0), (left, 118.0, right - left, 84.0)),
     }[detail]
     if strip is not None:
         strip = (strip[0], strip[1] + top, strip[2], strip[3])
@@ -113,6 +125,7 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     )
     row_pitch = (last - first) / max(heads - 1, 1)
     foot = height - 97
+    maps, profile = _maps(heads, (left, first - 6, right - left, last - first + 29), detail)
     neck_y = node_y + top
     answer_y = 524 + 0.9 * spare
     return Layout(
@@ -120,15 +133,28 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         columns=columns, node_y=node_y + top, node_r=node_r, strip=strip,
         words=(words[0] + top, words[1] + top), word_width=word_width,
         positions=(275 + top, 301 + top), heads=rows,
-        grid_r={"full": 9.5, "middle": 8.0, "low": min(5.0, pitch * 0.26)}[detail],
+        grid_r={"full": 9.5, "middle": 8.0}.get(detail, min(5.0, pitch * 0.26)),
         bend=min(24.0, row_pitch * 0.5),
         concat=(left, 534 + 0.9 * spare, right - left, 30),
         rest=(width - 358, answer_y + 3, 146, 52),
         chain_answer=(width - 192, neck_y - 41, 164, 82),
         grid_answer=(width - 192, answer_y - 8, 164, 82),
         context=(right + 37, 85 + top, 96, 14), neck=(right + 37, neck_y - 7, 96, 14),
-        foot=foot,
+        foot=foot, maps=maps, profile=profile,
     )  # fmt: skip
+
+
+def _maps(heads: int, box: Box, detail: Detail) -> tuple[tuple[Box, ...], Box]:
+    """Return a square for each head side by side, and the box of the bars below them."""
+    if detail != "map":
+        return (), (0.0, 0.0, 0.0, 0.0)
+    x, y, width, height = box
+    gap, under = 22.0, 30.0  # between two maps; for the line that names their axes
+    side = min((width - 14 - gap * (heads - 1)) / heads, (height - under) * 0.66)
+    step = (width - 14 - side) / max(heads - 1, 1)  # 14: for the last one's badge
+    maps = tuple((x + step * h, y, side, side) for h in range(heads))
+    top = y + side + under
+    return maps, (x, top, width, y + height - top)
 
 
 @dataclass(frozen=True)
@@ -180,10 +206,7 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
         read = re.fullmatch(r"rnn\..*\.(\d+)", part)
         if read:
             t = int(read[1])
-            r = place.node_r
-            if not 1 <= t <= len(place.columns):
-                return None
-            return (place.columns[t - 1] - r, place.node_y - r, 2 * r, 2 * r)
+            return state_box(t, place) if 1 <= t <= len(place.columns) else None
         if part == "attn.pattern" and index:
             return _weight_box(index[0], place)
         if part == "attn.context":
@@ -194,6 +217,8 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
         top, bottom = place.positions
         return (place.columns[index[0]] - half, top, 2 * half, bottom - top)
     if ".attn." in part and len(index) >= 2:
+        if place.maps:
+            return place.maps[index[0]]
         r = place.grid_r
         return (place.columns[index[1]] - r, place.heads[index[0]] - r, 2 * r, 2 * r)
     if part.endswith(".attn.out"):
@@ -203,9 +228,18 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
     return place.grid_answer if part.startswith("answer.") else None
 
 
+def state_box(t: int, place: Layout) -> Box:
+    """Return the box of hidden state t, from 1: its node, or its column of the strip."""
+    cx, r = place.columns[t - 1], place.node_r
+    if place.detail != "map":
+        return (cx - r, place.node_y - r, 2 * r, 2 * r)
+    assert place.strip is not None
+    return (cx - place.pitch / 2, place.strip[1], place.pitch, place.strip[3])
+
+
 def word_box(i: int, place: Layout) -> Box:
     """Return the box of a word."""
-    half = place.word_width / 2 if place.detail == "full" else place.pitch / 2 - 1
+    half = place.word_width / 2 if place.detail in ("full", "map") else place.pitch / 2 - 1
     top, bottom = place.words
     return (place.columns[i] - half, top, 2 * half, bottom - top)
 
@@ -246,6 +280,8 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
         if step.name.endswith((".q", ".k", ".v")):
             return [word_box(query, place)] if step.name.startswith("blocks.0.") else [place.rest]
         keys = words if len(index) == 2 else (index[2],)
+        if place.maps:
+            return [word_box(k, place) for k in {*keys, query}] if len(index) == 3 else []
         r = place.grid_r
         y = place.heads[head]
         return [(place.columns[k] - r, y - r, 2 * r, 2 * r) for k in {*keys, query}]

@@ -12,6 +12,7 @@ from widgets.scenes.recurrence_attention.layout import (
     around,
     place_of,
     read_boxes,
+    state_box,
     word_box,
 )
 
@@ -23,7 +24,7 @@ def growing_arrow(
     pair: Pair, tick: int, phase: float, place: Layout, view: View
 ) -> tuple[Shape, ...]:
     """Return the arrow into the state that is being read, as far as it has grown."""
-    if tick > len(place.columns) or tick < 2:
+    if tick > len(place.columns) or tick < 2 or place.detail == "map":
         return ()
     share = ease(phase, 0.15, 0.40)
     if share == 0:
@@ -47,13 +48,11 @@ def touched(trace: Trace, tick: int, place: Layout) -> Box | None:
         return place.words_box
     if trace.facts.kind == "chain":
         if stage.startswith("read."):
-            cx = place.columns[int(stage.removeprefix("read.")) - 1]
-            r = place.node_r
-            box = (cx - r, place.node_y - r, 2 * r, 2 * r)
-            if place.strip is not None:
-                box = (cx - place.pitch / 2, place.strip[1], place.pitch,
-                       place.node_y + r - place.strip[1])  # fmt: skip
-            return around(box, 8 if place.detail == "full" else 5)
+            x, y, width, height = state_box(int(stage.removeprefix("read.")), place)
+            if place.detail == "low" and place.strip is not None:  # with its column of the strip
+                x, width = x + width / 2 - place.pitch / 2, place.pitch
+                y, height = place.strip[1], y + height - place.strip[1]
+            return around((x, y, width, height), 8 if place.detail == "full" else 5)
         return around(place.context if stage == "look_back" else place.chain_answer, 7)
     kind = stage.rpartition(".")[2]
     if kind == "project":
@@ -109,7 +108,7 @@ def eye(pair: Pair, place: Layout, view: View) -> list[Shape]:
     if kind not in ("ask", "hide") or not number.isdigit():
         return []
     i = int(number)
-    if i >= len(place.columns) or i == pair.grid.hidden:
+    if i >= len(place.columns) or i == pair.grid.hidden or place.detail == "map":
         return []
     x, y, width, _ = word_box(i, place)
     cx, cy = (x + width - 4, y - 1) if place.detail == "full" else (x + width / 2, y - 9)

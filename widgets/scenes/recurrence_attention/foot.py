@@ -1,0 +1,256 @@
+"""The strip at the foot: how depth, work and time grow with the tokens, and what all this rests on.
+
+The stage shows one sentence; the plots show every length, and ``view.length`` moves their marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.trace import Pair
+from widgets import equation
+from widgets.geometry import text_width
+from widgets.glyphs import CELLS, Box, shortened
+from widgets.numbers import count, seconds
+from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
+from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout
+
+if TYPE_CHECKING:
+    from widgets.view import View
+
+RANGES = (32, 128, 512)  # tokens up to which the plots go; the least that holds the marker
+GAP = 34  # px between two plots
+
+# Both sides' numbers at one length: chain, grid.
+_Both = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """One quantity against the tokens."""
+
+    label: str
+    points: Sequence[tuple[int, _Both]]
+    now: _Both
+    verdict: str
+
+
+def foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return depth, work and time of both sides against the tokens, and the sources."""
+    theme, y = view.theme, place.foot
+    tokens = len(pair.tokens) if view.length is None else view.length
+    shapes: list[Shape] = [
+        Path(commands=(("M", 28, y), ("L", place.edge, y)), stroke=theme.hair, stroke_width=1),
+        *equation.shapes(f"T = {tokens}", x=28, y=y + 44, size=20, fill=theme.ink, weight=600),
+        *_tokens(pair, tokens, place, view),
+    ]
+    plots = _plots(pair, tokens, view)
+    left, right = 178.0, place.notes - 14
+    wide = (right - left - GAP * (len(plots) - 1)) / len(plots)
+    for i, plot in enumerate(plots):
+        box = (left + i * (wide + GAP), y + 26, wide, 28)
+        shapes += _plot(plot, tokens, box, view)
+    return [*shapes, *_table(pair, plots, place, view), *_sources(pair, place, view)]
+
+
+def depth_line(pair: Pair, side: str) -> tuple[int, int] | None:
+    """Return (slope, constant) of a side's depth in the number of words; None if it is no line.
+
+    Read off the depths that were found from the graph at several lengths.
+    """
+    column = 1 if side == "chain" else 2
+    points = [(row[0], row[column]) for row in pair.depth_of_tokens if row[0] > 1]
+    if len(points) < 2:
+        return None
+    (t0, d0), (t1, d1) = points[0], points[-1]
+    slope = (d1 - d0) // (t1 - t0)
+    constant = d0 - slope * t0
+    return (slope, constant) if all(d == slope * t + constant for t, d in points) else None
+
+
+def crossing(pair: Pair, view: View) -> str:
+    """Return in words from how many tokens on the grid has the shorter chain of operations."""
+    chain, grid = depth_line(pair, "chain"), depth_line(pair, "grid")
+    if chain is None or grid is None or chain[0] <= grid[0]:
+        return ""
+    first = (grid[1] - chain[1]) // (chain[0] - grid[0]) + 1
+    return view.captions("rt.crossing", tokens=max(first, 1))
+
+
+def _tokens(pair: Pair, tokens: int, place: Layout, view: View) -> list[Shape]:
+    """Return how many tokens the stage has, and what moves the plots' marker along."""
+    theme, say, y = view.theme, view.captions, place.foot
+    on_stage = view.length is None or view.length == len(pair.tokens)
+    key = "rt.words" if on_stage else "rt.words_elsewhere"
+    shapes: list[Shape] = [
+        Text(x=28, y=y + 66, text=say(key, count=len(pair.tokens)), size=14, fill=theme.ink2)
+    ]
+    if not view.controls or not view.growth:
+        return shapes
+    for i, (name, sign) in enumerate((("shorter", "−"), ("longer", "+"))):
+        x = 112 + 27 * i
+        shapes += [
+            Rect(x=x, y=y + 26, width=23, height=23, radius=6, fill=theme.stage,
+                 stroke=theme.hair2, stroke_width=1.25, name=name, title=say(f"action.{name}")),
+            Text(x=x + 11.5, y=y + 43, text=sign, size=17, weight=600, fill=theme.ink2,
+                 anchor="middle"),
+        ]  # fmt: skip
+    return shapes
+
+
+def _plots(pair: Pair, tokens: int, view: View) -> list[_Plot]:
+    """Return what is plotted: the depth always, work and time where they were measured."""
+    say = view.captions
+    chain, grid = depth_line(pair, "chain"), depth_line(pair, "grid")
+    depths: list[tuple[int, _Both]] = [(t, (c, g)) for t, c, g in pair.depth_of_tokens]
+    now: _Both = (pair.chain.depth, pair.grid.depth)
+    if chain is not None and grid is not None:
+        (a, b), (c, d) = chain, grid
+        depths += [(t, (a * t + b, c * t + d)) for t in RANGES if t > depths[-1][0]]
+        now = now if view.length is None else (a * tokens + b, c * tokens + d)
+    plots = [_Plot(say("rt.depth"), depths, now, crossing(pair, view))]
+    if not view.growth:
+        return plots
+    row = next((row for row in view.growth if row.tokens == view.length), None)
+    flops: _Both = (pair.chain.flops, pair.grid.flops) if row is None else row.flops
+    times: _Both = (pair.chain.seconds, pair.grid.seconds) if row is None else row.seconds
+    work = [(row.tokens, row.flops) for row in view.growth]
+    measured = [(row.tokens, row.seconds) for row in view.growth]
+    return [
+        *plots,
+        _Plot(say("rt.flops"), work, flops, ""),
+        _Plot(say("rt.time"), measured, times, _faster(measured, view)),
+    ]
+
+
+def _faster(measured: Sequence[tuple[int, _Both]], view: View) -> str:
+    """Return in words where the grid was measured to be the faster one on this machine."""
+    say = view.captions
+    first = [t for t, (chain, grid) in measured if grid < chain]
+    if not first:
+        return say("rt.never_faster")
+    if len(first) == len(measured):
+        return say("rt.always_faster")
+    if first[-1] == measured[-1][0]:
+        return say("rt.faster_from", first=first[0])
+    return say("rt.faster_between", first=first[0], last=first[-1])
+
+
+def _plot(plot: _Plot, tokens: int, box: Box, view: View) -> list[Shape]:
+    """Return one small plot with both sides' lines and the marker at so many tokens."""
+    theme, (x, y, width, height) = view.theme, box
+    longest = next((limit for limit in RANGES if limit >= tokens), tokens)
+    points = [(t, both) for t, both in plot.points if t <= longest]
+    most = max((max(both) for _, both in points), default=1.0) or 1.0
+    most = max(most, *plot.now)
+
+    def at(t: float, value: float) -> tuple[float, float]:
+        return x + width * t / longest, y + height * (1 - value / most)
+
+    shapes: list[Shape] = [
+        Text(x=x, y=y - 8, text=plot.label, size=14, weight=500, fill=theme.ink2),
+        Path(commands=(("M", x, y + height), ("L", x + width, y + height)), stroke=theme.hair2),
+    ]
+    mark = x + width * tokens / longest
+    shapes.append(
+        Path(commands=(("M", mark, y - 3), ("L", mark, y + height)), stroke=theme.ghost,
+             dash=(2.0, 3.0))
+    )  # fmt: skip
+    for side, colour in ((1, theme.ink3), (0, theme.ink)):
+        line = [at(t, both[side]) for t, both in points]
+        commands: list[Command] = [("M", *line[0]), *(("L", *p) for p in line[1:])]
+        shapes.append(Path(commands=tuple(commands), stroke=colour, stroke_width=2.6))
+        cx, cy = at(tokens, plot.now[side])
+        shapes.append(
+            Ellipse(cx=cx, cy=cy, rx=4.5, ry=4.5, fill=theme.stage, stroke=colour,
+                    stroke_width=2.2)
+        )  # fmt: skip
+    if view.controls and view.growth:
+        shapes += _lengths(x, y - 6, width, height + 10, longest, view)
+    end = str(longest)
+    shapes += [
+        Text(x=x, y=y + height + 16, text="1", size=14, weight=500, fill=theme.ink3),
+        Text(x=x + width, y=y + height + 16, text=end, size=14, weight=500, fill=theme.ink3,
+             anchor="end"),
+        Text(x=x + width / 2, y=y + height + 16, size=14, weight=500, fill=theme.ink2,
+             text=shortened(plot.verdict, width - 2 * text_width(end, 14, 500) - 8, 14, 500),
+             anchor="middle"),
+    ]  # fmt: skip
+    return shapes
+
+
+def _lengths(
+    x: float, y: float, width: float, height: float, longest: int, view: View
+) -> list[Shape]:
+    """Return the places of a plot where a click moves the marker to a measured length."""
+    rows = [row.tokens for row in view.growth if row.tokens <= longest]
+    edges = [0.0, *((a + b) / 2 for a, b in zip(rows, rows[1:], strict=False)), float(longest)]
+    return [
+        Rect(
+            x=x + width * low / longest, y=y, width=width * (high - low) / longest, height=height,
+            name=f"length:{tokens}", title=view.captions("rt.length_title", tokens=tokens),
+        )
+        for tokens, low, high in zip(rows, edges, edges[1:], strict=False)
+    ]  # fmt: skip
+
+
+def _table(pair: Pair, plots: Sequence[_Plot], place: Layout, view: View) -> list[Shape]:
+    """Return work and time of both sides as numbers, for the tokens at the marker."""
+    theme, say, y = view.theme, view.captions, place.foot
+    chain, grid = pair.chain, pair.grid
+    names = (say(f"model.{chain.facts.cell}"), say("model.transformer"))
+    shapes: list[Shape] = []
+    for right, name, colour in (
+        (place.edge - 118, names[0], theme.ink), (place.edge, names[1], theme.ink3),
+    ):  # fmt: skip
+        left = right - text_width(name, 14, 500)
+        shapes += [
+            Path(commands=(("M", left - 24, y + 17), ("L", left - 7, y + 17)), stroke=colour,
+                 stroke_width=2.6),
+            Text(x=right, y=y + 22, text=name, size=14, weight=500, fill=theme.ink2,
+                 anchor="end"),
+        ]  # fmt: skip
+    flops: _Both = plots[1].now if len(plots) > 1 else (chain.flops, grid.flops)
+    times: _Both = plots[2].now if len(plots) > 1 else (chain.seconds, grid.seconds)
+    rows = (
+        (say("rt.flops"), *(count(int(value)) for value in flops)),
+        (say("rt.time"), *(seconds(value) for value in times)),
+    )
+    for line, (label, *numbers) in enumerate(rows):
+        base = y + 45 + 22 * line
+        shapes.append(
+            Text(x=place.notes + 12, y=base, text=label, size=14, weight=500, fill=theme.ink2)
+        )
+        for right, number in zip((place.edge - 118, place.edge), numbers, strict=True):
+            shapes.append(
+                Text(x=right, y=base, text=number, size=17, weight=700, fill=theme.ink,
+                     anchor="end", read_by_class=True)
+            )  # fmt: skip
+    return shapes
+
+
+def _sources(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return where the numbers come from, and what has to be said of the sentence."""
+    theme, say, chain = view.theme, view.captions, pair.chain
+    facts = pair.grid.facts
+    source = say(
+        "rt.source", backend=facts.backend, device=facts.device, precision=facts.precision,
+        threads=say("rt.threads", count=facts.threads),
+    )  # fmt: skip
+    if chain.facts.width > CELLS:
+        source += say("rt.pooled_source", numbers=chain.facts.width, cells=CELLS)
+    shapes: list[Shape] = [
+        Text(
+            x=28, y=place.height - 9, size=14, weight=500, fill=theme.ink3,
+            text=shortened(source, place.edge - 28, 14, 500),
+        )
+    ]  # fmt: skip
+    drawn = view.classic and len(pair.tokens) == len(CLASSIC)
+    picture = (say("rt.classic_source"),) if drawn else ()
+    notes = dict.fromkeys((*picture, *chain.facts.notes, *facts.notes))
+    if notes:
+        text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
+        shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))
+    return shapes
