@@ -80,17 +80,21 @@ def gradients(
     ValueError
         When a seed does not fit its step.
     """
+    return pull_back(calls_of(trace, ops), seeds, wrt=tuple(wrt), ops=ops)
+
+
+def calls_of(trace: Trace, ops: Ops) -> list[Call]:
+    """Return the calls of a run in their order, with every array where ``ops`` computes."""
     arrays = {step.name: ops.to_device(step.value) for step in trace.steps}
     for name in {read for step in trace.steps for read in step.reads} - arrays.keys():
         arrays[name] = ops.to_device(trace.parameters[name])
-    calls = [
+    return [
         Call(
             step.name, step.op, step.reads, tuple(arrays[name] for name in step.reads),
             arrays[step.name], step.told,
         )
         for step in trace.steps
     ]  # fmt: skip
-    return pull_back(calls, seeds, wrt=tuple(wrt), ops=ops)
 
 
 def pull_back(
