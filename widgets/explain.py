@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from widgets.captions import Captions
 
 TERMS = 3  # of a sum that are written out
+# How far rounding may take a number from its formula, as a share of the largest number of its step:
+# each of some hundred terms is rounded by 6e-8 (float32) or 1e-16 (float64).
+ROUNDING = {"float32": 1e-5, "float64": 1e-12}
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def explain(
     element = _Element(trace, step, index, say or captions.load())
     right, filled, recomputed = FILL[step.op](element)
     shown = float(step.value[index])
-    left = f"{_symbol(trace, step.name, result=True)}{_brackets(index)}"
+    left = f"{symbol(trace, step.name, result=True)}{_brackets(index)}"
     return Explanation(
         element=f"{trace.facts.kind}:{step.name}{_brackets(index)}",
         index=index,
@@ -72,6 +75,15 @@ def explain(
         reads=tuple(element.reads),
         recomputed=recomputed,
     )
+
+
+def agrees(step: Step, stored: float, recomputed: float) -> bool:
+    """Return whether a number of a step is what its equation gives, but for rounding."""
+    if stored == recomputed:  # also where both are infinite
+        return True
+    finite = abs(step.value[abs(step.value) < math.inf])
+    largest = float(finite.max(initial=0.0))
+    return abs(stored - recomputed) <= ROUNDING.get(step.value.dtype.name, 0.0) * largest
 
 
 class _Element:
@@ -97,7 +109,7 @@ class _Element:
 
     def letters(self, operand: int, index: tuple[object, ...]) -> str:
         """Return how the equation writes a number of an operand."""
-        return f"{_symbol(self.trace, self.step.reads[operand])}{_brackets(index)}"
+        return f"{symbol(self.trace, self.step.reads[operand])}{_brackets(index)}"
 
     def beside(self, operand: int) -> tuple[int, ...]:
         """Return the index of the number of an operand that broadcasting puts at this one."""
@@ -196,7 +208,7 @@ def _gather(e: _Element) -> _Filled:
     row = int(e.read(1, ids))
     at = (row, *e.index[len(ids) :])
     number = e.read(0, at)
-    table = _symbol(e.trace, e.step.reads[0])
+    table = symbol(e.trace, e.step.reads[0])
     words = e.say("explain.gather", row=row, table=table, word=e.trace.vocabulary[row])
     return f"{table}{_brackets(at)}", words, number
 
@@ -376,7 +388,7 @@ _LETTERS = (
 )
 
 
-def _symbol(trace: Trace, name: str, *, result: bool = False) -> str:
+def symbol(trace: Trace, name: str, *, result: bool = False) -> str:
     """Return how equations write a step or a parameter; a block's result is x′ beside its x."""
     if name not in trace:
         letter, _, subscript = name.rpartition(".")[2].partition("_")
