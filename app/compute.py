@@ -6,15 +6,18 @@ The window's worker and the command line call these; neither an array nor Qt is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from app import CHAPTER, DEFAULT_PAIR
 from engine import weights
+from engine.influence import LEFT_OUT, Influence, leave_one_out
+from engine.influence import state_shares as shares_of
 from engine.models import Model, depth_at, run
 from engine.ops import Ops
 from engine.said import Said
@@ -23,8 +26,12 @@ from engine.trace import Pair, Trace
 from widgets.view import Growth
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from widgets.picture import Picture
     from widgets.view import View
+
+T = TypeVar("T")
 
 RUNS = 3  # of which the fastest is shown
 LENGTHS = (1, 2, 3, 5, 8, 16, 32, 64, 128)  # for which the depth is shown as a function of T
@@ -295,3 +302,83 @@ def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:
 def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
     chain, grid = model(chain_id), model(grid_id)
     return tuple((T, depth_at(chain, T), depth_at(grid, T)) for T in LENGTHS)
+
+
+# ---- on demand: computed once for each trace, and forgotten with it ------------------------------
+
+
+def influence(pair: Pair, side: str, how: str = LEFT_OUT) -> Influence:
+    """Return how much the answer of one side changes without each token.
+
+    Parameters
+    ----------
+    pair
+        Two runs.
+    side
+        "chain" or "grid".
+    how
+        ``engine.influence.LEFT_OUT`` or ``REPLACED``: what is done to the token.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when the run's model is not there or is not the one that ran.
+    """
+    trace = pair.side(side)
+    return _once(
+        trace, ("influence", how), lambda: leave_one_out(_ran(trace), trace, ops=Ops(), how=how)
+    )
+
+
+def state_shares(
+    pair: Pair, states: tuple[int, ...] | None = None, direction: str = "rnn"
+) -> NDArray[np.float64]:
+    """Return the share of each token in each state of the chain, shape (state, token), read-only.
+
+    Parameters
+    ----------
+    pair
+        Two runs.
+    states
+        Indices of tokens, from 0, behind which the state is meant; by default all.
+    direction
+        What the names of the layer's steps begin with, such as "rnn.back".
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence: more work than is spent on it, gradients that are too large.
+    """
+    trace = pair.chain
+
+    def compute() -> NDArray[np.float64]:
+        found = shares_of(trace, ops=Ops(), direction=direction, states=states)
+        found.setflags(write=False)
+        return found
+
+    return _once(trace, ("shares", states, direction), compute)
+
+
+def _ran(trace: Trace) -> Model:
+    """Return the model that made a trace: its shape is known by id, its weights by the trace."""
+    read = model(trace.facts.model)
+    here = {name: array.shape for name, array in read.parameters.items()}
+    if here != {name: array.shape for name, array in trace.parameters.items()}:
+        raise ChoiceError(
+            f"The run was made by another {read.id} than the one that is installed, so it cannot "
+            "be run again without a word; ask the sentence again."
+        )
+    return replace(read, parameters=trace.parameters)
+
+
+_found: dict[tuple[int, Hashable], Any] = {}
+
+
+def _once(trace: Trace, about: Hashable, compute: Callable[[], T]) -> T:
+    """Return what is computed about a trace, the second time without computing it."""
+    key = (id(trace), about)
+    if key not in _found:
+        _found[key] = compute()
+        weakref.finalize(trace, _found.pop, key, None).atexit = False
+    found: T = _found[key]
+    return found

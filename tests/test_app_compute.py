@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,9 @@ import pytest
 from app import compute
 from app.compute import ChoiceError, make_pair, make_trace, split_pair
 from engine import weights
-from engine.models import Config, Model, depth_at, initialise
+from engine.influence import REPLACED, leave_one_out, state_shares
+from engine.models import Config, Model, depth_at, initialise, run
+from engine.ops import Ops
 from engine.tokens import SentenceError
 from engine.weights import WeightsError
 from widgets import captions, theme
@@ -177,3 +180,67 @@ def test_every_model_is_listed_with_what_it_sees_and_keeps(folder: Path) -> None
     assert rows["rnn"]["held_out"]["word"] == 0.5
     parameters = compute.model("rnn").parameters.values()
     assert rows["rnn"]["parameters"] == sum(array.size for array in parameters)
+
+
+# ---- on demand ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["chain", "grid"])
+def test_the_influence_of_each_word_is_computed_once(
+    side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    found = compute.influence(pair, side)
+    assert len(found.moved) == len(pair.tokens)
+    assert 0 < max(found.moved[:4]) <= 1
+    id = pair.side(side).facts.model
+    again = leave_one_out(compute.model(id), pair.side(side), ops=Ops())
+    assert found.moved[:4] == again.moved[:4]
+    replaced = compute.influence(pair, side, REPLACED)
+    assert replaced.moved[:4] != found.moved[:4]
+    monkeypatch.setattr(compute, "leave_one_out", None)
+    assert compute.influence(pair, side) is found
+    assert compute.influence(pair, side, REPLACED) is replaced
+
+
+def test_the_shares_in_the_states_are_computed_once_and_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    shares = compute.state_shares(pair)
+    assert shares.shape == (5, 5)
+    assert np.array_equal(shares, state_shares(pair.chain, ops=Ops()))
+    assert not shares.flags.writeable
+    one = compute.state_shares(pair, (3,))
+    assert np.allclose(one, shares[[3]])
+    monkeypatch.setattr(compute, "shares_of", None)
+    assert compute.state_shares(pair) is shares
+    assert compute.state_shares(pair, (3,)) is one
+
+
+def test_what_was_computed_of_a_trace_is_forgotten_with_it() -> None:
+    before = len(compute._found)
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    compute.influence(pair, "grid")
+    compute.state_shares(pair)
+    assert len(compute._found) == before + 2
+    del pair
+    gc.collect()
+    assert len(compute._found) == before
+
+
+def test_the_weights_of_the_run_are_asked_and_not_those_of_the_file() -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    other = replace(compute.model("rnn"), parameters=initialise(CHAIN, np.random.default_rng(5)))
+    ids = pair.chain.value("tokens")
+    trace = run(other, ids, hidden=4, ops=Ops(), words=pair.tokens)
+    found = compute.influence(replace(pair, chain=trace), "chain")
+    assert found.moved[:4] == leave_one_out(other, trace, ops=Ops()).moved[:4]
+
+
+def test_a_run_of_a_model_of_another_shape_is_refused(folder: Path) -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    put(folder, "rnn", replace(CHAIN, width=5))
+    compute.model.cache_clear()
+    with pytest.raises(ChoiceError, match="another rnn than the one that is installed"):
+        compute.influence(pair, "chain")
