@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from engine.tasks import (
     examples,
 )
 
-SMALL = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm")  # 16 numbers of state
+SMALL = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm", "lstm-plain")  # 16 numbers of state
 EQUAL = ("rnn-50k", "rnn-plain-50k", "gru-50k", "lstm-50k", "transformer", "transformer-causal")
 GRIDS = ("transformer", "transformer-causal")
 SHIPPED = (*SMALL, *EQUAL)
@@ -230,6 +231,25 @@ def test_an_unknown_word_is_read(name: str) -> None:
     ((_, trace),) = runs(load(name), [query])
     assert VOCABULARY[int(trace.value("tokens")[0, 1])] == "<unk>"
     assert np.isfinite(trace.value("answer.probabilities")).all()
+
+
+@pytest.mark.parametrize("length", [3, 33, 128, 512])
+def test_the_transformer_runs_with_its_positions_switched_off_at_any_length(length: int) -> None:
+    model = load("transformer")
+    off = replace(model, config=replace(model.config, positions="none"))
+    ids = np.random.default_rng(length).integers(0, len(VOCABULARY), length)
+    turned = run(off, ids[::-1], hidden=length - 1, ops=Ops())
+    trace = run(off, ids, hidden=0, ops=Ops())
+    assert off.parameters is model.parameters
+    assert trace.ticks == run(model, ids, hidden=0, ops=Ops()).ticks
+    # The same word is asked for, so the order of the others makes no difference.
+    answers = [each.value("answer.probabilities") for each in (trace, turned)]
+    assert np.allclose(*answers, rtol=0, atol=1e-4)
+    with_positions = [
+        run(model, some, hidden=at, ops=Ops()).value("answer.probabilities")
+        for some, at in ((ids, 0), (ids[::-1], length - 1))
+    ]
+    assert not np.allclose(*with_positions, rtol=0, atol=1e-4)
 
 
 @shipped
