@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -222,16 +222,25 @@ State = Mapping[str, Tensor]  # the letters of ``Cell.carries``
 class Cell:
     """A row of ``CELLS``.
 
-    ``gates`` are the letters of the parts of W_x, W_h and b, in order; ``carries`` those of the
-    vectors that go from one token to the next; ``biases`` the names of its bias vectors.
+    ``gates`` are the letters of the parts of W_x and of every bias, in order; ``carries`` those of
+    the vectors that go from one token to the next; ``biases`` the names of its bias vectors;
+    ``matrices`` those of the matrices that the state is multiplied with, each with its gates.
     """
 
     title: str
     gates: str
     carries: str
     biases: tuple[str, ...]
+    matrices: tuple[tuple[str, str], ...]
     equation: str
     read: Callable[[Read, State], dict[str, Tensor]]
+
+    def shapes(self, inputs: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the parameters that read ``inputs`` numbers, in order of use."""
+        gates = len(self.gates) * width
+        named: dict[str, tuple[int, ...]] = {"W_x": (inputs, gates)}
+        named |= {name: (width, len(parts) * width) for name, parts in self.matrices}
+        return named | dict.fromkeys(self.biases, (gates,))
 
 
 def elman(read: Read, state: State) -> dict[str, Tensor]:
@@ -266,7 +275,8 @@ def gru(read: Read, state: State) -> dict[str, Tensor]:
         h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
 
     The reset acts behind the product with W_{hn}, which therefore has a bias of its own, b_h: the
-    form of cuDNN and PyTorch. In the paper the reset acts on h_{t-1} in front of the product.
+    form of cuDNN and PyTorch. In the paper the reset acts on h_{t-1} in front of the product, see
+    ``gru_reset_before``.
 
     Parameters
     ----------
@@ -297,11 +307,57 @@ def gru(read: Read, state: State) -> dict[str, Tensor]:
     n = read("multiply", r, of_h["n"], name="n.reset", equation=reset)
     n = read("add", of_x["n"], n, name="n.a", equation=f"x_t W_{{xn}} + b_n + {reset}")
     n = read("tanh", n, name="n", equation=f"tanh(x_t W_{{xn}} + b_n + {reset})")  # (hidden,)
+    return {"h": _updated(read, z, n, h)}
+
+
+def gru_reset_before(read: Read, state: State) -> dict[str, Tensor]:
+    """Return the next state of the gated recurrent unit of the paper, h of shape (hidden,).
+
+        r_t = σ(x_t W_{xr} + b_r + h_{t-1} W_{hr})               reset gate
+        z_t = σ(x_t W_{xz} + b_z + h_{t-1} W_{hz})               update gate
+        n_t = tanh(x_t W_{xn} + b_n + (r_t ⊙ h_{t-1}) W_{hn})    new state
+        h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
+
+    The reset acts on the state in front of the product, so W_{hn} has to wait for it and is a
+    matrix of its own beside W_h, which holds those of both gates.
+
+    Parameters
+    ----------
+    read
+        Records ``rnn.r.t``, ``rnn.z.t``, ``rnn.n.t``, ``rnn.h.t`` and what they are made of.
+    state
+        h_{t-1}.
+
+    Source: Cho et al. 2014, eq. 5-8; ONNX, operator GRU with ``linear_before_reset`` = 0.
+    """
+    h = state["h"]
+    W_h, W_hn, b = read.parameter("W_h"), read.parameter("W_hn"), read.parameter("b")
+    x = read.token(GATES)
+    x = read("add", x, b, name="from_x", axes=GATES, equation="x_t W_x + b")
+    hW = read("product", h, W_h, name="hh", axes=GATES, equation="h_{t−1} W_h")  # (2 * hidden,)
+    of_x = read.split(x, "rzn", "from_x", "x_t W_{x#} + b_#")
+    of_h = read.split(hW, "rz", "from_h", "h_{t−1} W_{h#}")
+
+    def gate(g: str) -> Tensor:
+        formula = f"x_t W_{{x{g}}} + b_{g} + h_{{t−1}} W_{{h{g}}}"
+        a = read("add", of_x[g], of_h[g], name=f"{g}.a", equation=formula)
+        return read("sigmoid", a, name=g, equation=f"σ({formula})")
+
+    r, z = gate("r"), gate("z")  # (hidden,)
+    n = read("multiply", r, h, name="n.reset", equation="r_t ⊙ h_{t−1}")
+    reset = "(r_t ⊙ h_{t−1}) W_{hn}"
+    n = read("product", n, W_hn, name="n.from_h", equation=reset)
+    n = read("add", of_x["n"], n, name="n.a", equation=f"x_t W_{{xn}} + b_n + {reset}")
+    n = read("tanh", n, name="n", equation=f"tanh(x_t W_{{xn}} + b_n + {reset})")  # (hidden,)
+    return {"h": _updated(read, z, n, h)}
+
+
+def _updated(read: Read, z: Tensor, n: Tensor, h: Tensor) -> Tensor:
+    """Return (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}, shape (hidden,)."""
     new = read("complement", z, name="h.open", equation="1 − z_t")
     new = read("multiply", new, n, name="h.new", equation="(1 − z_t) ⊙ n_t")
     kept = read("multiply", z, h, name="h.kept", equation="z_t ⊙ h_{t−1}")
-    h = read("add", new, kept, name="h", equation="(1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}")
-    return {"h": h}  # (hidden,)
+    return read("add", new, kept, name="h", equation="(1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}")
 
 
 def lstm(read: Read, state: State) -> dict[str, Tensor]:
@@ -353,6 +409,7 @@ CELLS: dict[str, Cell] = {
         gates="h",
         carries="h",
         biases=("b",),
+        matrices=(("W_h", "h"),),
         equation="h_t = tanh(h_{t−1} W_h + x_t W_x + b)",
         read=elman,
     ),
@@ -361,6 +418,7 @@ CELLS: dict[str, Cell] = {
         gates="rzn",
         carries="h",
         biases=("b", "b_h"),
+        matrices=(("W_h", "rzn"),),
         equation="h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}",
         read=gru,
     ),
@@ -369,7 +427,13 @@ CELLS: dict[str, Cell] = {
         gates="ifgo",
         carries="hc",
         biases=("b",),
+        matrices=(("W_h", "ifgo"),),
         equation="h_t = o_t ⊙ tanh(f_t ⊙ c_{t−1} + i_t ⊙ g_t)",
         read=lstm,
     ),
 }
+
+# The GRU of the paper and of ONNX's ``linear_before_reset`` = 0: the same cell for people.
+GRU_RESET_BEFORE = replace(
+    CELLS["gru"], biases=("b",), matrices=(("W_h", "rz"), ("W_hn", "n")), read=gru_reset_before
+)

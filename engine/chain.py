@@ -25,13 +25,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.attention import look_back
-from engine.cells import CELLS, HIDDEN, Cell, Direction, Read, State, States
+from engine.cells import CELLS, GRU_RESET_BEFORE, HIDDEN, Cell, Direction, Read, State, States
 from engine.ops import Array
 from engine.tape import Tape, Tensor
 from engine.words import FEATURE, answer, embed
 
 if TYPE_CHECKING:
     from engine.models import Config
+
+
+def cell_of(config: Config) -> Cell:
+    """Return the cell of a chain, of a GRU the one with its place of the reset."""
+    if config.cell == "gru" and config.reset == "before":
+        return GRU_RESET_BEFORE
+    return CELLS[config.cell]
 
 
 def directions(config: Config, layer: int) -> tuple[Direction, ...]:
@@ -49,16 +56,13 @@ def directions(config: Config, layer: int) -> tuple[Direction, ...]:
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every parameter of a chain, in the order of their use."""
-    e, d = config.embedding, config.width
-    cell = CELLS[config.cell]
-    gates = len(cell.gates) * d
+    e, d, cell = config.embedding, config.width, cell_of(config)
     D = config.directions * d  # of a state of all directions
     named: dict[str, tuple[int, ...]] = {"embed.E": (config.words, e)}
     for layer in range(config.layers):
         for direction in directions(config, layer):
-            n = direction.name
-            named |= {f"{n}.W_x": (D if layer else e, gates), f"{n}.W_h": (d, gates)}
-            named |= {f"{n}.{bias}": (gates,) for bias in cell.biases}
+            own = cell.shapes(D if layer else e, d)
+            named |= {f"{direction.name}.{name}": shape for name, shape in own.items()}
     if config.attention:
         named |= {"attn.W_a": (D, D)}
     return named | {"answer.W_c": (2 * D if config.attention else D, e), "answer.b_c": (e,)}
@@ -66,7 +70,7 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
 
 def numbers_at_most(config: Config, T: int) -> int:
     """Return a bound on the numbers that a trace of a chain holds for one sentence of T tokens."""
-    e, d, cell = config.embedding, config.width, CELLS[config.cell]
+    e, d, cell = config.embedding, config.width, cell_of(config)
     gates, D = len(cell.gates), config.directions * config.width
     # The longest cell, GRU, records four rows of gates and eleven vectors a token.
     read = d * (4 * gates + 11 if gates > 1 else 4)
@@ -80,7 +84,7 @@ def numbers_at_most(config: Config, T: int) -> int:
 
 def said(config: Config) -> tuple[str, str, str]:
     """Return title, what is seen, and memory of a chain, for people."""
-    cell = CELLS[config.cell]
+    cell = cell_of(config)
     carried = len(cell.carries) * config.directions * config.layers
     memory = f"{config.width} numbers"
     if carried > 1:
@@ -100,7 +104,7 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str
     In both directions h_t = [h^→_t; h^←_t], and the last state is that of each direction when it
     has read the whole sentence, [h^→_T; h^←_1].
     """
-    cell, T = CELLS[config.cell], ids.shape[-1]
+    cell, T = cell_of(config), ids.shape[-1]
     layers = [directions(config, layer) for layer in range(config.layers)]
     with tape.stage("embed", "Embed", "x = E_{tokens}"):
         x = embed(tape, ids, name="embed.x")  # (token, feature)
@@ -163,14 +167,18 @@ def _read(
 
     ``read`` holds for every token the x of ``engine.cells.Read``.
     """
-    states = list(read)
-    for t in way.tokens(len(words)):
-        with tape.stage(
+    tokens = way.tokens(len(words))
+    states = tape.recur(
+        tokens,
+        state,
+        [read[t - 1] for t in tokens],
+        stage=lambda t: tape.stage(
             way.stage(t), _title(way, hidden, words, t), way.numbered(cell.equation, t)
-        ):
-            state = cell.read(Read(tape, way, t, read[t - 1]), state)
-        states[t - 1] = state["h"]
-    return states
+        ),
+        body=lambda t, state: cell.read(Read(tape, way, t, read[t - 1]), state),
+    )
+    ordered = reversed(states) if way.back else states
+    return [state["h"] for state in ordered]
 
 
 def _title(way: Direction, hidden: int, words: tuple[str, ...], t: int) -> str:

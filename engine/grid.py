@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from engine.models import Config
 
 
+# Functions of the MLP, keys of ``engine.ops.OPS``, and how equations write them.
+ACTIVATIONS = {"gelu": "gelu", "gelu_erf": "gelu", "relu": "relu"}
+
+
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every parameter of a grid, in the order of their use."""
     d = config.width
@@ -88,19 +92,17 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array |
 
     Source: Vaswani et al. 2017, sections 3.1 and 3.5.
     """
-    T, d = ids.shape[-1], config.width
-    with tape.stage("embed", "Embed and add positions", "x = E_{tokens} + P"):
+    T = ids.shape[-1]
+    placed = config.positions != "none"
+    what = "x = E_{tokens} + P" if placed else "x = E_{tokens}"
+    with tape.stage("embed", "Embed and add positions" if placed else "Embed", what):
         x = embed(tape, ids, name="embed.tokens")  # (token, feature)
-        name = "embed.positions"
-        if config.positions == "learned":
-            table = tape.parameter("embed.P")  # (max_length, feature)
-            P = tape("view", table, at=(slice(T), slice(None)), name=name, axes=ROWS, equation="P")
+        if placed:
+            P = _positions(tape, config, T, x.value.dtype)  # (token, feature)
+            x = tape("add", x, P, name="embed.x", axes=ROWS, equation="E_{tokens} + P")
         else:
-            wave = (config.position_scale * sinusoidal(T, d)).astype(x.value.dtype)
-            formula = "sin, cos(t / 10000^{2k/d})"
-            scale = config.position_scale
-            P = tape.input(wave, name=name, axes=ROWS, equation=formula, scale=scale)
-        x = tape("add", x, P, name="embed.x", axes=ROWS, equation="E_{tokens} + P")
+            every = (slice(None), slice(None))
+            x = tape("view", x, at=every, name="embed.x", axes=ROWS, equation="E_{tokens}")
         mask = _mask(tape, T, causal=config.causal, padding=padding, dtype=x.value.dtype)
     for block in range(config.layers):
         x = _block(tape, x, config, block=block, mask=mask)  # (token, feature)
@@ -111,6 +113,17 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array |
         n = "answer.norm"
         y = tape.norm(row, n, eps=config.eps, name=n, axes=FEATURE, letter=i)  # (feature,)
         answer(tape, y)
+
+
+def _positions(tape: Tape, config: Config, T: int, dtype: Any) -> Tensor:
+    """Return what is added to the embedding of each token, shape (token, feature)."""
+    name = "embed.positions"
+    if config.positions == "learned":
+        table = tape.parameter("embed.P")  # (max_length, feature)
+        return tape("view", table, at=(slice(T), slice(None)), name=name, axes=ROWS, equation="P")
+    wave = (config.position_scale * sinusoidal(T, config.width)).astype(dtype)
+    formula = "sin, cos(t / 10000^{2k/d})"
+    return tape.input(wave, name=name, axes=ROWS, equation=formula, scale=config.position_scale)
 
 
 def _mask(tape: Tape, T: int, *, causal: bool, padding: Array | None, dtype: Any) -> Tensor | None:
@@ -134,10 +147,10 @@ def _block(tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | 
 
         pre-norm:   y = x + heads(norm(x)),    x' = y + mlp(norm(y))
         post-norm:  y = norm(x + heads(x)),    x' = norm(y + mlp(y))
-        mlp(n) = gelu(n W_in + b_in) W_out + b_out
+        mlp(n) = f(n W_in + b_in) W_out + b_out,    f = gelu or relu
 
-    Source: Vaswani et al. 2017, section 3.1 and eq. 2 (post-norm); Xiong et al. 2020, table 1
-    (pre-norm); Hendrycks & Gimpel 2016 (GELU in its tanh form).
+    Source: Vaswani et al. 2017, section 3.1 and eq. 2 (post-norm, ReLU); Xiong et al. 2020, table 1
+    (pre-norm); Hendrycks & Gimpel 2016 (GELU, and its tanh form).
     """
     b, pre, eps = f"blocks.{block}", config.norm == "pre", config.eps
     norm_eps = eps if pre else None
@@ -149,7 +162,8 @@ def _block(tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | 
         n = tape.norm(y, norm, eps=eps, name=norm, axes=ROWS, letter="x + out")
         W, bias, axes = f"{b}.mlp.W_in", f"{b}.mlp.b_in", ("token", "neuron")
         a = tape.linear(n, W, bias, name=f"{b}.mlp.pre", axes=axes, letter="n")  # (token, neuron)
-        g = tape("gelu", a, name=f"{b}.mlp.act", axes=axes, equation="gelu(n W_{in} + b_{in})")
+        f = f"{ACTIVATIONS[config.activation]}(n W_{{in}} + b_{{in}})"
+        g = tape(config.activation, a, name=f"{b}.mlp.act", axes=axes, equation=f)
         W, bias = f"{b}.mlp.W_out", f"{b}.mlp.b_out"
         mlp = tape.linear(g, W, bias, name=f"{b}.mlp.out", axes=ROWS, letter="g")
         if pre:

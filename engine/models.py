@@ -24,7 +24,7 @@ import numpy as np
 
 from engine import chain, grid
 from engine.cells import CELLS
-from engine.grid import sinusoidal
+from engine.grid import ACTIVATIONS, sinusoidal
 from engine.ops import Array, Ops
 from engine.said import Said
 from engine.tape import Tape
@@ -64,12 +64,16 @@ class Config:
     cell, attention, bidirectional
         Of a chain: "elman", "gru" or "lstm"; whether the last state looks back over all states;
         whether every layer reads from both sides.
-    heads, mlp
-        Of a grid: heads a block, width of the MLP inside a block.
+    reset
+        Of a GRU: whether the reset gate acts "after" the product with the state or "before" it.
+    heads, mlp, activation
+        Of a grid: heads a block; width of the MLP inside a block, and its function: "gelu" (in its
+        tanh form), "gelu_erf" (as it is defined) or "relu".
     norm
         Of a grid: "pre" (in front of heads and MLP) or "post" (behind each sum).
     positions, position_scale, max_length
-        Of a grid: "sinusoidal", times a factor, for any length; or "learned", for ``max_length``.
+        Of a grid: "sinusoidal", times a factor, for any length; "learned", for ``max_length``; or
+        "none". A model with sinusoidal positions can be run with none, and keeps its parameters.
     causal
         Of a grid: whether a token sees only what stands left of it.
     eps
@@ -83,9 +87,11 @@ class Config:
     cell: str = ""
     attention: bool = False
     bidirectional: bool = False
+    reset: str = "after"
     heads: int = 0
     layers: int = 1
     mlp: int = 0
+    activation: str = "gelu"
     norm: str = "pre"
     positions: str = "sinusoidal"
     position_scale: float = 1.0
@@ -113,14 +119,20 @@ class Config:
             problem = f"{wrong[0]} is {counts[wrong[0]]} and must be 1 or more"
         elif not grid and self.cell not in CELLS:
             problem = f"its cell is {self.cell!r} and not one of {', '.join(CELLS)}"
+        elif not grid and self.reset not in ("after", "before"):
+            problem = f"its reset is {self.reset!r} and not after or before"
         elif grid and self.embedding != self.width:
             problem = f"its embedding ({self.embedding}) is not as wide as a row ({self.width})"
         elif grid and self.width % self.heads:
             problem = f"{self.heads} heads do not divide a width of {self.width}"
         elif grid and self.norm not in ("pre", "post"):
             problem = f"its norm is {self.norm!r} and not pre or post"
-        elif grid and self.positions not in ("sinusoidal", "learned"):
-            problem = f"its positions are {self.positions!r} and not sinusoidal or learned"
+        elif grid and self.activation not in ACTIVATIONS:
+            problem = (
+                f"its activation is {self.activation!r} and not one of {', '.join(ACTIVATIONS)}"
+            )
+        elif grid and self.positions not in ("sinusoidal", "learned", "none"):
+            problem = f"its positions are {self.positions!r} and not sinusoidal, learned or none"
         elif grid and self.positions == "learned" and self.max_length < 1:
             problem = "its positions are learned but it has no greatest length"
         else:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,14 @@ def grid(
 ) -> dict[str, torch.Tensor]:
     T, d = ids.shape[1], config.width
     made = {"embed.tokens": nn.functional.embedding(ids, w["embed.E"])}
-    P = w["embed.P"][:T] if config.positions == "learned" else waves(T, d) * config.position_scale
-    made["embed.positions"] = P
-    x = made["embed.x"] = made["embed.tokens"] + P
+    x = made["embed.tokens"]
+    if config.positions == "learned":
+        made["embed.positions"] = w["embed.P"][:T]
+    elif config.positions == "sinusoidal":
+        made["embed.positions"] = waves(T, d) * config.position_scale
+    if config.positions != "none":
+        x = x + made["embed.positions"]
+    made["embed.x"] = x
     causal = nn.Transformer.generate_square_subsequent_mask(T).double() if config.causal else None
     padding = None
     if closed is not None:
@@ -165,6 +171,13 @@ def grid(
     return made | answer(y, w)
 
 
+ACTIVATIONS: dict[str, Any] = {
+    "gelu": partial(nn.GELU, approximate="tanh"),
+    "gelu_erf": nn.GELU,
+    "relu": nn.ReLU,
+}
+
+
 def encoder_layer(
     config: Config, w: dict[str, torch.Tensor], b: str
 ) -> tuple[nn.TransformerEncoderLayer, dict[str, torch.Tensor]]:
@@ -174,7 +187,7 @@ def encoder_layer(
         config.heads,
         config.mlp,
         dropout=0.0,
-        activation=nn.GELU(approximate="tanh"),
+        activation=ACTIVATIONS[config.activation](),
         layer_norm_eps=config.eps,
         batch_first=True,
         norm_first=config.norm == "pre",
@@ -287,6 +300,14 @@ CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
     "lstm_layers": (chain_config(cell="lstm", layers=2, attention=True), 1, 4, 3, ()),
     "lstm_both_layers_one_token": (
         chain_config(cell="lstm", bidirectional=True, layers=2), 1, 1, 0, (),
+    ),
+    "pre_gelu_erf": (grid_config(activation="gelu_erf"), 2, 4, 1, ()),
+    "post_relu_no_positions": (
+        grid_config(norm="post", activation="relu", positions="none"), 1, 4, 3, (),
+    ),
+    "decoder": (
+        grid_config(causal=True, activation="gelu_erf", positions="learned", max_length=5),
+        2, 5, 4, (),
     ),
 }  # fmt: skip
 

@@ -152,6 +152,12 @@ def test_without_positions_the_grid_has_no_order() -> None:
     assert np.allclose(one.value("blocks.1.x"), other.value("blocks.1.x")[::-1], rtol=1e-10)
 
 
+def test_with_positions_switched_off_swapped_words_swap_their_rows() -> None:
+    one, other = grid([1, 2, 3], positions="none"), grid([3, 2, 1], positions="none")
+    for name in ("embed.x", "blocks.0.x", "blocks.1.x"):
+        assert np.allclose(one.value(name), other.value(name)[::-1], rtol=1e-10), name
+
+
 def test_with_positions_the_grid_has_an_order() -> None:
     one, other = grid([1, 2, 3]), grid([3, 2, 1])
     assert not np.allclose(one.value("blocks.1.x"), other.value("blocks.1.x")[::-1])

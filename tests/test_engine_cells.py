@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, tanh
 from typing import Any
 
@@ -86,6 +87,88 @@ def test_gru_by_hand() -> None:
     assert trace.value("rnn.z.1")[0] == pytest.approx(z, rel=1e-15)
     assert trace.value("rnn.n.1")[0] == pytest.approx(n, rel=1e-15)
     assert trace.value("rnn.h.1")[0] == pytest.approx((1 - z) * n, rel=1e-15)
+
+
+def onnx_gru(
+    X: NDArray[Any], W: NDArray[Any], R: NDArray[Any], B: NDArray[Any], *, linear_before_reset: int
+) -> list[NDArray[Any]]:
+    """Return H_1 … H_T as the documentation of the ONNX operator GRU defines them.
+
+    Its names and shapes: X (token, input), W[zrh] (3 hidden, input), R[zrh] (3 hidden, hidden),
+    B (6 hidden,), which is Wb[zrh] and Rb[zrh]; f is the logistic function, g tanh.
+
+    Source: onnx.ai/onnx/operators/onnx__GRU.html, "Equations (Default: f=Sigmoid, g=Tanh)".
+    """
+    hidden = R.shape[1]
+    Wz, Wr, Wh = W.reshape(3, hidden, -1)
+    Rz, Rr, Rh = R.reshape(3, hidden, hidden)
+    Wbz, Wbr, Wbh, Rbz, Rbr, Rbh = B.reshape(6, hidden)
+
+    def f(x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(1 / (1 + np.exp(-x)))
+
+    H, states = np.zeros(hidden), []
+    for x in X:
+        z = f(x @ Wz.T + H @ Rz.T + Wbz + Rbz)
+        r = f(x @ Wr.T + H @ Rr.T + Wbr + Rbr)
+        if linear_before_reset == 0:
+            h = np.tanh(x @ Wh.T + (r * H) @ Rh.T + Rbh + Wbh)
+        else:
+            h = np.tanh(x @ Wh.T + r * (H @ Rh.T + Rbh) + Wbh)
+        H = (1 - z) * h + z * H
+        states.append(H)
+    return states
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("reset", ["before", "after"])
+def test_a_gru_is_what_onnx_defines(reset: str, seed: int, dtype: Any) -> None:
+    rng = np.random.default_rng(seed)
+    words, inputs, d, T = (int(rng.integers(1, most)) for most in (9, 12, 17, 15))
+    shape = Config(
+        kind="chain", words=words, embedding=inputs, width=d, cell="gru", reset=reset
+    )  # fmt: skip
+    named = {name: rng.normal(0, 0.5, size) for name, size in shapes(shape).items()}
+    ids = rng.integers(0, words, T)
+
+    def blocks(matrix: NDArray[Any]) -> list[NDArray[Any]]:
+        return [block.T for block in np.split(matrix, matrix.shape[1] // d, axis=1)]
+
+    r, z, n = blocks(named["rnn.W_x"])
+    W = np.concatenate([z, r, n])
+    state = blocks(named["rnn.W_h"])
+    R = np.concatenate([state[1], state[0], *(state[2:] or blocks(named["rnn.W_hn"]))])
+    br, bz, bn = np.split(named["rnn.b"], 3)
+    hr, hz, hn = np.split(named.get("rnn.b_h", np.zeros(3 * d)), 3)
+    B = np.concatenate([bz, br, bn, hz, hr, hn])
+    expected = onnx_gru(named["embed.E"][ids], W, R, B, linear_before_reset=int(reset == "after"))
+    cast = {name: value.astype(dtype) for name, value in named.items()}
+    trace = run(Model("", shape, cast, ("",) * words), ids, hidden=0, ops=Ops())
+    largest = np.abs(expected).max()
+    for t, state_t in enumerate(expected, 1):
+        error = np.abs(trace.value(f"rnn.h.{t}") - state_t).max() / largest
+        assert error <= {np.float32: 1e-5, np.float64: 1e-10}[dtype]
+
+
+def test_with_an_open_reset_its_place_makes_no_difference() -> None:
+    before, after = (replace(config("gru", width=3), reset=reset) for reset in ("before", "after"))
+    named = initialise(after, np.random.default_rng(5), np.float64)
+    named["rnn.b"][:3] = 1e3  # r = 1
+    halves = {"rnn.W_h": named["rnn.W_h"][:, :6], "rnn.W_hn": named["rnn.W_h"][:, 6:]}
+    split = {name: (named | halves)[name] for name in shapes(before)}
+    one = run(Model("", before, split, VOCABULARY), [0, 1, 2], hidden=0, ops=Ops())
+    other = run(Model("", after, named, VOCABULARY), [0, 1, 2], hidden=0, ops=Ops())
+    assert np.allclose(one.value("rnn.h.3"), other.value("rnn.h.3"), rtol=1e-12)
+
+
+def test_before_the_product_the_reset_acts_on_the_state() -> None:
+    before = replace(config("gru"), reset="before")
+    model = Model("", before, initialise(before, np.random.default_rng(5)), VOCABULARY)
+    trace = run(model, [0, 1], hidden=0, ops=Ops())
+    assert trace.step("rnn.n.reset.2").reads == ("rnn.r.2", "rnn.h.1")
+    assert trace.step("rnn.n.from_h.2").reads == ("rnn.n.reset.2", "rnn.W_hn")
+    assert trace.step("rnn.n.from_h.2").equation == "(r_2 ⊙ h_1) W_{hn}"
 
 
 def test_lstm_by_hand() -> None:

@@ -54,6 +54,9 @@ CONFIGS = {
     "pre": GRID,
     "post causal": replace(GRID, norm="post", causal=True),
     "learned": LEARNED,
+    "gru reset before": replace(GRU, reset="before"),
+    "no positions": replace(GRID, positions="none", activation="relu"),
+    "decoder": replace(GRID, causal=True, activation="gelu_erf"),
 }
 
 
@@ -101,7 +104,9 @@ def test_the_references_cover_every_kind_of_model() -> None:
     assert {c.cell for c in configs} == {"elman", "gru", "lstm", ""}
     assert {(c.norm, c.positions) for c in configs if c.kind == "grid"} == {
         ("pre", "sinusoidal"), ("pre", "learned"), ("post", "sinusoidal"), ("post", "learned"),
+        ("post", "none"),
     }  # fmt: skip
+    assert {c.activation for c in configs} == {"gelu", "gelu_erf", "relu"}
     assert {c.causal for c in configs} == {c.attention for c in configs} == {True, False}
     assert {(c.cell, c.bidirectional, c.layers > 1) for c in configs} >= {
         ("elman", True, False), ("elman", False, True), ("gru", True, True), ("gru", False, True),
@@ -276,6 +281,12 @@ def test_both_directions_are_lit_together() -> None:
         # b_o, residual, norm, W_in, b_in, GELU, W_out, b_out, residual; norm, E, softmax, argmax.
         ("pre", 0, 40),
         ("post causal", 0, 40),
+        ("decoder", 0, 40),
+        # Nothing is added to the embedding.
+        ("no positions", 0, 39),
+        # A token: product, sum, σ, reset, product, sum, tanh, times 1 - z, sum; the first sum waits
+        # for embedding, W_x and bias, which is 2 more than h_0 W_h.
+        ("gru reset before", 9, 12),
     ],
 )
 def test_depth_counted_by_hand(name: str, per_token: int, constant: int) -> None:
@@ -546,6 +557,13 @@ def test_learned_positions_reach_their_last_word() -> None:
     assert of(LEARNED, 6).value("embed.positions").shape == (6, 20)
 
 
+def test_without_positions_there_is_no_last_word_either() -> None:
+    trace = of(replace(LEARNED, positions="none"), 100)
+    assert np.array_equal(trace.value("embed.x"), trace.value("embed.tokens"))
+    assert "embed.positions" not in trace
+    assert trace.stages[0].title == "Embed"
+
+
 def test_sinusoidal_positions_have_no_last_word() -> None:
     assert of(GRID, 100).value("embed.positions").shape == (100, 20)
 
@@ -570,6 +588,8 @@ def test_a_run_that_would_not_fit_is_refused_before_it_starts(
         ({"embedding": 8}, "its embedding"),
         ({"norm": "mid"}, "its norm is 'mid'"),
         ({"positions": "rotary"}, "its positions are 'rotary'"),
+        ({"activation": "swish"}, "its activation is 'swish' and not one of gelu, gelu_erf, relu"),
+        ({"kind": "chain", "cell": "gru", "reset": "never"}, "its reset is 'never'"),
         ({"positions": "learned"}, "no greatest length"),
         ({"kind": "chain", "cell": "rnn"}, "its cell is 'rnn' and not one of elman, gru, lstm"),
     ],

@@ -184,6 +184,29 @@ READ_GRU = """
     rnn.h.kept.{t} hidden
     rnn.h.{t} hidden
 """
+READ_GRU_RESET_BEFORE = """
+{t} read.{t}
+    rnn.x.{t} gates
+    rnn.from_x.{t} gates
+    rnn.hh.{t} gates
+    rnn.r.from_x.{t} hidden
+    rnn.z.from_x.{t} hidden
+    rnn.n.from_x.{t} hidden
+    rnn.r.from_h.{t} hidden
+    rnn.z.from_h.{t} hidden
+    rnn.r.a.{t} hidden
+    rnn.r.{t} hidden
+    rnn.z.a.{t} hidden
+    rnn.z.{t} hidden
+    rnn.n.reset.{t} hidden
+    rnn.n.from_h.{t} hidden
+    rnn.n.a.{t} hidden
+    rnn.n.{t} hidden
+    rnn.h.open.{t} hidden
+    rnn.h.new.{t} hidden
+    rnn.h.kept.{t} hidden
+    rnn.h.{t} hidden
+"""
 READ_LSTM = """
 {t} read.{t}
     rnn.hh.{t} gates
@@ -235,6 +258,12 @@ EMBED_SINUSOIDAL = """
     tokens token
     embed.tokens token feature
     embed.positions token feature
+    embed.x token feature
+"""
+EMBED_WITHOUT_POSITIONS = """
+0 embed
+    tokens token
+    embed.tokens token feature
     embed.x token feature
 """
 EMBED_LEARNED_CAUSAL = """
@@ -413,6 +442,10 @@ MODELS = {
         chain(EMBED_ELMAN, READ_ELMAN, attention=False),
     ),
     "gru": (a_chain("gru", attention=True), chain(EMBED_GRU, READ_GRU, attention=True)),
+    "gru reset before": (
+        replace(a_chain("gru", attention=False), reset="before"),
+        chain(EMBED_GRU, READ_GRU_RESET_BEFORE, attention=False),
+    ),
     "lstm": (a_chain("lstm", attention=True), chain(EMBED_LSTM, READ_LSTM, attention=True)),
     "rnn both, two layers": (
         replace(a_chain("elman", attention=True), bidirectional=True, layers=2),
@@ -428,6 +461,10 @@ MODELS = {
     ),
     "rnn of two layers": (replace(a_chain("elman", attention=True), layers=2), layers()),
     "transformer": (PRE, grid(EMBED_SINUSOIDAL, BLOCK_PRE, blocks=2)),
+    "without positions": (
+        replace(PRE, positions="none", activation="relu"),
+        grid(EMBED_WITHOUT_POSITIONS, BLOCK_PRE, blocks=2),
+    ),
     "post-norm causal": (POST, grid(EMBED_LEARNED_CAUSAL, BLOCK_POST, blocks=1)),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -243,13 +242,12 @@ def test_the_transformer_runs_with_its_positions_switched_off_at_any_length(leng
     assert off.parameters is model.parameters
     assert trace.ticks == run(model, ids, hidden=0, ops=Ops()).ticks
     # The same word is asked for, so the order of the others makes no difference.
-    answers = [each.value("answer.probabilities") for each in (trace, turned)]
-    assert np.allclose(*answers, rtol=0, atol=1e-4)
-    with_positions = [
-        run(model, some, hidden=at, ops=Ops()).value("answer.probabilities")
-        for some, at in ((ids, 0), (ids[::-1], length - 1))
-    ]
-    assert not np.allclose(*with_positions, rtol=0, atol=1e-4)
+    answer = "answer.probabilities"
+    assert np.allclose(trace.value(answer), turned.value(answer), rtol=0, atol=1e-4)
+    # With positions it does.
+    trace = run(model, ids, hidden=0, ops=Ops())
+    turned = run(model, ids[::-1], hidden=length - 1, ops=Ops())
+    assert not np.allclose(trace.value(answer), turned.value(answer), rtol=0, atol=1e-4)
 
 
 @shipped

@@ -23,6 +23,12 @@ CONFIGS = {
     "rnn-plain": replace(RNN, attention=False),
     "gru": replace(RNN, cell="gru"),
     "lstm": replace(RNN, cell="lstm"),
+    "gru reset before": replace(RNN, cell="gru", reset="before"),
+    "both directions": replace(RNN, bidirectional=True),
+    "layers of both directions": replace(RNN, cell="lstm", bidirectional=True, layers=2),
+    "layers": replace(RNN, cell="gru", layers=3),
+    "decoder": replace(GRID, causal=True, activation="gelu_erf"),
+    "without positions": replace(GRID, activation="relu", positions="none"),
     "pre-norm": replace(GRID, position_scale=0.5),
     # As many tokens as a head has numbers: no shape says which matrix stands transposed.
     "square heads": replace(GRID, heads=4),
@@ -115,6 +121,17 @@ def test_a_state_is_written_as_in_the_literature() -> None:
     assert written == "(h_2 W_h)[4] = Σ_i h_{2}[i] W_{h}[i,4]"
     assert filled.endswith(" + … (12 terms)")
     assert filled.count("·") == 3
+
+
+def test_a_state_is_written_with_its_layer_and_direction() -> None:
+    def left(name: str, step: str) -> str:
+        return said(a_trace(CONFIGS[name]), step, 4)[0]
+
+    both, deep = "both directions", "layers of both directions"
+    assert left(both, "rnn.h.3") == "h^{→}_{3}[4] = tanh(a^{→}_{3}[4])"
+    assert left(both, "rnn.back.h.3") == "h^{←}_{3}[4] = tanh(a^{←}_{3}[4])"
+    assert left(deep, "rnn.1.back.f.3") == "f^{(2)←}_{3}[4] = σ(a^{(2)←}_{f,3}[4])"
+    assert left("layers", "rnn.2.r.3") == "r^{(3)}_{3}[4] = σ(a^{(3)}_{r,3}[4])"
 
 
 def test_a_row_of_a_table_has_its_word() -> None:

@@ -366,11 +366,9 @@ FILL: dict[str, Callable[[_Element], _Filled]] = {
 
 # ---- letters -----------------------------------------------------------------------------------
 
-# What steps are called in equations; {t} is the token, {g} a gate. A step that is not here is
-# written as its own formula, (h_2 W_h).
+# What steps are called in equations; {g} is a letter of their name. A step that is not here and is
+# none of a cell's is written as its own formula, (h_2 W_h).
 _LETTERS = (
-    (r"rnn\.(?P<g>[a-z])\.a\.(?P<t>\d+)", "a_{{{g},{t}}}"),
-    (r"rnn\.(?P<g>[hcafgozin])\.(?P<t>\d+)", "{g}_{{{t}}}"),
     (r"attn\.states", "H"),
     (r"(blocks\.\d+\.)?attn\.scores", "s"),
     (r"attn\.pattern|answer\.probabilities", "p"),
@@ -386,6 +384,10 @@ _LETTERS = (
     (r"blocks\.\d+\.mlp\.out", "mlp"),
     (r"mask", "mask"),
 )
+_READ = re.compile(
+    r"rnn(?:\.(?P<layer>\d+))?(?P<back>\.back)?"
+    r"\.(?:(?P<gate>[a-z])\.a|(?P<letter>[hcafgozinr]))\.(?P<t>\d+)"
+)
 
 
 def symbol(trace: Trace, name: str, *, result: bool = False) -> str:
@@ -398,8 +400,15 @@ def symbol(trace: Trace, name: str, *, result: bool = False) -> str:
         if found := re.fullmatch(pattern, name):
             prime = "′" if result and letters == "x" and name.startswith("blocks") else ""
             return letters.format(**found.groupdict()) + prime
-    if re.fullmatch(r"rnn\.r\.\d+", name) and step.op == "sigmoid":  # of the simple cell: a product
-        return f"r_{{{name.rpartition('.')[2]}}}"
+    found = _READ.fullmatch(name)
+    if found and (found["letter"] != "r" or step.op == "sigmoid"):  # of the simple cell: a product
+        above = f"({int(found['layer'] or 0) + 1})" if trace.facts.layers > 1 else ""
+        if trace.facts.bidirectional:
+            above += "←" if found["back"] else "→"
+        above = f"^{{{above}}}" if above else ""
+        if found["gate"]:
+            return f"a{above}_{{{found['gate']},{found['t']}}}"
+        return f"{found['letter']}{above}_{{{found['t']}}}"
     plain = " " not in step.equation or step.equation[0] + step.equation[-1] == "[]"
     return step.equation if plain else f"({step.equation})"
 
