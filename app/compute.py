@@ -368,7 +368,10 @@ def _ran(trace: Trace) -> Model:
             f"The run was made by another {read.id} than the one that is installed, so it cannot "
             "be run again without a word; ask the sentence again."
         )
-    return replace(read, parameters=trace.parameters)
+    config = read.config
+    if config.positions == "sinusoidal" and "embed.positions" not in trace:
+        config = replace(config, positions="none")  # a switch, with the same weights
+    return replace(read, config=config, parameters=trace.parameters)
 
 
 _found: dict[tuple[int, Hashable], Any] = {}

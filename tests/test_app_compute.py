@@ -244,3 +244,12 @@ def test_a_run_of_a_model_of_another_shape_is_refused(folder: Path) -> None:
     compute.model.cache_clear()
     with pytest.raises(ChoiceError, match="another rnn than the one that is installed"):
         compute.influence(pair, "chain")
+
+
+def test_a_run_without_positions_is_run_again_without_them() -> None:
+    pair = make_pair(TEXT, "rnn", "transformer").pair
+    read = compute.model("transformer")
+    bare = replace(read, config=replace(read.config, positions="none"))
+    trace = run(bare, pair.grid.value("tokens"), hidden=4, ops=Ops(), words=pair.tokens)
+    found = compute.influence(replace(pair, grid=trace), "grid")
+    assert found.moved[:4] == leave_one_out(bare, trace, ops=Ops()).moved[:4]

@@ -24,6 +24,9 @@ MODELS = {
     "elman": CHAIN,
     "gru attention": replace(CHAIN, cell="gru", attention=True),
     "lstm": replace(CHAIN, cell="lstm"),
+    "two layers": replace(CHAIN, cell="gru", layers=2),
+    "both": replace(CHAIN, cell="lstm", bidirectional=True, attention=True),
+    "two layers of both": replace(CHAIN, bidirectional=True, layers=2),
     "grid": GRID,
     "causal": replace(GRID, causal=True, norm="post"),
     "learned": replace(GRID, positions="learned", max_length=6),
@@ -179,11 +182,20 @@ def by_differences(model: Model, direction: str = "rnn") -> NDArray[np.float64]:
 CELLS = [name for name, config in MODELS.items() if config.kind == "chain"]
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_shares_agree_with_central_differences(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        *((name, "rnn") for name in CELLS),
+        ("two layers", "rnn.1"),
+        ("both", "rnn.back"),
+        ("two layers of both", "rnn.1"),
+        ("two layers of both", "rnn.1.back"),
+    ],
+)
+def test_shares_agree_with_central_differences(name: str, direction: str) -> None:
     model = made(MODELS[name])
-    shares = state_shares(ran(model), ops=OPS)
-    expected = by_differences(model)
+    shares = state_shares(ran(model), ops=OPS, direction=direction)
+    expected = by_differences(model, direction)
     assert np.abs(shares - expected).max() <= 1e-7 * expected.max()
 
 
@@ -197,6 +209,17 @@ def test_shares_of_a_state_sum_to_1_and_none_comes_from_words_not_read(
     assert shares.sum(axis=1) == pytest.approx(np.ones(5), rel=1e-12)
     assert (np.triu(shares, k=1) == 0).all()
     assert (shares[np.tril_indices(5)] > 0).all()
+
+
+def test_a_state_that_is_read_from_the_right_holds_no_word_left_of_it() -> None:
+    shares = state_shares(ran(made(MODELS["both"])), ops=OPS, direction="rnn.back")
+    assert (np.tril(shares, k=-1) == 0).all()
+    assert (shares[np.triu_indices(5)] > 0).all()
+
+
+def test_a_layer_above_both_directions_holds_every_word() -> None:
+    shares = state_shares(ran(made(MODELS["two layers of both"])), ops=OPS, direction="rnn.1")
+    assert (shares > 0).all()
 
 
 def test_a_chain_without_memory_holds_its_own_word_only() -> None:
