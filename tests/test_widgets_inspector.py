@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.trace import Pair
 from widgets import captions, numbers, theme
-from widgets.inspector import Inspector, literal
+from widgets.explain import explain
+from widgets.formats import FormatError, csv, formula, latex, literal, save_npy
+from widgets.inspector import Inspector
 from widgets.painter import register_fonts
 
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
@@ -156,16 +161,154 @@ def test_what_is_read_is_opened_by_keyboard(inspector: Inspector, pair: Pair, qt
     assert not any("W_h" in link for link in inspector.text.links)  # weights are no elements
 
 
+PATTERN = "grid:blocks.0.attn.pattern[1,3,1]"
+
+
+def choose(inspector: Inspector, letter: str) -> str:
+    """Take the entry of the menu with a letter, and return what is on the clipboard."""
+    # The menu is not popped up: the offscreen platform warns that it cannot grab the keyboard.
+    (entry,) = [a for a in inspector.copy_button.menu().actions() if f"&{letter}" in a.text()]
+    entry.trigger()
+    return QGuiApplication.clipboard().text()
+
+
 def test_the_numbers_are_copied_as_numpy_writes_them(inspector: Inspector, pair: Pair) -> None:
     inspector.show_tick(pair, 3)
     assert inspector.copy_button.isHidden()
-    inspector.show_element(pair, "grid:blocks.0.attn.pattern[1,3,1]")
+    inspector.show_element(pair, PATTERN)
     assert not inspector.copy_button.isHidden()
-    inspector.copy_button.click()
-    copied = eval(QGuiApplication.clipboard().text(), {"np": np})
+    copied = eval(choose(inspector, "N"), {"np": np})
     pattern = pair.grid.value("blocks.0.attn.pattern")
     assert copied.dtype == pattern.dtype
     assert np.array_equal(copied, pattern)
+
+
+def test_the_numbers_are_copied_as_csv(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_element(pair, PATTERN)
+    header, *rows = choose(inspector, "C").splitlines()
+    assert header == "head,query,key 0,key 1,key 2,key 3,key 4"
+    pattern = pair.grid.value("blocks.0.attn.pattern")
+    assert rows[8].startswith("1,3,")
+    assert [np.float32(x) for x in rows[8].split(",")[2:]] == list(pattern[1, 3].astype(np.float32))
+
+
+def test_the_equation_is_copied_as_latex_with_its_values(inspector: Inspector, pair: Pair) -> None:
+    inspector.show_element(pair, "chain:rnn.h.3[4]")
+    text = choose(inspector, "L")
+    before, value = (numbers.value(pair.chain.value(f"rnn.{x}.3")[4]) for x in "ah")
+    plain = [number.replace(numbers.MINUS, "-") for number in (before, value)]
+    assert r"h_{3}[4] &= \tanh(a_{3}[4])" in text
+    assert rf"&= \tanh({plain[0]}) = {plain[1]}" in text
+
+
+def test_saving_is_asked_for_by_name(inspector: Inspector, pair: Pair, qtbot: QtBot) -> None:
+    inspector.show_element(pair, PATTERN)
+    with qtbot.waitSignal(inspector.save_asked) as signal:
+        choose(inspector, "S")
+    assert signal.args == [PATTERN]
+
+
+def test_while_a_tick_is_shown_nothing_is_copied(inspector: Inspector, pair: Pair) -> None:
+    QGuiApplication.clipboard().setText("before")
+    inspector.show_tick(pair, 3)
+    for format in ("numpy", "csv", "latex"):
+        inspector.copy(format)
+    assert QGuiApplication.clipboard().text() == "before"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3,), (4, 5), (2, 3, 4)])
+def test_csv_reads_back_equal(dtype: type[np.floating], shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    array = (rng.normal(size=shape) * 10.0 ** rng.integers(-20, 20, shape)).astype(dtype)
+    array.flat[0] = -np.inf
+    axes = ("head", "query", "key")[: len(shape)]
+    header, *rows = csv(array, axes).splitlines()
+    lead = len(shape) - 1
+    assert header.split(",") == [*axes[:-1], *(f"{axes[-1]} {i}" for i in range(shape[-1]))]
+    back = np.array([row.split(",")[lead:] for row in rows]).astype(dtype)
+    assert np.array_equal(back.reshape(shape), array)
+    places = [tuple(map(int, row.split(",")[:lead])) for row in rows]
+    assert places == list(np.ndindex(shape[:-1]))
+    assert csv(np.array(5), ()) == "value\n5\n"
+
+
+@pytest.mark.parametrize(
+    "array", [np.array([[1, 2], [-np.inf, 4]], np.float32), np.array(7)], ids=str
+)
+def test_npy_reads_back_equal(array: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.npy"
+    path.write_bytes(b"old")
+    save_npy(array, path)
+    back = np.load(path, allow_pickle=False)
+    assert back.dtype == array.dtype
+    assert np.array_equal(back, array)
+    assert [p.name for p in tmp_path.iterdir()] == ["numbers.npy"]
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="choose another place"):
+        save_npy(np.zeros(3), tmp_path / "no such folder" / "a.npy")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FormatError, match="choose another place"):
+        save_npy(np.zeros(3), tmp_path / "file" / "a.npy")
+    (tmp_path / "folder.npy").mkdir()
+    with pytest.raises(FormatError, match="choose another place"):
+        save_npy(np.zeros(3), tmp_path / "folder.npy")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.npy"]
+
+
+# Commands that LaTeX with amsmath has, as far as equations here need them.
+COMMANDS = set(
+    "begin end sum sigma alpha beta varepsilon sqrt odot cdot times div infty top dots tfrac "
+    "tanh exp max sin cos mathrm text setcounter rightarrow leftarrow leftrightarrow approx".split()
+)
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_latex_is_ascii_balanced_and_knows_its_commands(cell: str) -> None:
+    pair = a_pair(cell=cell)
+    for trace in (pair.chain, pair.grid):
+        for step in trace.steps:
+            index = tuple(n - 1 for n in step.value.shape)
+            text = latex(step, explain(trace, step, index))
+            assert text.isascii(), text
+            bare = text.replace(r"\\", "").replace(r"\{", "").replace(r"\}", "")
+            depth = list(itertools.accumulate({"{": 1, "}": -1}.get(c, 0) for c in bare))
+            assert min(depth) >= 0, text
+            assert depth[-1] == 0, text
+            assert set(re.findall(r"\\([A-Za-z]+)", text)) <= COMMANDS, text
+            assert text.count(r"\begin{") == text.count(r"\end{")
+            # An underscore or caret has something to stand at, and only one line has no script.
+            assert not re.search(r"[_^]\s*([_^ ]|$)", bare), text
+            assert "\x00" not in text
+
+
+def test_a_matrix_is_written_out_up_to_a_sensible_size(pair: Pair) -> None:
+    step = pair.grid.step("blocks.0.attn.pattern")
+    text = latex(step, explain(pair.grid, step, (1, 3, 1)))
+    body = text.partition(r"\begin{bmatrix}")[2].partition(r"\end{bmatrix}")[0]
+    rows = [row.split("&") for row in body.strip().removesuffix(r"\\").split(r"\\")]
+    assert len(rows) == 5
+    for written, row in zip(rows, step.value[1], strict=True):
+        assert [float(x) for x in written] == pytest.approx(row.tolist(), rel=5e-3)
+    wide = pair.grid.step("blocks.0.mlp.pre")
+    assert "bmatrix" not in latex(wide, explain(pair.grid, wide, (0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("markup", "written"),
+    [
+        ("q k^⊤ / √d_{head}", r"q k^\top / \sqrt{d_{\mathrm{head}}}"),
+        ("−1.2e−7", r"-1.2 \times 10^{-7}"),
+        ("σ(x_t W_{xr} + b_r)", r"\sigma(x_t W_{\mathrm{xr}} + b_r)"),
+        ("(x − mean) / √(variance + ε)",
+         r"(x - \mathrm{mean}) / \sqrt{\mathrm{variance} + \varepsilon}"),
+        ("row 4 of E, “a_b”", r"\text{row }4\text{ of }E, \text{``a\_b''}"),
+    ],
+)  # fmt: skip
+def test_equations_become_latex(markup: str, written: str) -> None:
+    assert formula(markup) == written
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

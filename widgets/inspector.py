@@ -7,7 +7,6 @@ text can be selected, and only the chips of the units are painted behind the tex
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +26,9 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextOption,
 )
-from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
-from widgets import equation, numbers
+from widgets import equation, formats, numbers
 from widgets.captions import Captions
 from widgets.theme import Theme
 
@@ -44,6 +43,7 @@ COLUMNS = 4  # of them beside one another
 CELL = 9  # characters that one of them takes
 LINKED = 5  # numbers of one operand that are written out
 WORDS = 5  # of an answer
+COPIES = ("numpy", "csv", "latex")
 SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px
 # Spaces that leave room in a chip for its round ends and its icon; they do not break.
 BEFORE, AFTER = "\u2003\u2002\u00a0", "\u2004"
@@ -55,10 +55,12 @@ _Run = tuple[str, QTextCharFormat]
 class Inspector(QWidget):
     """What happens at a tick, or one element in full.
 
-    ``linked`` tells the name of an element that was clicked, "side:step[i,j]".
+    ``linked`` tells the name of an element that was clicked, "side:step[i,j]"; ``save_asked`` that
+    of the element whose tensor is to be saved as .npy.
     """
 
     linked = Signal(str)
+    save_asked = Signal(str)
 
     def __init__(self, theme: Theme, captions: Captions) -> None:
         super().__init__()
@@ -73,7 +75,7 @@ class Inspector(QWidget):
         self.copy_button = QPushButton(captions("inspector.copy"))
         self.copy_button.setObjectName("box")
         self.copy_button.setVisible(False)
-        self.copy_button.clicked.connect(self.copy_numbers)
+        self.copy_button.setMenu(self._copies())
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 14, 0, 12)
         column.setSpacing(10)
@@ -105,12 +107,40 @@ class Inspector(QWidget):
         self._shown = None
         self._write()
 
-    def copy_numbers(self) -> None:
-        """Copy the tensor of the shown element as NumPy writes it."""
+    def copy(self, format: str) -> None:
+        """Copy what is shown: its tensor as "numpy" or "csv", or its equation as "latex"."""
+        if self._element is None:
+            return
+        trace, step, index = self._element
+        if format == "latex":
+            from widgets.explain import explain
+
+            text = formats.latex(step, explain(trace, step, index, self._say))
+        elif format == "csv":
+            text = formats.csv(step.value, step.axes)
+        else:
+            text = formats.literal(step.value)
+        QGuiApplication.clipboard().setText(text)
+
+    @property
+    def _element(self) -> tuple[Trace, Step, tuple[int, ...]] | None:
+        """Return what the shown element's name points at, None while a tick is shown."""
+        if self._shown is None or not isinstance(self._shown[1], str):
+            return None
+        return self._shown[0].find(self._shown[1])
+
+    def _copies(self) -> QMenu:
+        menu = QMenu(self)
+        for format in COPIES:
+            entry = menu.addAction(self._say(f"inspector.copy_{format}"))
+            entry.triggered.connect(lambda _=False, format=format: self.copy(format))
+        menu.addSeparator()
+        menu.addAction(self._say("inspector.save_npy")).triggered.connect(self._ask_save)
+        return menu
+
+    def _ask_save(self) -> None:
         if self._shown is not None and isinstance(self._shown[1], str):
-            found = self._shown[0].find(self._shown[1])
-            if found is not None:
-                QGuiApplication.clipboard().setText(literal(found[1].value))
+            self.save_asked.emit(self._shown[1])
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Set the text anew for another width."""
@@ -300,24 +330,6 @@ class Inspector(QWidget):
                 words = trace.vocabulary if axis == "word" else trace.tokens
                 parts.append(self._say("inspector.word", axis=axis, word=words[i]))
         return ", ".join(parts)
-
-
-def literal(array: Any) -> str:
-    """Return an array as a NumPy literal that gives exactly the same array again."""
-    import numpy as np
-
-    def number(x: Any) -> str:
-        text = np.format_float_positional if 1e-4 <= abs(x) < 1e7 else np.format_float_scientific
-        return str(x).replace("inf", "np.inf") if not np.isfinite(x) else text(x, trim="0")
-
-    body = np.array2string(
-        array,
-        separator=", ",
-        threshold=sys.maxsize,
-        max_line_width=100,
-        formatter={"float_kind": number},
-    )
-    return f"np.array({body}, dtype=np.{array.dtype.name})"
 
 
 def _unit(count: int, unit: str) -> str:
