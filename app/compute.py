@@ -16,7 +16,7 @@ import numpy as np
 
 from app import CHAPTER, DEFAULT_PAIR
 from engine import weights
-from engine.influence import LEFT_OUT, Influence, leave_one_out
+from engine.influence import REPLACED, Influence, leave_one_out
 from engine.influence import state_shares as shares_of
 from engine.models import Model, depth_at, run
 from engine.ops import Ops
@@ -307,7 +307,7 @@ def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
 # ---- on demand: computed once for each trace, and forgotten with it ------------------------------
 
 
-def influence(pair: Pair, side: str, how: str = LEFT_OUT) -> Influence:
+def influence(pair: Pair, side: str, how: str = REPLACED) -> Influence:
     """Return how much the answer of one side changes without each token.
 
     Parameters
@@ -317,7 +317,7 @@ def influence(pair: Pair, side: str, how: str = LEFT_OUT) -> Influence:
     side
         "chain" or "grid".
     how
-        ``engine.influence.LEFT_OUT`` or ``REPLACED``: what is done to the token.
+        ``engine.influence.REPLACED`` or ``LEFT_OUT``: what is done to the token.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import pytest
 from app import compute
 from app.compute import ChoiceError, make_pair, make_trace, split_pair
 from engine import weights
-from engine.influence import REPLACED, leave_one_out, state_shares
+from engine.influence import LEFT_OUT, leave_one_out, state_shares
 from engine.models import Config, Model, depth_at, initialise, run
 from engine.ops import Ops
 from engine.tokens import SentenceError
@@ -196,11 +196,11 @@ def test_the_influence_of_each_word_is_computed_once(
     id = pair.side(side).facts.model
     again = leave_one_out(compute.model(id), pair.side(side), ops=Ops())
     assert found.moved[:4] == again.moved[:4]
-    replaced = compute.influence(pair, side, REPLACED)
-    assert replaced.moved[:4] != found.moved[:4]
+    shorter = compute.influence(pair, side, LEFT_OUT)
+    assert shorter.moved[:4] != found.moved[:4]
     monkeypatch.setattr(compute, "leave_one_out", None)
     assert compute.influence(pair, side) is found
-    assert compute.influence(pair, side, REPLACED) is replaced
+    assert compute.influence(pair, side, LEFT_OUT) is shorter
 
 
 def test_the_shares_in_the_states_are_computed_once_and_cannot_be_written(

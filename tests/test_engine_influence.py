@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine import influence
+from engine import influence, weights
 from engine.influence import LEFT_OUT, REPLACED, leave_one_out, state_shares
 from engine.models import Config, Model, run, shapes
 from engine.ops import Ops
@@ -110,7 +110,7 @@ def test_moved_lies_between_0_and_1_and_reaches_both_ends() -> None:
         "embed.E": E, "rnn.W_x": np.eye(3, 4), "rnn.W_h": np.zeros((4, 4)), "rnn.b": np.zeros(4),
         "answer.W_c": W_c, "answer.b_c": np.zeros(3),
     })  # fmt: skip
-    found = leave_one_out(sure, ran(sure, [7, 2, 3, 4], 1), ops=OPS)
+    found = leave_one_out(sure, ran(sure, [7, 2, 3, 4], 1), ops=OPS, how=LEFT_OUT)
     assert found.moved[0] == pytest.approx(0, abs=1e-12)
     assert found.moved[2] == pytest.approx(0, abs=1e-12)
     assert found.moved[3] == pytest.approx(1, abs=1e-3)
@@ -150,6 +150,18 @@ def test_a_way_that_is_none_is_an_error() -> None:
     model = made(CHAIN)
     with pytest.raises(ValueError, match="left out or replaced, not masked"):
         leave_one_out(model, ran(model), ops=OPS, how="masked")
+
+
+@pytest.mark.parametrize("id", ["rnn", "rnn-50k", "transformer"])
+def test_the_noun_decides_the_verb_in_the_shipped_models(id: str) -> None:
+    """Whoever trains them again and changes this changes what the lecture says."""
+    model = weights.load(id)
+    words = ("the", "cat", "that", "slept", "___")
+    trace = run(model, [model.vocabulary.index(word) for word in words], hidden=4, ops=OPS)
+    found = leave_one_out(model, trace, ops=OPS)
+    assert found.how == REPLACED
+    assert max(range(4), key=lambda t: found.moved[t]) == 1
+    assert found.moved[1] > 0.5
 
 
 # ---- shares in a state ---------------------------------------------------------------------------
