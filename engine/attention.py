@@ -14,54 +14,138 @@ Notation:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from engine.cells import States
+from engine.cells import HIDDEN, States
 from engine.tape import Tape, Tensor
 from engine.words import ROWS
 
 HEADS = ("head", "token", "d_head")
+TOKENS = ("token",)
+STATES = ("token", "hidden")
 PAIRS = ("head", "query", "key")
 
 
-def look_back(tape: Tape, states: States) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Score:
+    """A row of ``SCORES``: how well each state fits what the last one asks for.
+
+    ``title`` is what attention with this score is called, ``shapes`` gives its parameters for
+    states of so many numbers, ``formula`` writes it (``#`` is the last state), ``record`` records
+    it with tape, states and last state, and that one's letter.
+    """
+
+    title: str
+    shapes: Callable[[int], dict[str, tuple[int, ...]]]
+    formula: str
+    record: Callable[[Tape, Tensor, Tensor, str], Tensor]
+
+
+def look_back(tape: Tape, states: States, score: Score) -> tuple[Tensor, Tensor]:
     """Return the last state and the context vector that it asks for, each of shape (hidden,).
 
-        score(h_T, h_j) = h_T W_a h_jᵀ,    p = softmax(score),    c = Σ_j p_j h_j
+        p = softmax(score(h_T, h_j)),    c = Σ_j p_j h_j
 
-    This is Luong's *general* score; it is not scaled.
+    The scores are not scaled. It is always the last state that asks: in the papers the decoder's
+    present state does (Luong) or its previous one (Bahdanau), and a decoder of one word begins
+    from the last state.
 
     Parameters
     ----------
     tape
-        Records the stage ``look_back`` with ``attn.states``, ``attn.query``, ``attn.scores``,
-        ``attn.pattern``, ``attn.context``.
+        Records the stage ``look_back`` with ``attn.states``, ``attn.scores``, ``attn.pattern``,
+        ``attn.context`` and what the scores are made of.
     states
         Of the last layer.
+    score
+        A row of ``SCORES``.
 
     Source: Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
-    translation", eq. 7 and 8 (general).
+    translation", section 3.1, eq. 7 and 8; Bahdanau, Cho & Bengio 2015, "Neural machine translation
+    by jointly learning to align and translate", section 3.1.
     """
-    W_a = tape.parameter("attn.W_a")
-    asks = f"{states.letter} W_a"
-    fits = f"{asks} H^⊤"
-    hidden = ("hidden",)
+    fits = score.formula.replace("#", states.letter)
     with tape.stage("look_back", "Look back", f"c = p H,  p = softmax({fits})"):
         H = states.rows(tape, "attn.states")  # (token, hidden)
         last = states.last(tape)  # (hidden,)
-        query = tape("product", last, W_a, name="attn.query", axes=hidden, equation=asks)
-        scores = tape(
-            "product",
-            query,
-            H,
-            transpose_b=True,
-            name="attn.scores",
-            axes=("token",),
-            equation=fits,
-        )  # (token,)
+        scores = score.record(tape, H, last, states.letter)  # (token,)
         weights = f"softmax({fits})"
-        p = tape("softmax", scores, name="attn.pattern", axes=("token",), equation=weights)
-        context = tape("product", p, H, name="attn.context", axes=hidden, equation="p H")
+        p = tape("softmax", scores, name="attn.pattern", axes=TOKENS, equation=weights)
+        context = tape("product", p, H, name="attn.context", axes=HIDDEN, equation="p H")
     return last, context
+
+
+def _dot(tape: Tape, H: Tensor, last: Tensor, letter: str) -> Tensor:
+    """Return h_T h_jᵀ for every j, shape (token,)."""
+    return _fit(tape, last, H, f"{letter} H^⊤")
+
+
+def _general(tape: Tape, H: Tensor, last: Tensor, letter: str) -> Tensor:
+    """Return h_T W_a h_jᵀ for every j, shape (token,)."""
+    W_a, asks = tape.parameter("attn.W_a"), f"{letter} W_a"
+    query = tape("product", last, W_a, name="attn.query", axes=HIDDEN, equation=asks)
+    return _fit(tape, query, H, f"{asks} H^⊤")
+
+
+def _concat(tape: Tape, H: Tensor, last: Tensor, letter: str) -> Tensor:
+    """Return v_a · tanh([h_T; h_j] W_a) for every j, shape (token,)."""
+    T = H.value.shape[-2]
+    asks = f"[{letter}; …; {letter}]" if T > 1 else f"[{letter}]"
+    asked = tape("stack", *[last] * T, name="attn.asked", axes=STATES, equation=asks)
+    axes, pairs = ("token", "feature"), f"Concat({asks}, H)"
+    pair = tape("concat", asked, H, name="attn.pairs", axes=axes, equation=pairs)
+    W_a, inner = tape.parameter("attn.W_a"), f"{pairs} W_a"
+    a = tape("product", pair, W_a, name="attn.energy.product", axes=STATES, equation=inner)
+    energy = tape("tanh", a, name="attn.energy", axes=STATES, equation=f"tanh({inner})")
+    return _fit(tape, tape.parameter("attn.v_a"), energy, f"v_a tanh({inner})^⊤")
+
+
+def _additive(tape: Tape, H: Tensor, last: Tensor, letter: str) -> Tensor:
+    """Return v_a · tanh(h_T W_a + h_j U_a) for every j, shape (token,)."""
+    W_a, U_a = tape.parameter("attn.W_a"), tape.parameter("attn.U_a")
+    asks, key = f"{letter} W_a", "H U_a"
+    query = tape("product", last, W_a, name="attn.query", axes=HIDDEN, equation=asks)
+    # A matrix of one row, which is added to every row of the keys, in a batch, too.
+    row = tape("stack", query, name="attn.asked", axes=("query", "hidden"), equation=f"[{asks}]")
+    keys = tape("product", H, U_a, name="attn.keys", axes=STATES, equation=key)
+    a = tape("add", keys, row, name="attn.energy.sum", axes=STATES, equation=f"{key} + {asks}")
+    inner = f"tanh({key} + {asks})"
+    energy = tape("tanh", a, name="attn.energy", axes=STATES, equation=inner)
+    return _fit(tape, tape.parameter("attn.v_a"), energy, f"v_a {inner}^⊤")
+
+
+def _fit(tape: Tape, query: Tensor, rows: Tensor, formula: str) -> Tensor:
+    """Return the dot product of a query with every row, as the step ``attn.scores``."""
+    return tape(
+        "product",
+        query,
+        rows,
+        transpose_b=True,
+        name="attn.scores",
+        axes=TOKENS,
+        equation=formula,
+    )
+
+
+SCORES: dict[str, Score] = {
+    "dot": Score("dot-product attention", lambda D: {}, "# H^⊤", _dot),
+    "general": Score(
+        "attention", lambda D: {"attn.W_a": (D, D)}, "# W_a H^⊤", _general
+    ),
+    "concat": Score(
+        "concat attention",
+        lambda D: {"attn.W_a": (2 * D, D), "attn.v_a": (D,)},
+        "v_a tanh([#; h_j] W_a)^⊤",
+        _concat,
+    ),
+    "additive": Score(
+        "additive attention",
+        lambda D: {"attn.W_a": (D, D), "attn.U_a": (D, D), "attn.v_a": (D,)},
+        "v_a tanh(H U_a + # W_a)^⊤",
+        _additive,
+    ),
+}  # fmt: skip
 
 
 def multi_head(

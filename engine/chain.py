@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.attention import look_back
+from engine.attention import SCORES, look_back
 from engine.cells import CELLS, GRU_RESET_BEFORE, HIDDEN, Cell, Direction, Read, State, States
 from engine.ops import Array
 from engine.tape import Tape, Tensor
@@ -64,7 +64,7 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
             own = cell.shapes(D if layer else e, d)
             named |= {f"{direction.name}.{name}": shape for name, shape in own.items()}
     if config.attention:
-        named |= {"attn.W_a": (D, D)}
+        named |= SCORES[config.score].shapes(D)
     return named | {"answer.W_c": (2 * D if config.attention else D, e), "answer.b_c": (e,)}
 
 
@@ -78,7 +78,10 @@ def numbers_at_most(config: Config, T: int) -> int:
     if config.bidirectional:  # the states of both, for the layer above
         numbers += (config.layers - 1) * 2 * T * D + D
     if config.attention:
-        numbers += T * (config.directions * D + 2) + 4 * D
+        # Looked at, asked and both joined, and two steps of what fits, which dot and general have
+        # not.
+        rows = 6 if config.score in ("concat", "additive") else 1
+        numbers += T * ((config.directions - 1 + rows) * D + 2) + 5 * D
     return numbers + 4 * e + 2 * config.words
 
 
@@ -91,7 +94,9 @@ def said(config: Config) -> tuple[str, str, str]:
         memory = f"{carried} × {memory}"
     layers = f" of {config.layers} layers" if config.layers > 1 else ""
     title = f"{'bidirectional ' if config.bidirectional else ''}{cell.title}{layers}"
-    title = f"{title[0].upper()}{title[1:]}{' with attention' if config.attention else ''}"
+    title = f"{title[0].upper()}{title[1:]}"
+    if config.attention:
+        title += f" with {SCORES[config.score].title}"
     how = "from both sides" if config.bidirectional else "left to right"
     return f"{title}, {memory}", f"the whole sentence, {how}", memory
 
@@ -121,7 +126,7 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str
         )
         reads = _handed_up(tape, config, cell, states)
     if config.attention:
-        y, context = look_back(tape, states)
+        y, context = look_back(tape, states, SCORES[config.score])
         seen = f"[{states.letter.strip('[]')}; c]"
     else:
         seen = states.letter

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from engine import chain, grid
+from engine.attention import SCORES
 from engine.cells import CELLS
 from engine.grid import ACTIVATIONS, sinusoidal
 from engine.ops import Array, Ops
@@ -61,9 +62,11 @@ class Config:
         Numbers of a hidden state of one direction (chain) or of a row (grid, d).
     layers
         Recurrent layers (chain) or blocks (grid).
-    cell, attention, bidirectional
-        Of a chain: "elman", "gru" or "lstm"; whether the last state looks back over all states;
-        whether every layer reads from both sides.
+    cell, bidirectional
+        Of a chain: "elman", "gru" or "lstm"; whether every layer reads from both sides.
+    attention, score
+        Of a chain: whether the last state looks back over all states; how well a state fits it,
+        "dot", "general", "concat" (Luong) or "additive" (Bahdanau).
     reset
         Of a GRU: whether the reset gate acts "after" the product with the state or "before" it.
     heads, mlp, activation
@@ -86,6 +89,7 @@ class Config:
     width: int
     cell: str = ""
     attention: bool = False
+    score: str = "general"
     bidirectional: bool = False
     reset: str = "after"
     heads: int = 0
@@ -121,6 +125,8 @@ class Config:
             problem = f"its cell is {self.cell!r} and not one of {', '.join(CELLS)}"
         elif not grid and self.reset not in ("after", "before"):
             problem = f"its reset is {self.reset!r} and not after or before"
+        elif not grid and self.score not in SCORES:
+            problem = f"its score is {self.score!r} and not one of {', '.join(SCORES)}"
         elif grid and self.embedding != self.width:
             problem = f"its embedding ({self.embedding}) is not as wide as a row ({self.width})"
         elif grid and self.width % self.heads:
@@ -169,7 +175,7 @@ def initialise(
     for name, shape in shapes(config).items():
         if name.endswith(".gain"):
             value = np.ones(shape)
-        elif len(shape) == 1:
+        elif name.rpartition(".")[2].startswith("b"):
             value = np.zeros(shape)
         else:
             deviation = 0.3 if name in ("embed.E", "embed.P") else 1.0 / math.sqrt(shape[0])

@@ -84,18 +84,45 @@ def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict
         y = torch.cat([h[:, -1, :d], h[:, 0, d:]], dim=-1)
         made["rnn.last"] = y
     if config.attention:
-        # One query against all states is nn.functional's attention with the scale 1.
-        query = y @ w["attn.W_a"]
-        made["attn.states"], made["attn.query"] = h, query
-        made["attn.scores"] = torch.einsum("bh,bth->bt", query, h)
+        made["attn.states"] = h
+        made |= fits(config.score, w, h, y)
         made["attn.pattern"] = nn.functional.softmax(made["attn.scores"], dim=-1)
-        context = nn.functional.scaled_dot_product_attention(query[:, None], h, h, scale=1.0)
-        made["attn.context"] = context[:, 0]
+        made["attn.context"] = torch.einsum("bt,bth->bh", made["attn.pattern"], h)
+        if "attn.query" in made and config.score == "general":
+            # One query against all states is nn.functional's attention with the scale 1.
+            query = made["attn.query"][:, None]
+            context = nn.functional.scaled_dot_product_attention(query, h, h, scale=1.0)
+            made["attn.context"] = context[:, 0]
         y = torch.cat([y, made["attn.context"]], dim=-1)
         made["answer.joined"] = y
     combined = torch.tanh(nn.functional.linear(y, w["answer.W_c"].T, w["answer.b_c"]))
     made["answer.combined"] = combined
     return made | answer(combined, w)
+
+
+def fits(
+    score: str, w: dict[str, torch.Tensor], h: torch.Tensor, last: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return how well the last state fits every state, token by token as the papers write it."""
+    made: dict[str, torch.Tensor] = {}
+    scores, energies = [], []
+    if score in ("general", "additive"):
+        made["attn.query"] = last @ w["attn.W_a"]
+    for h_j in h.unbind(dim=1):
+        if score == "dot":
+            scores.append((last * h_j).sum(-1))
+        elif score == "general":
+            scores.append(nn.functional.bilinear(last, h_j, w["attn.W_a"][None])[:, 0])
+        else:
+            if score == "concat":
+                energy = torch.tanh(torch.cat([last, h_j], dim=-1) @ w["attn.W_a"])
+            else:
+                energy = torch.tanh(last @ w["attn.W_a"] + h_j @ w["attn.U_a"])
+            energies.append(energy)
+            scores.append(energy @ w["attn.v_a"])
+    if energies:
+        made["attn.energy"] = torch.stack(energies, dim=1)
+    return made | {"attn.scores": torch.stack(scores, dim=1)}
 
 
 def directions(config: Config, layer: int) -> list[str]:
@@ -309,6 +336,12 @@ CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
         grid_config(causal=True, activation="gelu_erf", positions="learned", max_length=5),
         2, 5, 4, (),
     ),
+    "score_dot": (chain_config(attention=True, score="dot"), 2, 4, 0, ()),
+    "score_concat": (chain_config(attention=True, score="concat", cell="gru"), 2, 4, 2, ()),
+    "score_additive": (
+        chain_config(attention=True, score="additive", bidirectional=True), 2, 4, 1, (),
+    ),
+    "score_additive_one_token": (chain_config(attention=True, score="additive"), 1, 1, 0, ()),
 }  # fmt: skip
 
 

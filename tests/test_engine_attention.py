@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.attention import SCORES
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.trace import Trace
@@ -28,8 +29,10 @@ def grid(
     return run(model, tokens, hidden=0, ops=Ops(), mask=mask)
 
 
-def chain(tokens: Any, **parameters: float) -> Trace:
-    config = Config(kind="chain", words=WORDS, embedding=4, width=3, cell="elman", attention=True)
+def chain(tokens: Any, score: str = "general", **parameters: float) -> Trace:
+    config = Config(
+        kind="chain", words=WORDS, embedding=4, width=3, cell="elman", attention=True, score=score
+    )
     named = initialise(config, np.random.default_rng(1), np.float64)
     for name, value in parameters.items():
         named[f"attn.{name}"][:] = value
@@ -65,8 +68,49 @@ def test_the_last_state_asks() -> None:
     assert chain([1, 2, 3]).step("attn.query").reads == ("rnn.h.3", "attn.W_a")
 
 
-def test_one_state_gets_all_the_weight() -> None:
-    assert chain([1]).value("attn.pattern").tolist() == [1.0]
+@pytest.mark.parametrize("score", SCORES)
+def test_one_state_gets_all_the_weight(score: str) -> None:
+    assert chain([1], score).value("attn.pattern").tolist() == [1.0]
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_whatever_the_score_the_last_state_asks_and_all_states_are_weighed(score: str) -> None:
+    trace = chain([1, 2, 3, 4], score)
+    p, H = trace.value("attn.pattern"), trace.value("attn.states")
+    assert p.sum() == pytest.approx(1.0, rel=1e-15)
+    assert np.ptp(p) > 1e-3  # the untrained parameters of no score weigh all the same
+    assert np.allclose(trace.value("attn.context"), p @ H, rtol=1e-14)
+    asks = [step.name for step in trace.steps if "rnn.h.4" in step.reads]
+    assert asks[:2] == ["attn.states", asks[1]]
+    assert asks[1] in ("attn.scores", "attn.query", "attn.asked")
+
+
+def test_scores_by_hand() -> None:
+    H = chain([1, 2, 3]).value("attn.states")
+    last = H[-1]
+    assert np.allclose(chain([1, 2, 3], "dot").value("attn.scores"), H @ last, rtol=1e-14)
+    trace = chain([1, 2, 3], "concat")
+    W, v = trace.value("attn.W_a"), trace.value("attn.v_a")
+    H = trace.value("attn.states")
+    expected = [v @ np.tanh(np.concatenate([H[-1], h]) @ W) for h in H]
+    assert np.allclose(trace.value("attn.scores"), expected, rtol=1e-13)
+    trace = chain([1, 2, 3], "additive")
+    W, U, v = (trace.value(f"attn.{name}") for name in ("W_a", "U_a", "v_a"))
+    H = trace.value("attn.states")
+    expected = [v @ np.tanh(H[-1] @ W + h @ U) for h in H]
+    assert np.allclose(trace.value("attn.scores"), expected, rtol=1e-13)
+
+
+def test_concat_is_additive_with_one_matrix_for_both() -> None:
+    concat = chain([1, 2, 3], "concat")
+    top, bottom = np.split(concat.value("attn.W_a"), 2)
+    config = Config(
+        kind="chain", words=WORDS, embedding=4, width=3, cell="elman", attention=True,
+        score="additive",
+    )  # fmt: skip
+    named = dict(concat.parameters) | {"attn.W_a": top, "attn.U_a": bottom}
+    additive = run(Model("", config, named, VOCABULARY), [1, 2, 3], hidden=0, ops=Ops())
+    assert np.allclose(additive.value("attn.pattern"), concat.value("attn.pattern"), rtol=1e-12)
 
 
 # ---- between tokens ----------------------------------------------------------------------------

@@ -54,6 +54,9 @@ CONFIGS = {
     "pre": GRID,
     "post causal": replace(GRID, norm="post", causal=True),
     "learned": LEARNED,
+    "dot": replace(RNN, score="dot"),
+    "concat": replace(RNN, score="concat"),
+    "additive": replace(BOTH, score="additive"),
     "gru reset before": replace(GRU, reset="before"),
     "no positions": replace(GRID, positions="none", activation="relu"),
     "decoder": replace(GRID, causal=True, activation="gelu_erf"),
@@ -106,6 +109,7 @@ def test_the_references_cover_every_kind_of_model() -> None:
         ("pre", "sinusoidal"), ("pre", "learned"), ("post", "sinusoidal"), ("post", "learned"),
         ("post", "none"),
     }  # fmt: skip
+    assert {c.score for c in configs if c.attention} == {"dot", "general", "concat", "additive"}
     assert {c.activation for c in configs} == {"gelu", "gelu_erf", "relu"}
     assert {c.causal for c in configs} == {c.attention for c in configs} == {True, False}
     assert {(c.cell, c.bidirectional, c.layers > 1) for c in configs} >= {
@@ -273,6 +277,10 @@ def test_both_directions_are_lit_together() -> None:
         ("rnn-plain", 3, 7),
         # W_a, scores, softmax and weighted sum more.
         ("rnn", 3, 11),
+        ("dot", 3, 10),
+        # W_a, tanh, v_a, softmax and weighted sum; a sum between the first two.
+        ("concat", 3, 12),
+        ("additive", 3, 13),
         # A token: product, b_h, sum, σ, reset, sum, tanh, times 1 - z, sum.
         ("gru", 9, 11),
         # A token: product, sum, σ, times i, sum, tanh, times o.
@@ -467,6 +475,8 @@ def test_memory_and_what_is_seen(config: Config, memory: str, sees: str) -> None
         (RNN, "RNN with attention, 16 numbers"),
         (LSTM, "LSTM with attention, 2 × 16 numbers"),
         (BOTH, "Bidirectional RNN with attention, 2 × 16 numbers"),
+        (replace(RNN, score="dot"), "RNN with dot-product attention, 16 numbers"),
+        (replace(GRU, score="additive"), "GRU with additive attention, 16 numbers"),
         (LAYERS, "GRU of 3 layers with attention, 3 × 16 numbers"),
         (BOTH_LAYERS, "Bidirectional LSTM of 2 layers with attention, 8 × 16 numbers"),
         (GRID, "Transformer, 5 heads, 2 layers"),
@@ -590,6 +600,10 @@ def test_a_run_that_would_not_fit_is_refused_before_it_starts(
         ({"positions": "rotary"}, "its positions are 'rotary'"),
         ({"activation": "swish"}, "its activation is 'swish' and not one of gelu, gelu_erf, relu"),
         ({"kind": "chain", "cell": "gru", "reset": "never"}, "its reset is 'never'"),
+        (
+            {"kind": "chain", "cell": "gru", "score": "cosine"},
+            "its score is 'cosine' and not one of dot, general, concat, additive",
+        ),
         ({"positions": "learned"}, "no greatest length"),
         ({"kind": "chain", "cell": "rnn"}, "its cell is 'rnn' and not one of elman, gru, lstm"),
     ],

@@ -234,6 +234,36 @@ LOOK_BACK = """
     attn.pattern token
     attn.context hidden
 """
+LOOK_BACK_DOT = """
+{tick} look_back
+    attn.states token hidden
+    attn.scores token
+    attn.pattern token
+    attn.context hidden
+"""
+LOOK_BACK_CONCAT = """
+{tick} look_back
+    attn.states token hidden
+    attn.asked token hidden
+    attn.pairs token feature
+    attn.energy.product token hidden
+    attn.energy token hidden
+    attn.scores token
+    attn.pattern token
+    attn.context hidden
+"""
+LOOK_BACK_ADDITIVE = """
+{tick} look_back
+    attn.states token hidden
+    attn.query hidden
+    attn.asked query hidden
+    attn.keys token hidden
+    attn.energy.sum token hidden
+    attn.energy token hidden
+    attn.scores token
+    attn.pattern token
+    attn.context hidden
+"""
 ANSWER_WITH_CONTEXT = """
 {tick} answer
     answer.joined feature
@@ -353,11 +383,11 @@ ANSWER_GRID = """
 T = 3
 
 
-def chain(embed: str, read: str, *, attention: bool) -> str:
+def chain(embed: str, read: str, *, attention: bool, look_back: str = LOOK_BACK) -> str:
     reads = "".join(read.replace("{t}", str(t)) for t in range(1, T + 1))
     if not attention:
         return embed + reads + ANSWER_PLAIN.replace("{tick}", str(T + 1))
-    look_back = LOOK_BACK.replace("{tick}", str(T + 1))
+    look_back = look_back.replace("{tick}", str(T + 1))
     return embed + reads + look_back + ANSWER_WITH_CONTEXT.replace("{tick}", str(T + 2))
 
 
@@ -442,6 +472,17 @@ MODELS = {
         chain(EMBED_ELMAN, READ_ELMAN, attention=False),
     ),
     "gru": (a_chain("gru", attention=True), chain(EMBED_GRU, READ_GRU, attention=True)),
+    **{
+        f"rnn {score}": (
+            replace(a_chain("elman", attention=True), score=score),
+            chain(EMBED_ELMAN, READ_ELMAN, attention=True, look_back=look_back),
+        )
+        for score, look_back in (
+            ("dot", LOOK_BACK_DOT),
+            ("concat", LOOK_BACK_CONCAT),
+            ("additive", LOOK_BACK_ADDITIVE),
+        )
+    },
     "gru reset before": (
         replace(a_chain("gru", attention=False), reset="before"),
         chain(EMBED_GRU, READ_GRU_RESET_BEFORE, attention=False),

@@ -40,6 +40,7 @@ def random_chain(rng: np.random.Generator, cell: str) -> Config:
         width=int(rng.integers(1, 33)),
         cell=cell,
         attention=bool(rng.integers(2)),
+        score=str(rng.choice(["dot", "general", "concat", "additive"])),
         layers=int(rng.integers(1, 4)),
         bidirectional=bool(rng.integers(2)),
     )

@@ -373,6 +373,8 @@ _LETTERS = (
     (r"(blocks\.\d+\.)?attn\.scores", "s"),
     (r"attn\.pattern|answer\.probabilities", "p"),
     (r"attn\.context", "c"),
+    (r"attn\.energy", "e"),
+    (r"attn\.pairs", "pairs"),
     (r"answer\.combined|answer\.norm", "y"),
     (r"answer\.(?P<g>logits|word)", "{g}"),
     (r"embed\.positions", "P"),
