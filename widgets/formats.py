@@ -100,22 +100,42 @@ def latex(step: Step, explained: Explanation) -> str:
     """
     left, _, right = explained.equation.partition(" = ")
     lines = [
+        *_wide(step, explained),
         r"\begin{align*}",
         rf"{formula(left)} &= {formula(right)} \\",
         rf"&= {formula(explained.filled)}",
         r"\end{align*}",
     ]
+    if step.op == "product" and len(explained.reads) <= 2 * MOST_SIDE:
+        lines[-1:-1] = [rf"\\ &= {_vectors(explained)} = {formula(said(explained.value))}"]
     values = step.value[explained.index[:-2]]
     if 0 < values.ndim and max(values.shape) <= MOST_SIDE and step.name != "tokens":
         lead = explained.index[: max(step.value.ndim - 2, 0)]
         letters = left.partition("[")[0] + (f"[{','.join(map(str, lead))}]" if lead else "")
         rows = values if values.ndim == 2 else values[None]
         body = [" & ".join(formula(said(float(x))) for x in row) + r" \\" for row in rows]
-        if rows.shape[1] > COLUMNS:
-            lines.append(rf"\setcounter{{MaxMatrixCols}}{{{MOST_SIDE}}}")
         lines += [r"\[", f"{formula(letters)} =", r"\begin{bmatrix}", *body, r"\end{bmatrix}",
                   r"\]"]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _wide(step: Step, explained: Explanation) -> list[str]:
+    """Return what makes room for more columns than a matrix of amsmath has."""
+    terms = len(explained.reads) // 2 if step.op == "product" else 0
+    last = step.value.shape[-1] if step.value.ndim else 0
+    if max((n for n in (terms, last) if n <= MOST_SIDE), default=0) <= COLUMNS:
+        return []
+    return [rf"\setcounter{{MaxMatrixCols}}{{{MOST_SIDE}}}"]
+
+
+def _vectors(explained: Explanation) -> str:
+    """Return a dot product as a row times a column, with all of its numbers."""
+    numbers = [formula(said(number)) for _, number in explained.reads]
+    a, b = (
+        rf"\begin{{pmatrix}} {line} \end{{pmatrix}}"
+        for line in (" & ".join(numbers[0::2]), r" \\ ".join(numbers[1::2]))
+    )
+    return f"{a} {b}"
 
 
 # Words that LaTeX knows as functions.

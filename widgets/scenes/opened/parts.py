@@ -14,6 +14,7 @@ from widgets.numbers import value as said
 from widgets.picture import Cells, Command, Path, Rect, Shape, Text
 
 if TYPE_CHECKING:
+    from widgets.glyphs import Numbers
     from widgets.theme import Theme
     from widgets.view import View
 
@@ -81,10 +82,12 @@ class Scale:
     shares: bool = False
 
     @staticmethod
-    def of(numbers: Sequence[float], *, shares: bool = False) -> Scale:
+    def of(numbers: Numbers, *, shares: bool = False) -> Scale:
         """Return the scale that is as wide as the largest number."""
-        finite = [abs(x) for x in numbers if math.isfinite(x)]
-        return Scale(max(finite, default=0.0) or 1.0, shares)
+        import numpy as np
+
+        size = np.abs(np.asarray(numbers, np.float64))
+        return Scale(float(size[np.isfinite(size)].max(initial=0.0)) or 1.0, shares)
 
     def colour(self, number: float, theme: Theme) -> str:
         """Return the colour of a number."""

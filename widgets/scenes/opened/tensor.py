@@ -86,7 +86,7 @@ def tensor(o: Opened, level: int, box: Box, view: View) -> tuple[list[Shape], Bo
 
 def scale_of(o: Opened) -> Scale:
     """Return the colours of a step's tensor."""
-    return Scale.of(o.step.value.ravel().tolist(), shares=o.step.op == "softmax")
+    return Scale.of(o.step.value, shares=o.step.op == "softmax")
 
 
 def shape_words(o: Opened) -> str:
@@ -172,26 +172,19 @@ def _colours(
     o: Opened, values: Any, scale: Scale, view: View, most: tuple[int, int]
 ) -> tuple[tuple[str, ...], ...]:
     """Return a matrix as colours; more rows or columns than ``most`` are pooled by magnitude."""
-    rows, columns = values.shape
-    r, c = _edges(rows, most[0]), _edges(columns, most[1])
-    return tuple(
-        tuple(
-            _colour(o, _largest(values[a:b, d:e]), scale, view)
-            for d, e in zip(c, c[1:], strict=False)
-        )
-        for a, b in zip(r, r[1:], strict=False)
-    )
+    import numpy as np
+
+    rows, columns = (_starts(n, m) for n, m in zip(values.shape, most, strict=True))
+    high = np.maximum.reduceat(np.maximum.reduceat(values, rows, axis=0), columns, axis=1)
+    low = np.minimum.reduceat(np.minimum.reduceat(values, rows, axis=0), columns, axis=1)
+    largest = np.where(np.abs(low) > np.abs(high), low, high).tolist()
+    return tuple(tuple(_colour(o, number, scale, view) for number in row) for row in largest)
 
 
-def _edges(count: int, most: int) -> list[int]:
+def _starts(count: int, most: int) -> list[int]:
+    """Return where each of at most ``most`` runs of neighbours starts."""
     cells = min(count, most)
-    return [round(i * count / cells) for i in range(cells + 1)]
-
-
-def _largest(block: Any) -> float:
-    if block.size == 1:
-        return float(block.flat[0])
-    return float(max(block.flat, key=abs))
+    return [round(i * count / cells) for i in range(cells)]
 
 
 def _matrix(
@@ -247,7 +240,7 @@ def _matrix(
                      anchor="middle")
             )  # fmt: skip
         return shapes, own, (left, y, grid_w, grid_h)
-    most = (int(grid_h), int(grid_w / 1.5))
+    most = (int(grid_h / 1.5), int(grid_w / 1.5))
     whole = rows <= most[0] and columns <= most[1]
     prefix = ",".join(map(str, o.index[:-2]))
     index = tuple(
