@@ -7,7 +7,7 @@ frame of the window wait for none of them.
 CHAPTER = "rnn-transformer"  # a key of widgets.scenes.SCENES
 DEFAULT_TEXT = "the cat that slept ___"
 DEFAULT_PAIR = ("rnn", "transformer")  # ids of models
-CHAINS = ("rnn", "rnn-plain", "gru", "lstm")  # offered in the window, without the ending of a set
+CELLS = ("rnn", "gru", "lstm")  # of a chain, as its id begins
 SETS = ("", "-50k")  # endings: small state, equal budget
 SPEEDS = (0.5, 1.0, 2.0, 4.0)  # ticks follow one another so many times faster
 THEMES = ("light", "dark", "contrast", "contrast-dark")  # as widgets.theme.NAMES

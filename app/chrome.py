@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CHAINS, SETS
+from app import CELLS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
@@ -76,8 +76,8 @@ class Bar(QWidget):
         self.field = Field(say)
         self.chain_choice = Choice(say("window.chain_choice"))
         self.set_choice = Choice(say("window.set_choice"))
-        for id in CHAINS:
-            self.chain_choice.add(id, say(f"window.chain.{id}"))
+        for cell in CELLS:
+            self.chain_choice.add(cell, say(f"window.chain.{cell}"))
         for ending in SETS:
             self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
         self.badge = QLabel()

@@ -18,7 +18,7 @@ from app import CHAPTER, DEFAULT_PAIR
 from engine import weights
 from engine.influence import REPLACED, Influence, leave_one_out
 from engine.influence import state_shares as shares_of
-from engine.models import Model, depth_at, run
+from engine.models import Model, depth_at, initialise, run
 from engine.ops import Ops
 from engine.said import Said
 from engine.tokens import Sentence, read_sentence
@@ -42,18 +42,25 @@ SIDES = {"chain": "recurrent model", "grid": "Transformer"}
 
 @dataclass(frozen=True)
 class PairResult:
-    """Both models' runs over one sentence; ``notes`` says what was changed or was not trained."""
+    """Both models' runs over one sentence; ``notes`` says what was changed or was not trained.
+
+    ``positions`` and ``trained`` say whether the grid had its positions, and both their weights.
+    """
 
     pair: Pair
     sentence: Sentence
     notes: tuple[str, ...]
+    positions: bool = True
+    trained: bool = True
 
 
 class ChoiceError(Said):
     """Models that cannot stand on one stage: why, and what to choose, in a sentence."""
 
 
-def make_pair(text: str, chain_id: str, grid_id: str) -> PairResult:
+def make_pair(
+    text: str, chain_id: str, grid_id: str, *, positions: bool = True, trained: bool = True
+) -> PairResult:
     """Return what a recurrent model and a Transformer compute over the same words.
 
     Parameters
@@ -62,6 +69,11 @@ def make_pair(text: str, chain_id: str, grid_id: str) -> PairResult:
         What was typed, with "___" for the hidden word.
     chain_id, grid_id
         Ids of the models.
+    positions
+        Whether the grid adds its position encoding; its weights stay, and the notes say that they
+        were not trained for it.
+    trained
+        Whether the trained weights are used, or some that are drawn at random.
 
     Raises
     ------
@@ -76,7 +88,15 @@ def make_pair(text: str, chain_id: str, grid_id: str) -> PairResult:
             "sentence; choose two models that were trained together."
         )
     sentence = _sentence(text, chain)
-    left, right = _run(chain, sentence), _run(grid, sentence)
+    changed: list[str] = []
+    if not trained:
+        chain, grid = _untrained(chain), _untrained(grid)
+        changed.append("Weights drawn at random: neither model has learned anything")
+    if not positions:
+        grid = replace(grid, config=replace(grid.config, positions="none"))
+        if trained:
+            changed.append("Position off: the weights were not trained for this")
+    left, right = _run(chain, sentence, changed), _run(grid, sentence, changed)
     pair = Pair(
         chain=left,
         grid=right,
@@ -85,7 +105,8 @@ def make_pair(text: str, chain_id: str, grid_id: str) -> PairResult:
         depth_of_tokens=_depths(chain_id, grid_id),
     )
     # Both sides repeat the sentence's notes; each is said once.
-    return PairResult(pair, sentence, tuple(dict.fromkeys(left.facts.notes + right.facts.notes)))
+    notes = tuple(dict.fromkeys(left.facts.notes + right.facts.notes))
+    return PairResult(pair, sentence, notes, positions, trained)
 
 
 def make_trace(text: str, id: str) -> Trace:
@@ -269,10 +290,17 @@ def _sentence(text: str, read: Model) -> Sentence:
     return read_sentence(text, vocabulary)
 
 
-def _run(read: Model, sentence: Sentence) -> Trace:
+def _untrained(read: Model) -> Model:
+    """Return a model of the same shape with weights drawn at random, always the same ones."""
+    kept = {name: read.card[name] for name in ("title",) if name in read.card}
+    parameters = initialise(read.config, np.random.default_rng(0))
+    return replace(read, parameters=parameters, card=kept)
+
+
+def _run(read: Model, sentence: Sentence, changed: Sequence[str] = ()) -> Trace:
     """Return a model's trace, with what has to be said of the sentence in its notes."""
     trace = _fastest(read, sentence.ids, hidden=sentence.hidden, words=sentence.tokens)
-    notes = sentence.notes + _shorter(read.card.get("shortest", 0), sentence.tokens)
+    notes = (*changed, *sentence.notes) + _shorter(read.card.get("shortest", 0), sentence.tokens)
     return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
 
 

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from app import CHAINS, DEFAULT_PAIR, DEFAULT_TEXT, SETS, SPEEDS
+from app import DEFAULT_PAIR, DEFAULT_TEXT, SPEEDS
+from app.setting import of_models
 
 VERSION = 1
 MOST_BYTES = 1_000_000
@@ -21,6 +22,7 @@ class Session:
 
     text: str = DEFAULT_TEXT
     chain: str = DEFAULT_PAIR[0]
+    grid: str = DEFAULT_PAIR[1]
     theme: str = "light"
     speed: float = 1.0
     still: bool = False
@@ -83,8 +85,7 @@ def _checked(data: dict[str, Any]) -> Session:
         setattr(defaults, field.name, value)
     if defaults.theme not in ("light", "dark") or defaults.speed not in SPEEDS:
         raise ValueError("its theme or speed is unknown")
-    if defaults.chain not in {chain + ending for chain in CHAINS for ending in SETS}:
-        raise ValueError("its model is unknown")
+    of_models(defaults.chain, defaults.grid)
     return defaults
 
 

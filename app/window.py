@@ -24,13 +24,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CHAINS, CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, SETS, SPEEDS
+from app import CELLS, CHAPTER, DEFAULT_TEXT, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
 from app.player import Player
 from app.selection import Selection
+from app.setting import Setting, of_models
 from app.stills import Stills
 from engine.said import Said
 from widgets import captions, theme
@@ -40,7 +41,7 @@ from widgets.geometry import text_width
 from widgets.icons import icon
 from widgets.inspector import Inspector
 from widgets.transport import Transport
-from widgets.view import View
+from widgets.view import Switch, View
 
 if TYPE_CHECKING:
     from app.compute import PairResult
@@ -73,7 +74,8 @@ class Window(QMainWindow):
         self._result: PairResult | None = None
         self._presenting = False
         self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
-        self._available: tuple[str, ...] = ()
+        self.setting = of_models(self.session.chain, self.session.grid)
+        self._available: frozenset[str] = frozenset()
         self.player = Player(self)
         self.background = Background(self)
         self.measuring = Background(self)
@@ -151,8 +153,8 @@ class Window(QMainWindow):
         self.bar.field.setText(self.session.text if self.session.text.strip() else DEFAULT_TEXT)
         self.bar.field.textEdited.connect(self._typed)
         self.bar.field.returnPressed.connect(self._entered)
-        self.bar.chain_choice.chosen.connect(lambda id: self._choose_models())
-        self.bar.set_choice.chosen.connect(lambda id: self._choose_models())
+        self.bar.chain_choice.chosen.connect(lambda cell: self._choose(cell=cell))
+        self.bar.set_choice.chosen.connect(lambda size: self._choose(size=size))
         self.background.done.connect(self._arrived)
         self.measuring.done.connect(self._grown)
         self.stills.said.connect(self.notice.say)
@@ -195,21 +197,20 @@ class Window(QMainWindow):
     def _restore(self) -> None:
         self.player.set_reduced(self.session.still)
         self.player.set_speed(self.session.speed)
-        self._show_choice(self.session.chain)
         if self.session.geometry:
             self.restoreGeometry(
                 QByteArray.fromBase64(self.session.geometry.encode("ascii", "ignore"))
             )
         self._fold()
         self._show_player()
-        self._check_models()
+        self._show_setting()
 
     def _remember(self) -> None:
         self.session.text = self.bar.field.text()
         self.session.speed = self.player.speed
         self.session.still = self.player.reduced
         self.session.theme = self._theme.name
-        self.session.chain = self._chain_id()
+        self.session.chain, self.session.grid = self.setting.chain, self.setting.grid
         if not self._presenting:
             self.session.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
 
@@ -225,31 +226,35 @@ class Window(QMainWindow):
 
     # ------------------------------------------------------------------ computing
 
-    def _chain_id(self) -> str:
-        return self.bar.chain_choice.current + self.bar.set_choice.current
-
-    def _show_choice(self, chain: str) -> None:
-        """Show a chain as chosen: its cell and its set."""
-        ending = "-50k" if chain.endswith("-50k") else ""
-        self.bar.chain_choice.choose(chain.removesuffix(ending))
-        self.bar.set_choice.choose(ending)
-
-    def _check_models(self) -> None:
-        """Grey what has no weights, with the reason; the folder is looked at, not the files."""
+    def _show_setting(self) -> None:
+        """Show what is chosen, and grey what has no weights; the folder is looked at, not files."""
         from importlib.resources import files
 
         folder = files("assets") / "models"
         names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-        self._available = tuple(n.removesuffix(".safetensors") for n in names)
-        for ending in SETS:
-            missing = self.bar.chain_choice.current + ending not in self._available
-            self.bar.set_choice.grey(ending, self._say("window.no_weights") if missing else "")
-        for id in CHAINS:
-            missing = id + self.bar.set_choice.current not in self._available
-            self.bar.chain_choice.grey(id, self._say("window.no_weights") if missing else "")
+        self._available = frozenset(
+            name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")
+        )
+        self.bar.chain_choice.choose(self.setting.cell)
+        self.bar.set_choice.choose(self.setting.size)
+        for cell in CELLS:
+            self.bar.chain_choice.grey(cell, self._missing(cell=cell))
+        for size in SETS:
+            self.bar.set_choice.grey(size, self._missing(size=size))
 
-    def _choose_models(self) -> None:
-        self._check_models()
+    def _missing(self, **changed: Any) -> str:
+        """Return why something cannot be chosen, "" when it can, or the nearest thing to it."""
+        wanted = replace(self.setting, **changed)
+        near = wanted.nearest(self._available)
+        possible = near.possible(self._available) and all(
+            getattr(near, name) == value for name, value in changed.items()
+        )
+        return "" if possible else self._say("window.no_weights")
+
+    def _choose(self, **changed: Any) -> None:
+        """Take other models, or run them another way."""
+        self.setting = replace(self.setting, **changed).nearest(self._available)
+        self._show_setting()
         self.compute()
 
     def _typed(self, text: str) -> None:
@@ -272,7 +277,7 @@ class Window(QMainWindow):
         if not text.strip():
             self._show_nothing()
             return
-        self.background.ask(_compute, text, self._chain_id(), DEFAULT_PAIR[1])
+        self.background.ask(_compute, text, self.setting)
         self.player.hold(True)  # a tick shows only what has been computed
         self.transport.show_busy(True)
 
@@ -316,10 +321,9 @@ class Window(QMainWindow):
         )  # fmt: skip
         query = self.canvas.view.query if same else None  # another sentence asks with its own word
         brush = self.canvas.view.brush if same else None
-        switch = "" if self._other_chain() else self._say("window.no_weights")
         classic = self.canvas.view.classic and len(words) == len(DEFAULT_TEXT.split())
         view = replace(
-            self.canvas.view, query=query, brush=brush, attention_switch=switch, classic=classic
+            self.canvas.view, query=query, brush=brush, switches=self._switches(), classic=classic
         )
         self.canvas.show_view(view)
         self.canvas.show_pair(SCENES[CHAPTER], pair)
@@ -333,7 +337,7 @@ class Window(QMainWindow):
     def _measure(self) -> None:
         """Measure how both models' work grows with the tokens; the plots wait for it."""
         assert self.pair is not None
-        models = (self.pair.chain.facts.model, self.pair.grid.facts.model)
+        models = (self.setting.chain, self.setting.grid)
         if models != self._measured:
             self._measured = models
             self.canvas.show_view(replace(self.canvas.view, growth=(), length=None))
@@ -351,19 +355,34 @@ class Window(QMainWindow):
         from engine.weights import WeightsError
 
         sentence = sentence_of(error)
-        shown = DEFAULT_PAIR[0] if self.pair is None else self.pair.chain.facts.model
+        shown = self._setting_shown() or Setting()
         self.player.hold(self._result is None)
-        if not isinstance(error, WeightsError) or shown == self._chain_id():
+        if not isinstance(error, WeightsError) or shown == self.setting:
             self.notice.say(sentence)
             return
-        self._show_choice(shown)
-        self._check_models()
-        instead = self._say(
-            "window.instead", model=self._say(f"window.chain.{self.bar.chain_choice.current}")
-        )
+        self.setting = shown
+        self._show_setting()
+        instead = self._say("window.instead", model=self._say(f"window.chain.{shown.cell}"))
         self.notice.say(f"{sentence} {instead}", until_next=self.pair is None)
         if self.pair is None:
             self.compute()
+
+    def _setting_shown(self) -> Setting | None:
+        """Return the setting of the run on the stage, None before the first has come."""
+        if self._result is None:
+            return None
+        pair, result = self._result.pair, self._result
+        models = of_models(pair.chain.facts.model, pair.grid.facts.model)
+        return replace(models, positions=result.positions, trained=result.trained)
+
+    def _switches(self) -> tuple[Switch, ...]:
+        """Return the switches of the run on the stage."""
+        shown = self._setting_shown()
+        assert shown is not None
+        return tuple(
+            Switch(name, getattr(shown, name), self._missing(**{name: not getattr(shown, name)}))
+            for name in ("attention", "both", "causal", "positions", "trained")
+        )
 
     # ------------------------------------------------------------------ the clock
 
@@ -521,20 +540,32 @@ class Window(QMainWindow):
             self.set_text(" ".join(words))
             self.notice.say(self._say("window.swapped"), until_next=True)
 
-    def _other_chain(self) -> str:
-        """Return the id of the same chain with, or without, attention; "" when there is none."""
-        current = self.bar.chain_choice.current
-        other = {"rnn": "rnn-plain", "rnn-plain": "rnn"}.get(current, "")
-        return other if other and other + self.bar.set_choice.current in self._available else ""
-
     def toggle_attention(self) -> None:
         """Take the chain that was trained without, or with, attention over its states."""
-        other = self._other_chain()
-        if not other:
-            self.notice.say(self._say("window.no_plain"))
-            return
-        self.bar.chain_choice.choose(other)
-        self._choose_models()
+        self._toggle("attention")
+
+    def toggle_both(self) -> None:
+        """Take the chain that was trained to read from both sides, or from the left alone."""
+        self._toggle("both")
+
+    def toggle_causal(self) -> None:
+        """Take the grid that was trained with, or without, the causal mask."""
+        self._toggle("causal")
+
+    def toggle_positions(self) -> None:
+        """Run the grid without its position encoding, or with it; the weights stay."""
+        self._toggle("positions")
+
+    def toggle_trained(self) -> None:
+        """Run both models with weights drawn at random, or with the trained ones."""
+        self._toggle("trained")
+
+    def _toggle(self, name: str) -> None:
+        changed = {name: not getattr(self.setting, name)}
+        if self._missing(**changed):
+            self.notice.say(self._say("window.no_switch", switch=self._say(f"action.{name}")))
+        else:
+            self._choose(**changed)
 
     def toggle_arcs(self) -> None:
         """Show the links of all words, or of the one that asks."""
@@ -853,8 +884,10 @@ def _measure(chain: str, grid: str, number: int) -> Any:
     return None
 
 
-def _compute(text: str, chain: str, grid: str) -> Any:
+def _compute(text: str, setting: Setting) -> Any:
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
     from app.compute import make_pair
 
-    return make_pair(text, chain, grid)
+    return make_pair(
+        text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
+    )

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
+from app.setting import Setting
 from app.window import Window, sentence_of
 from engine.said import Said
 from engine.weights import WeightsError
@@ -253,7 +254,7 @@ def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot)
 
 
 def test_the_attention_switch_takes_the_other_chain(window: Window, qtbot: QtBot) -> None:
-    key(window, qtbot, "A")
+    click(window, qtbot, "toggle:attention")
     settled(window, qtbot)
     assert window.pair is not None
     assert not window.pair.chain.facts.attention
@@ -262,12 +263,56 @@ def test_the_attention_switch_takes_the_other_chain(window: Window, qtbot: QtBot
     assert window.pair.chain.facts.attention
 
 
-def test_a_cell_without_a_plain_version_says_so(window: Window, qtbot: QtBot) -> None:
-    window.bar.chain_choice.choose("gru")
-    window.compute()
+def test_the_causal_mask_takes_the_grid_that_was_trained_with_it(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "K")
     settled(window, qtbot)
-    window.toggle_attention()
-    assert window.notice.text() == SAY("window.no_plain")
+    assert window.pair is not None
+    pattern = window.pair.grid.value("blocks.0.attn.pattern")
+    assert pattern[:, 1, 2:].max() == 0  # nothing ahead is looked at
+    assert window.pair.grid.facts.model == "transformer-causal"
+
+
+def test_without_positions_the_grid_does_not_notice_the_order(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "P")
+    settled(window, qtbot)
+    assert window.pair is not None
+    before = window.pair.grid.value("answer.probabilities")
+    window.swap_words(1, 3)
+    settled(window, qtbot)
+    after = window.pair.grid.value("answer.probabilities")
+    assert shown(window)[1] == "slept"
+    assert abs(before - after).max() < 1e-6
+    assert "not trained for this" in " ".join(window.pair.grid.facts.notes)
+    key(window, qtbot, "End")
+    click(window, qtbot, "toggle:positions")  # the first hollow box, or the switch
+    settled(window, qtbot)
+    assert abs(window.pair.grid.value("answer.probabilities") - after).max() > 1e-3
+
+
+def test_untrained_weights_have_the_same_shape_and_no_roles(window: Window, qtbot: QtBot) -> None:
+    assert window.pair is not None
+    parameters = window.pair.grid.facts.parameters
+    key(window, qtbot, "U")
+    settled(window, qtbot)
+    assert window.pair.grid.facts.parameters == parameters
+    assert window.pair.grid.facts.roles == ()
+    assert "has learned anything" in " ".join(window.pair.chain.facts.notes)
+    assert window.pair.chain.answer(1)[0][1] < 0.5
+    key(window, qtbot, "U")
+    settled(window, qtbot)
+    assert window.pair.grid.facts.roles
+
+
+def test_a_switch_without_weights_says_so(window: Window, qtbot: QtBot) -> None:
+    window._available = frozenset({"rnn", "transformer"})
+    for name in ("A", "D", "K"):
+        key(window, qtbot, name)
+        assert "No weights were trained" in window.notice.text()
+        window.notice.clear()
+    assert window.pair is not None
+    assert window.pair.chain.facts.attention
 
 
 def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot) -> None:
@@ -406,8 +451,7 @@ def test_a_block_is_chosen_at_rest_and_gone_to_while_another_runs(
 def test_another_sentence_asks_with_its_hidden_word(window: Window, qtbot: QtBot) -> None:
     key(window, qtbot, "End")
     click(window, qtbot, "ask:1")
-    window.bar.chain_choice.choose("gru")
-    window.compute()
+    window.bar.chain_choice.chosen.emit("gru")
     settled(window, qtbot)
     assert window.canvas.view.query == 1  # another model, the same question
     window.set_text("the dogs that slept ___")
@@ -600,10 +644,10 @@ def test_where_the_remembered_model_cannot_be_read_the_default_stands_in(
     path.write_text('{"version": 1, "chain": "gru-50k"}', encoding="utf-8")
     error = WeightsError(f"gru-50k cannot be used because it is {damage}.")
 
-    def refuse(text: str, chain: str, grid: str) -> Any:
-        if chain == "gru-50k":
+    def refuse(text: str, setting: Setting) -> Any:
+        if setting.chain == "gru-50k":
             raise error
-        return compute(text, chain, grid)
+        return compute(text, setting)
 
     compute: Callable[..., Any] = window_compute()
     monkeypatch.setattr("app.window._compute", refuse)
@@ -613,13 +657,12 @@ def test_where_the_remembered_model_cannot_be_read_the_default_stands_in(
     qtbot.waitUntil(lambda: window.pair is not None, timeout=20_000)
     assert window.pair is not None
     assert window.pair.chain.facts.model == "rnn"
-    assert window.bar.chain_choice.current + window.bar.set_choice.current == "rnn"
-    assert window.notice.text() == f"{error} Shown is: RNN, attention."
-    window.bar.chain_choice.choose("gru")  # and later what cannot be read leaves what is shown
-    window.bar.set_choice.choose("-50k")
+    assert (window.bar.chain_choice.current, window.bar.set_choice.current) == ("rnn", "")
+    assert window.notice.text() == f"{error} Shown is: RNN."
+    window.setting = Setting("gru", size="-50k")  # and later what is shown stays
     window.compute()
     settled(window, qtbot)
-    assert window.bar.chain_choice.current + window.bar.set_choice.current == "rnn"
+    assert (window.bar.chain_choice.current, window.bar.set_choice.current) == ("rnn", "")
     assert str(error) in window.notice.text()
     window.close()
 

@@ -25,7 +25,7 @@ from widgets.scenes.recurrence_attention import recurrence_attention
 from widgets.scenes.recurrence_attention.foot import depth_line
 from widgets.scenes.recurrence_attention.layout import CLASSIC
 from widgets.svg import svg
-from widgets.view import Growth, View
+from widgets.view import Growth, Switch, View
 
 STRIP_PX = 62  # of the screen, for the controls of Present
 GOLDENS = Path(__file__).parent / "goldens"
@@ -99,6 +99,11 @@ GROWTH = tuple(
     Growth(t, (8_000 * t, 90_000 * t + 400 * t * t), (30e-6 * t, 3e-4 + 1e-7 * t * t))
     for t in (1, 2, 5, 16, 32, 64, 128, 256, 512)
 )
+SWITCHES = tuple(
+    Switch(name, True, reason)
+    for name, reason in (("attention", ""), ("both", "no"), ("causal", ""), ("positions", ""),
+                         ("trained", ""))
+)  # fmt: skip
 EVERY = [(t, m) for t in SENTENCES for m in (MODELS if t in (5, 12, 32, 128) else MODELS[:1])]
 
 
@@ -107,7 +112,7 @@ def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[
     pair = pair_of(tokens, *models)
     for width, height in ((1188, 700), (1294, 728), (1700, 800)):
         for tick in {0, 1, 2, 3, 4, 5, tokens, tokens + 1, 13, pair.last_tick}:
-            view = view_of(width, height, growth=GROWTH if tick % 2 else ())
+            view = view_of(width, height, growth=GROWTH if tick % 2 else (), switches=SWITCHES)
             picture = recurrence_attention(pair, float(tick), view)
             boxes = [(t, box_of(t)) for t in texts(picture)]
             for text, (x0, y0, x1, y1) in boxes:

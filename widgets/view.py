@@ -17,6 +17,14 @@ class Growth(NamedTuple):
     seconds: tuple[float, float]
 
 
+class Switch(NamedTuple):
+    """A switch on the stage: whether it is on, and why it cannot be switched ("" when it can)."""
+
+    name: str
+    on: bool
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class View:
     """How a scene is to be drawn.
@@ -43,4 +51,4 @@ class View:
     all_arcs: bool = False
     classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
     controls: bool = True
-    attention_switch: str = ""  # why attention over states cannot be switched; "" when it can
+    switches: tuple[Switch, ...] = ()

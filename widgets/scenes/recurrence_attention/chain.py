@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine.trace import Pair, Trace
 from widgets import equation
@@ -115,6 +115,12 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
         stem = (("M", place.columns[i], top - 6), ("L", place.columns[i], top))
         shapes.append(Path(commands=stem, stroke=theme.ink, stroke_width=1.5))  # type: ignore[arg-type]
     y, floor = place.positions
+    if "embed.positions" not in pair.grid:
+        shapes.append(
+            Rect(x=place.left, y=y, width=place.right - place.left, height=floor - y, radius=7,
+                 **_no_position(view))
+        )  # fmt: skip
+        return shapes
     shapes.append(
         Rect(x=place.left, y=y, width=place.right - place.left, height=floor - y, radius=7,
              fill=theme.pos, name="grid:embed.positions", title=say("rt.positions_title"))
@@ -189,11 +195,26 @@ def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
     return shapes + _positions(pair, place, view)
 
 
+def _no_position(view: View) -> dict[str, Any]:
+    """Return how a position looks that is not added: a click adds them again."""
+    return {
+        "fill": view.theme.stage, "stroke": view.theme.pos, "stroke_width": 1.6,
+        "dash": (4.0, 4.0), "name": "toggle:positions" if view.controls else "",
+        "title": view.captions("rt.no_position"),
+    }  # fmt: skip
+
+
 def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
     """Return the blue boxes: each draws the sines of its own row of the position table."""
     theme, say = view.theme, view.captions
     top, bottom = place.positions
     half = min(place.word_width / 2, place.pitch / 2 - 1)
+    if "embed.positions" not in pair.grid:
+        return [
+            Rect(x=cx - half, y=top, width=2 * half, height=bottom - top, radius=min(7, half),
+                 **_no_position(view))
+            for cx in place.columns
+        ]  # fmt: skip
     table = pair.grid.value("embed.positions")
     on = theme.on(theme.pos)
     widest = max(text_width(str(i + 1), 15, 700) for i in range(len(place.columns)))

@@ -14,6 +14,7 @@ from widgets.picture import Ellipse, Group, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.foot import depth_line, foot
 from widgets.scenes.recurrence_attention.layout import Layout
 from widgets.theme import mix
+from widgets.view import Switch
 
 if TYPE_CHECKING:
     from widgets.view import View
@@ -33,7 +34,7 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
             x=28 + text_width(title, 27, 600, "display") + 22, y=46, text=say("rt.subtitle"),
             size=16, fill=theme.ink2,
         ),
-        *_fairness(pair, "chain", place.context[1] + 67, view),
+        *_fairness(pair, "chain", place.context[1] + 74, view),
         *_fairness(pair, "grid", place.heads[0] + 17, view),
         *foot(pair, place, view),
     ]  # fmt: skip
@@ -47,22 +48,23 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         ),
         Text(x=place.notes, y=place.words[1] - 4, text=say("rt.tokens"), size=14, weight=500,
              fill=theme.ink3),
-        Text(x=place.notes, y=place.positions[1] - 8, text=say("rt.position"), size=14,
-             weight=500, fill=theme.pos_text),
+        Text(x=place.notes, y=place.positions[1] - 8, size=14, weight=500, fill=theme.pos_text,
+             text="" if _has(view, "positions") else say("rt.position")),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
              fill=theme.ink3, anchor="end"),
     ]  # fmt: skip
     if not place.maps:
+        y = place.words[1] - 4
         shapes += [
-            Ellipse(cx=place.notes + 92, cy=top - 13, rx=8, ry=8, fill=theme.ink2),
-            Text(x=place.notes + 92, y=top - 8, text="?", size=14, weight=700, fill=theme.stage,
+            Ellipse(cx=place.notes + 92, cy=y - 5, rx=8, ry=8, fill=theme.ink2),
+            Text(x=place.notes + 92, y=y, text="?", size=14, weight=700, fill=theme.stage,
                  anchor="middle"),
-            Text(x=place.notes + 106, y=top - 8, text=say("rt.asks"), size=14, weight=500,
+            Text(x=place.notes + 106, y=y, text=say("rt.asks"), size=14, weight=500,
                  fill=theme.ink3),
-            Ellipse(cx=place.notes + 156, cy=top - 13, rx=7, ry=7, fill=theme.stage,
+            Ellipse(cx=place.notes + 156, cy=y - 5, rx=7, ry=7, fill=theme.stage,
                     stroke=theme.ink2, stroke_width=2),
-            Ellipse(cx=place.notes + 156, cy=top - 13, rx=2.8, ry=2.8, fill=theme.ink2),
-            Text(x=place.notes + 169, y=top - 8, text=say("rt.looked_at"), size=14, weight=500,
+            Ellipse(cx=place.notes + 156, cy=y - 5, rx=2.8, ry=2.8, fill=theme.ink2),
+            Text(x=place.notes + 169, y=y, text=say("rt.looked_at"), size=14, weight=500,
                  fill=theme.ink3),
         ]  # fmt: skip
     if place.detail in ("middle", "low"):
@@ -119,28 +121,39 @@ def _growth(pair: Pair, side: str, view: View) -> str:
 
 def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
     """Return what can be switched on the stage; a figure has none of it."""
-    theme, say = view.theme, view.captions
-    top = place.context[1] - 85
-    attention = pair.chain.facts.attention
-    rows: list[tuple[float, bool, str, str, str]] = [
-        (83 + top, attention, "attention", say("rt.attention_switch"), view.attention_switch),
-        (106 + top, view.classic, "classic", say("rt.classic_switch"), ""),
-    ]
+    top, bottom = place.context[1] - 85, place.concat[1]
+    places = {
+        "attention": (28.0, 74 + top), "both": (28.0, 96 + top), "classic": (28.0, 118 + top),
+        "arcs": (28.0, bottom + 1), "causal": (28.0, bottom + 24),
+        "positions": (place.notes, place.positions[0] + 4), "trained": (place.left + 592, 30.0),
+    }  # fmt: skip
+    own = [Switch("classic", view.classic)]
     if not place.maps:
-        rows.append((place.concat[1] + 6, view.all_arcs, "arcs", say("rt.arcs_switch"), ""))
+        own.append(Switch("arcs", view.all_arcs))
     shapes: list[Shape] = []
-    for y, on, name, text, reason in rows:
-        colour = theme.ink3 if reason else theme.ink2
-        state = say("rt.on" if on else "rt.off")
-        shapes += toggle(28, y, on, theme, name=f"toggle:{name}", title=reason or f"{text} {state}")
-        shapes.append(Text(x=68, y=y + 14, text=text, size=14, weight=500, fill=colour))
-        shapes.append(
-            Text(
-                x=68 + text_width(text + " ", 14, 500), y=y + 14, text=state, size=14, weight=700,
-                fill=theme.ink3 if reason else theme.ink,
-            )
-        )  # fmt: skip
+    for switch in (*view.switches, *own):
+        x, y = places[switch.name]
+        shapes += _switch(switch, x, y, view)
     return shapes
+
+
+def _has(view: View, name: str) -> bool:
+    """Return whether a switch of a name is drawn."""
+    return view.controls and any(switch.name == name for switch in view.switches)
+
+
+def _switch(switch: Switch, x: float, y: float, view: View) -> list[Shape]:
+    """Return one switch with its words, and what it is set to."""
+    theme, say = view.theme, view.captions
+    text, state = say(f"rt.switch.{switch.name}"), say("rt.on" if switch.on else "rt.off")
+    grey = theme.ink3 if switch.reason else None
+    title = switch.reason or f"{text} {state}"
+    return [
+        *toggle(x, y, switch.on, theme, name=f"toggle:{switch.name}", title=title),
+        Text(x=x + 40, y=y + 14, text=text, size=14, weight=500, fill=grey or theme.ink2),
+        Text(x=x + 40 + text_width(text + " ", 14, 500), y=y + 14, text=state, size=14, weight=700,
+             fill=grey or theme.ink),
+    ]  # fmt: skip
 
 
 def answer(trace: Trace, known: bool, box: Box, view: View) -> list[Shape]:
