@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -82,6 +82,10 @@ class _Chunk:
         return array
 
 
+# Primitives that are one call of the library, which need not go through a method of ``Ops``.
+_UFUNCS = {"add": np.add, "multiply": np.multiply, "tanh": np.tanh}
+
+
 class Ops:
     """The primitives on NumPy arrays.
 
@@ -100,8 +104,8 @@ class Ops:
 
     def threads(self) -> int:
         """Return how many threads a matrix product uses."""
-        pools = _pools().info()
-        return max((pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1)
+        pools = _pools().lib_controllers
+        return max((pool.num_threads for pool in pools if pool.user_api == "blas"), default=1)
 
     def to_device(self, array: Array) -> Any:
         """Return a host array where this backend computes."""
@@ -110,6 +114,20 @@ class Ops:
     def to_host(self, array: Any) -> Array:
         """Return a computed array on the host."""
         return np.asarray(array)
+
+    def rows_like(self, value: Any, count: int) -> Any:
+        """Return an array that holds anything, with so many rows of the shape of ``value``."""
+        return self._out((count, *value.shape), value)
+
+    def writer(self, op: str, operands: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Return a function of such operands and of ``out``, to compute a primitive many times."""
+        shapes = [x.ndim for x in operands]
+        if op == "product" and shapes == [1, 2] and not options:
+            return self.xp.dot  # its call is cheaper than that of matmul
+        if op in _UFUNCS and len(operands) == _UFUNCS[op].nin:
+            return _UFUNCS[op]
+        method = getattr(self, op)
+        return lambda *arrays: method(*arrays[:-1], **options, out=arrays[-1])
 
     def gather(self, table: Any, ids: Any) -> Any:
         """Return the rows of a table, shape (*ids, feature)."""
@@ -125,16 +143,16 @@ class Ops:
         if a.ndim > 1 and a.ndim == b.ndim - 1:
             rows = None if out is None else out[..., None, :]
             return self.xp.matmul(a[..., None, :], b, out=rows)[..., 0, :]
-        matched = b.ndim == 2 or a.shape[:-2] == b.shape[:-2]
-        if out is None and a.ndim >= b.ndim > 1 and matched and a.dtype == b.dtype:
-            out = self._out((*a.shape[:-1], b.shape[-1]), a)
+        if out is None and a.ndim >= b.ndim > 1 and a.dtype == b.dtype:
+            if b.ndim == 2 or a.shape[:-2] == b.shape[:-2]:
+                out = self._out((*a.shape[:-1], b.shape[-1]), a)
         return self.xp.matmul(a, b, out=out)
 
     def add(self, first: Any, second: Any, *others: Any, out: Any = None) -> Any:
         """Return the sum of two or more arrays."""
-        fits = first.shape[-second.ndim :] == second.shape and first.dtype == second.dtype
-        if out is None and fits:
-            out = self._out(first.shape, first)
+        if out is None and first.dtype == second.dtype:
+            if first.shape[-second.ndim :] == second.shape:
+                out = self._out(first.shape, first)
         total = self.xp.add(first, second, out=out)
         for other in others:
             total += other

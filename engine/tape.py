@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from engine.ops import OPS, Array, Ops
-from engine.trace import Basis, Stage, Step, Timing
+from engine.trace import Basis, Later, Stage, Step, Timing
 
 
 class Tensor(NamedTuple):
@@ -32,18 +33,39 @@ class _Record(NamedTuple):
     options: dict[str, Any]
 
 
+State = Mapping[str, Tensor]
+Body = Callable[[int, State], State]
+
+
+class _Rounds(NamedTuple):
+    """Rounds of a recurrence that have been computed and not been written down, all but the first.
+
+    ``values`` and ``seconds`` have a row for every operation of the body that is no view, with an
+    entry for every round; ``stages`` are the names of the rounds' stages.
+    """
+
+    body: Body
+    over: Sequence[int]
+    stages: Sequence[str]
+    state: State  # behind the first round
+    values: list[Any]
+    seconds: list[list[float]]
+
+
 class Tape:
     """Records a run.
 
     Operands are ``Tensor``s, so what a step reads, costs and how long it took is recorded and never
-    authored. During the run a step costs one small record; values come to the host at its end.
+    authored. During the run a step costs one small record; the steps are made of them when somebody
+    looks at one, which for a long recurrence takes longer than to compute it.
     """
 
     def __init__(self, ops: Ops, parameters: Mapping[str, Array]) -> None:
         self.ops = ops
         self.stages: list[Stage] = []
         self._stage = ""
-        self._records: list[_Record] = []
+        self._records: list[_Record | _Rounds] = []
+        self._taken: Iterator[tuple[Any, float]] | None = None  # results that are there already
         self._parameters = parameters
         self._on_device: dict[str, Tensor] = {}
 
@@ -93,12 +115,139 @@ class Tape:
             by name; an index ``at`` as ``at.k`` for the one place on axis k that is taken (axes
             are counted from 0, without the batch) or as ``from.k`` for the first of several.
         """
+        if self._taken is not None and op != "view":
+            value, seconds = next(self._taken)
+            return self._record(op, operands, value, seconds, name, axes, equation, options)
         function = getattr(self.ops, op)
         values = [operand.value for operand in operands]
         start = perf_counter()
         value = function(*values, **options)
         seconds = perf_counter() - start
         return self._record(op, operands, value, seconds, name, axes, equation, options)
+
+    def recur(
+        self,
+        over: Sequence[int],
+        state: State,
+        given: Sequence[Tensor],
+        *,
+        stage: Callable[[int], Stage],
+        body: Body,
+    ) -> list[State]:
+        """Record the same operations for one index after another; return the state behind each.
+
+        The first round is recorded as it runs. The others repeat its operations on their own rows,
+        which is all that is done for them until somebody looks at a step.
+
+        Parameters
+        ----------
+        over
+            The indices.
+        state
+            What the first round reads of the round before it.
+        given
+            For every index what else it reads that is no parameter. Where that is an array with a
+            row for every index, the row of index t is ``t - 1``, taken with ``view``.
+        stage
+            Returns the stage of an index.
+        body
+            Records the operations of an index by calling this tape, and returns the next state. The
+            operations are the same for every index, and are views or such as can write to ``out``.
+        """
+        begun = stage(over[0])
+        with self.stage(begun.name, begun.title, begun.equation):
+            behind = len(self._records)
+            last = body(over[0], state)
+        if len(over) == 1:
+            return [last]
+        first = [record for record in self._records[behind:] if isinstance(record, _Record)]
+        rest = over[1:]
+        columns, buffers = self._columns(first, rest, state, last, given)
+        seconds = self._repeat(first, columns)
+        stages = [stage(t) for t in rest]
+        self.stages += stages
+        names = [it.name for it in stages]
+        self._records.append(_Rounds(body, rest, names, last, buffers, seconds))
+        ends = {
+            letter: (it.name.removesuffix(str(over[0])), list(columns[it.name]))
+            for letter, it in last.items()
+        }
+        return [
+            last,
+            *(
+                {letter: Tensor(f"{stem}{t}", rows[i]) for letter, (stem, rows) in ends.items()}
+                for i, t in enumerate(rest)
+            ),
+        ]
+
+    def _columns(
+        self,
+        first: list[_Record],
+        rest: Sequence[int],
+        state: State,
+        last: State,
+        given: Sequence[Tensor],
+    ) -> tuple[dict[str, Iterable[Any]], list[Any]]:
+        """Return every tensor of the rounds behind the first, and where their results will lie.
+
+        The former is an array a round for each name in the first round; the latter an array for
+        each operation that is no view, with a row a round.
+        """
+        read = given[0].name
+        columns: dict[str, Iterable[Any]] = {read: [x.value for x in given[1:]]}
+        buffers: dict[str, Any] = {}  # an array with a row a round
+        for record in first:
+            name, operand = record.name, record.operands[0].name
+            if record.op != "view":
+                buffers[name] = self.ops.rows_like(record.value, len(rest))
+                columns[name] = list(buffers[name])
+            elif operand in buffers:
+                buffers[name] = self.ops.view(buffers[operand], record.options["at"])
+                columns[name] = list(buffers[name])
+            elif operand == read:
+                places = [(t - 1, *record.options["at"][1:]) for t in rest]
+                columns[name] = list(map(self.ops.view, columns[read], places))
+            else:
+                columns[name] = repeat(record.value)
+        for record in first:
+            columns |= {
+                operand.name: repeat(operand.value)
+                for operand in record.operands
+                if operand.name not in columns
+            }
+        for letter, before in state.items():
+            column = columns[last[letter].name]
+            columns[before.name] = [last[letter].value, *list(column)[:-1]]
+        return columns, [buffers[record.name] for record in first if record.op != "view"]
+
+    def _repeat(
+        self, first: list[_Record], columns: Mapping[str, Iterable[Any]]
+    ) -> list[list[float]]:
+        """Compute the rounds behind the first; return the times of all of them, an operation each.
+
+        This is the only loop whose own time matters: a round may be a few microseconds.
+        """
+        calls, seconds = [], []
+        for record in first:
+            if record.op == "view":
+                continue
+            operands = [operand.value for operand in record.operands]
+            function = self.ops.writer(record.op, operands, record.options)
+            read = (columns[operand.name] for operand in record.operands)
+            times: list[float] = []
+            seconds.append(times)
+            arrays = zip(columns[record.name], zip(*read, strict=False), strict=False)
+            calls.append((function, arrays, times.append))
+        clock = perf_counter
+        try:
+            while True:
+                for function, arrays, note in calls:
+                    out, reads = next(arrays)
+                    start = clock()
+                    function(*reads, out)
+                    note(clock() - start)
+        except StopIteration:
+            return seconds
 
     def linear(
         self, x: Tensor, weight: str, bias: str, *, name: str, axes: tuple[str, ...], letter: str
@@ -136,9 +285,35 @@ class Tape:
         formula = f"norm({letter})"
         return self("norm", x, gain, bias, eps=eps, name=name, axes=axes, equation=formula)
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> Sequence[Step]:
         """Return everything recorded, with its values on the host and not writable."""
-        return tuple(self._step(record) for record in self._records)
+        records = [self._on_host(record) for record in self._records]
+        return Later(lambda: [self._step(record) for record in self._written(records)])
+
+    def _on_host(self, record: _Record | _Rounds) -> _Record | _Rounds:
+        if isinstance(record, _Record):
+            return record._replace(value=_sealed(self.ops.to_host(record.value)))
+        return record._replace(values=[_sealed(self.ops.to_host(x)) for x in record.values])
+
+    def _written(self, records: list[_Record | _Rounds]) -> list[_Record]:
+        """Return records with all rounds written down, as if they had been recorded one by one."""
+        written: list[_Record] = []
+        for record in records:
+            if isinstance(record, _Record):
+                written.append(record)
+                continue
+            self._records = []
+            state = record.state
+            rows = zip(*record.values, strict=True)
+            seconds = zip(*record.seconds, strict=True)
+            for t, stage, results, times in zip(
+                record.over, record.stages, rows, seconds, strict=True
+            ):
+                self._stage, self._taken = stage, zip(results, times, strict=True)
+                state = record.body(t, state)
+            self._taken = None
+            written += [it for it in self._records if isinstance(it, _Record)]
+        return written
 
     def _record(
         self,
@@ -162,13 +337,11 @@ class Tape:
     def _step(self, record: _Record) -> Step:
         row = OPS[record.op]
         values = tuple(operand.value for operand in record.operands)
-        value = self.ops.to_host(record.value)
-        value.setflags(write=False)
         return Step(
             name=record.name,
             op=record.op,
             stage=record.stage,
-            value=value,
+            value=_sealed(record.value),
             axes=record.axes,
             equation=record.equation,
             reads=tuple(operand.name for operand in record.operands),
@@ -176,6 +349,12 @@ class Tape:
             timing=Timing(record.seconds, row.unit_of(values), Basis.MEASURED),
             options=tuple(_numbers(record.options)),
         )
+
+
+def _sealed(value: Array) -> Array:
+    """Return an array that cannot be written any more."""
+    value.setflags(write=False)
+    return value
 
 
 def _numbers(options: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:

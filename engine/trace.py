@@ -15,12 +15,13 @@ import os
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Basis(StrEnum):
     MODELLED = "modelled"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What an operation has to do: floating-point operations, and bytes read and written once."""
 
@@ -55,7 +56,7 @@ class Cost:
     bytes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How long an operation took, on which unit, and how that is known."""
 
@@ -64,7 +65,7 @@ class Timing:
     basis: Basis = Basis.MEASURED
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Step:
     """One primitive operation of a run.
 
@@ -103,6 +104,41 @@ class Step:
             other.options, other.cost,
         )  # fmt: skip
         return mine == theirs and np.array_equal(self.value, other.value, equal_nan=True)
+
+
+class Later(Sequence[Step]):
+    """Steps that are made when somebody looks at one of them; equal to what has the same steps."""
+
+    def __init__(self, make: Callable[[], Iterable[Step]]) -> None:
+        self._make: Callable[[], Iterable[Step]] | None = make
+        self._steps: tuple[Step, ...] = ()
+        self._lock = Lock()
+
+    def _made(self) -> tuple[Step, ...]:
+        with self._lock:
+            if self._make is not None:
+                self._steps, self._make = tuple(self._make()), None
+            return self._steps
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
+    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
+        """Return a step by its place, or several."""
+        return self._made()[index]
+
+    def __len__(self) -> int:
+        """Return how many steps there are."""
+        return len(self._made())
+
+    def __iter__(self) -> Iterator[Step]:
+        """Return an iterator over all steps."""
+        return iter(self._made())
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another sequence has the same steps."""
+        return self._made() == tuple(other) if isinstance(other, Sequence) else NotImplemented
 
 
 @dataclass(frozen=True)
@@ -157,7 +193,7 @@ class Trace:
     hidden: int
     vocabulary: tuple[str, ...]
     stages: tuple[Stage, ...]
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: Sequence[Step] = field(repr=False)
     parameters: Mapping[str, NDArray[Any]] = field(repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)
 

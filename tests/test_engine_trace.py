@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.cells import CELLS
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
+from engine.tape import Tape
 from engine.trace import (
     Basis,
     Cost,
     Facts,
+    Later,
     Pair,
     Stage,
     Step,
@@ -133,6 +136,60 @@ def test_the_answer_is_sorted_and_keeps_the_order_of_equals() -> None:
     p = step("answer.probabilities", "answer", value=[0.25, 0.25, 0.5])
     made = replace(trace(p), vocabulary=("a", "b", "c"))
     assert made.answer(3) == (("c", 0.5), ("a", 0.25), ("b", 0.25))
+
+
+# ---- a recurrence ------------------------------------------------------------------------------
+
+
+def round_by_round(
+    self: Tape, over: Any, state: Any, given: Any, *, stage: Any, body: Any
+) -> list[Any]:
+    """Stand in for ``Tape.recur``: every round is recorded as it runs."""
+    states = []
+    for t in over:
+        begun = stage(t)
+        with self.stage(begun.name, begun.title, begun.equation):
+            state = body(t, state)
+        states.append(state)
+    return states
+
+
+@pytest.mark.parametrize("batch", [(), (3,)], ids=["alone", "batch"])
+@pytest.mark.parametrize(
+    "layers", [{}, {"layers": 2}, {"layers": 2, "bidirectional": True}], ids=str
+)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_recurrence_is_what_its_rounds_are_one_by_one(
+    cell: str, layers: dict[str, Any], batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(kind="chain", words=9, embedding=3, width=5, cell=cell, **layers)
+    rng = np.random.default_rng(0)
+    model = Model("it", config, initialise(config, rng), tuple("abcdefghi"))
+    ids = rng.integers(0, 9, (*batch, 7))
+    fast = run(model, ids, hidden=3, ops=Ops())
+    monkeypatch.setattr(Tape, "recur", round_by_round)
+    slow = run(model, ids, hidden=3, ops=Ops())
+    assert fast.stages == slow.stages
+    for mine, other in zip(fast.steps, slow.steps, strict=True):
+        assert np.allclose(mine.value, other.value, rtol=1e-5, atol=1e-6), mine.name
+        assert replace(mine, value=other.value) == other, mine.name
+        assert not mine.value.flags.writeable
+        assert mine.timing.unit is other.timing.unit
+    assert all(step.timing.seconds > 0 for step in fast.steps if step.op != "input")
+
+
+def test_steps_are_made_when_they_are_looked_at_and_once() -> None:
+    calls = []
+    one = step("a", "one")
+    later = Later(lambda: calls.append(1) or [one])  # type: ignore[func-returns-value]
+    assert not calls
+    assert later[0] is one
+    assert later[:1] == (one,)
+    assert (len(later), list(later)) == (1, [one])
+    assert later == (one,)
+    assert later != (one, one)
+    assert later != "a"
+    assert calls == [1]
 
 
 # ---- equality ----------------------------------------------------------------------------------
