@@ -28,6 +28,7 @@ from engine.attention import SCORES, look_back
 from engine.cells import CELLS, GRU_RESET_BEFORE, HIDDEN, Cell, Direction, Read, State, States
 from engine.ops import Array
 from engine.tape import Tape, Tensor
+from engine.trace import Stage
 from engine.words import FEATURE, answer, embed
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _read(
         tokens,
         state,
         [read[t - 1] for t in tokens],
-        stage=lambda t: tape.stage(
+        stage=lambda t: Stage(
             way.stage(t), _title(way, hidden, words, t), way.numbered(cell.equation, t)
         ),
         body=lambda t, state: cell.read(Read(tape, way, t, read[t - 1]), state),
