@@ -189,23 +189,49 @@ def test_every_primitive_can_be_opened() -> None:
         assert op not in ("product", "softmax", "norm"), op
 
 
+SMALL = Config(kind="chain", words=9, embedding=8, width=12, cell="elman", attention=True)
+GRID = Config(kind="grid", words=9, embedding=20, width=20, heads=5, layers=2, mlp=30)
+OTHERS = {
+    "layers, both directions": (replace(SMALL, layers=2, bidirectional=True), GRID),
+    "reset before": (replace(SMALL, cell="gru", reset="before"), replace(GRID, causal=True)),
+    "dot": (replace(SMALL, score="dot", cell="lstm"), replace(GRID, activation="relu")),
+    "concat": (replace(SMALL, score="concat"), replace(GRID, activation="gelu_erf", norm="post")),
+    "additive": (
+        replace(SMALL, score="additive"), replace(GRID, positions="learned", max_length=8),
+    ),
+    "narrow": (replace(SMALL, width=1, embedding=1), replace(GRID, embedding=1, width=1, heads=1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_other_model_opens_as_well(name: str) -> None:
+    pair = made(*OTHERS[name])
+    for trace, step, index in elements(pair):
+        check(pair, name_of(trace, step, index), view_of())
+        result = work(Opened(trace, step, index, SAY)).result
+        assert agrees(step, float(step.value[index]), result), name_of(trace, step, index)
+
+
+def made(*configs: Config) -> Pair:
+    words = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
+    rng = np.random.default_rng(0)
+    chain, grid = (
+        run(Model("it", c, initialise(c, rng), words), (3, 4, 5, 7, 2), hidden=4, ops=Ops())
+        for c in configs
+    )
+    return Pair(chain, grid, typed=chain.tokens, unknown=(False,) * 5)
+
+
 WIDE = (8, 40, 160, 309, 768)
 
 
 @pytest.mark.parametrize("width", WIDE)
 def test_nothing_overflows_however_wide_a_vector_is(width: int) -> None:
-    words = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
-    rng = np.random.default_rng(0)
     heads = 8 if width == 768 else 1
-    configs = (
+    pair = made(
         Config(kind="chain", words=9, embedding=8, width=width, cell="gru", attention=True),
         Config(kind="grid", words=9, embedding=width, width=width, heads=heads, layers=1, mlp=16),
     )
-    chain, grid = (
-        run(Model("it", c, initialise(c, rng), words), (3, 4, 5, 7, 2), hidden=4, ops=Ops())
-        for c in configs
-    )
-    pair = Pair(chain, grid, typed=chain.tokens, unknown=(False,) * 5)
     for trace, step, index in elements(pair):
         check(pair, name_of(trace, step, index), view_of())
 

@@ -106,7 +106,9 @@ class Scale:
         else:
             ends = [self.limit * (2 * i / (steps - 1) - 1) for i in range(steps)]
             colours = tuple(self.colour(end, theme) for end in ends)
-            words = (said(-self.limit), "0", said(self.limit))
+            limit = said(self.limit)
+            room = width / 2 - text_width(f"−{limit} 0", LEAST) > 0
+            words = (said(-self.limit), "0" if room else "", limit)
         note = say("opened.root_scale" if self.shares else "opened.signed_scale")
         shapes: list[Shape] = [
             Rect(x=x - 1, y=y - 1, width=width + 2, height=14, stroke=theme.hair2),
@@ -333,9 +335,11 @@ def plot(
     ]  # fmt: skip
     # The numbers stand on the far side of the axes from the point, where the curve seldom is.
     below = y0 + 20 if py >= 0 else y0 - 8
+    near = abs(cx - x0) < 32  # the number would lie on the other axis
     shapes.append(
-        Text(x=min(max(cx, x + 24), x + width - 24), y=below, text=said(px), size=MAIN, weight=600,
-             fill=theme.ink, anchor="middle", read_by_class=True)
+        Text(x=(x0 + (8 if px >= 0 else -8)) if near else min(max(cx, x + 24), x + width - 24),
+             y=below, text=said(px), size=MAIN, weight=600, fill=theme.ink,
+             anchor=("start" if px >= 0 else "end") if near else "middle", read_by_class=True)
     )  # fmt: skip
     shapes.append(
         Text(x=x0 + (-8 if px >= 0 else 8), y=min(max(cy, y + 8), y + height) + 6
