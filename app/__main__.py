@@ -146,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
     figure.add_argument("--layer", type=_from_1, metavar="N", help="block at rest, from 1")
     figure.add_argument("--query", type=_from_1, metavar="N", help="word that asks, from 1")
+    figure.add_argument("--open", default="", metavar="NAME", help="one number, opened: "
+                        "grid:blocks.0.attn.scores[0,4,1], chain:rnn.h.3[2]")  # fmt: skip
     figure.add_argument("--grey", action="store_true", help="for print; negative cells hatched")
     figure.add_argument("--svg-text", choices=("text", "paths"), default="text",
                         help="paths for programs without the fonts")  # fmt: skip
@@ -155,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     shot.set_defaults(run=_shot)
     _add_text(shot)
     shot.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
-    shot.add_argument("--theme", choices=("light", "dark"), default="light")
+    shot.add_argument("--theme", choices=THEMES, default="light")
     shot.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
     shot.add_argument("-o", "--output", required=True, metavar="FILE", help=".png")
 
@@ -270,8 +272,14 @@ def _figure(given: argparse.Namespace) -> int:
     ):
         if number is not None and number > most:
             raise UsageError(f"There is no {name} {number}; give one from 1 to {most}.")
+    if given.open and pair.find(given.open) is None:
+        raise UsageError(
+            f"There is no number {given.open[:60]!r}; names are side:step[i,j], as unrolled trace "
+            "lists the steps, such as grid:blocks.0.attn.scores[0,1,2]."
+        )
     width, height = given.size
     view = View(
+        selected=given.open,
         width=width,
         height=height,
         theme=theme.load(given.theme),
@@ -288,7 +296,9 @@ def _figure(given: argparse.Namespace) -> int:
     digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
-        picture = compute.still(pair, float(tick), view, size=given.size)
+        picture = compute.still(
+            pair, float(tick), view, size=given.size, scene="opened" if given.open else CHAPTERS[0]
+        )
         if given.grey:
             picture = grey(picture, view.theme)
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,

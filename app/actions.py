@@ -53,6 +53,7 @@ ACTIONS = (
     Action("leave", ("Esc",), "window", "leave"),
     Action("blank", ("B",), "window", "blank"),
     Action("theme", ("T",), "window", "toggle_theme"),
+    Action("contrast", ("Shift+T",), "window", "toggle_contrast"),
     Action("still", ("Ctrl+Shift+M",), "window", "toggle_still"),
     Action("inspector", ("Ctrl+I",), "window", "toggle_inspector"),
     Action("read", ("Ctrl+Shift+I",), "window", "read_inspector"),

@@ -57,10 +57,10 @@ class Rail(QWidget):
 class Bar(QWidget):
     """Above the stage: the sentence, the models, the device, theme, present and export.
 
-    ``export_asked`` carries a file ending and a scale.
+    ``export_asked`` carries a file ending, a scale, and whether it is to be grey.
     """
 
-    export_asked = Signal(str, int)
+    export_asked = Signal(str, int, bool)
     copy_asked = Signal()
     window_asked = Signal()
 
@@ -109,7 +109,12 @@ class Bar(QWidget):
         menu = QMenu(self)
         for ending, scale in EXPORTS:
             entry = menu.addAction(say(f"window.export_{ending[1:]}", scale=scale))
-            entry.triggered.connect(lambda _=False, e=ending, k=scale: self.export_asked.emit(e, k))
+            entry.triggered.connect(
+                lambda _=False, e=ending, k=scale: self.export_asked.emit(e, k, False)
+            )
+        menu.addAction(say("window.export_grey")).triggered.connect(
+            lambda: self.export_asked.emit(".pdf", 1, True)
+        )
         menu.addSeparator()
         menu.addAction(say("action.copy")).triggered.connect(lambda: self.copy_asked.emit())
         menu.addAction(say("action.export_window")).triggered.connect(

@@ -138,7 +138,14 @@ def split_pair(ids: str) -> tuple[str, str]:
     return chain, grid
 
 
-def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600, 900)) -> Picture:
+def still(
+    pair: Pair,
+    tick: float,
+    view: View,
+    *,
+    size: tuple[int, int] = (1600, 900),
+    scene: str = CHAPTER,
+) -> Picture:
     """Return the stage as it goes into a file: laid out for its size, without switches.
 
     Parameters
@@ -147,13 +154,17 @@ def still(pair: Pair, tick: float, view: View, *, size: tuple[int, int] = (1600,
         Theme, words and what is chosen; its box is replaced.
     size
         Width and height of the file in px, whose shape the box takes.
+    scene
+        Key of ``widgets.scenes.SCENES``; "opened" shows the selected element.
     """
     from widgets.geometry import fit
     from widgets.scenes import SCENES
 
     width, height, _ = fit(*size, least_scale=0.0)
-    shown = replace(view, width=width, height=height, controls=False, hovered="", selected="")
-    return SCENES[CHAPTER](pair, float(tick), shown)
+    shown = replace(view, width=width, height=height, controls=False, hovered="")
+    if scene == CHAPTER:
+        shown = replace(shown, selected="")
+    return SCENES[scene](pair, float(tick), shown)
 
 
 @lru_cache(maxsize=32)

@@ -1,10 +1,11 @@
-"""What is opened on the stage: an element, or a path of elements opened one from another."""
+"""What is opened: an element of the stage, or a path of elements opened one from another."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from app import CHAPTER
 from widgets.canvas import Canvas
 from widgets.inspector import Inspector
 
@@ -15,20 +16,31 @@ if TYPE_CHECKING:
 class Selection:
     """Shows on the stage and in the inspector what is opened, as soon as a tick has computed it.
 
-    Until then, and while nothing is opened, the inspector shows what the tick does.
+    Until then, and while nothing is opened, the inspector shows what the tick does. One level
+    deeper the stage itself shows how the opened number comes about (the scene "opened").
     """
 
     def __init__(self, canvas: Canvas, inspector: Inspector) -> None:
         self._canvas, self._inspector = canvas, inspector
         self._path: list[str] = []  # opened one from another, the last is shown
+        self._deep = False
 
     @property
     def is_open(self) -> bool:
         """Return whether anything is opened."""
         return bool(self._path)
 
+    @property
+    def scene(self) -> str:
+        """Return the key of the scene on the stage."""
+        return "opened" if self._deep and self._canvas.view.selected else CHAPTER
+
     def open(self, name: str) -> None:
-        """Open an element of the stage."""
+        """Open an element of the stage; the one that is open already one level deeper."""
+        if self.scene == "opened" and name not in self._path[-1:]:
+            self._path.append(name)
+            return
+        self._deep = self._path[-1:] == [name]
         self._path = [name]
 
     def follow(self, name: str) -> None:
@@ -36,12 +48,23 @@ class Selection:
         self._path.append(name)
 
     def back(self) -> None:
-        """Go back to the element that this one was opened from, or close it."""
-        self._path = self._path[:-1]
+        """Go back to the element that this one was opened from, to the stage, or close it."""
+        if self._deep and len(self._path) == 1:
+            self._deep = False
+        else:
+            self._path = self._path[:-1]
+
+    def leave(self) -> None:
+        """Go back to the stage, where the element stays open, or close it."""
+        if self.scene == "opened":
+            self._path = self._path[:1]
+        else:
+            self.close()
+        self._deep = False
 
     def close(self) -> None:
         """Close what is opened."""
-        self._path = []
+        self._path, self._deep = [], False
 
     def keep(self, pair: Pair) -> None:
         """Keep of what is opened only what another run has, too."""
@@ -55,6 +78,10 @@ class Selection:
             name = ""
         if name != self._canvas.view.selected:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
+        if pair is not None:
+            from widgets.scenes import SCENES
+
+            self._canvas.show_pair(SCENES[self.scene], pair)
         if self._inspector.isHidden():
             return  # written when it is shown
         if pair is None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from app import DEFAULT_PAIR, DEFAULT_TEXT, SPEEDS
+from app import DEFAULT_PAIR, DEFAULT_TEXT, SPEEDS, THEMES
 from app.setting import of_models
 
 VERSION = 1
@@ -83,7 +83,7 @@ def _checked(data: dict[str, Any]) -> Session:
         if type(value) is not wanted:
             raise ValueError(f"its {field.name} is no {wanted.__name__}")
         setattr(defaults, field.name, value)
-    if defaults.theme not in ("light", "dark") or defaults.speed not in SPEEDS:
+    if defaults.theme not in THEMES or defaults.speed not in SPEEDS:
         raise ValueError("its theme or speed is unknown")
     of_models(defaults.chain, defaults.grid)
     return defaults

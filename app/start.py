@@ -72,8 +72,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
                 )
             window.resize(*size)
             window.show()
-            if theme_name != window.theme_name:
-                window.toggle_theme()
+            window.set_theme(theme_name)
             window.set_text(text)
             while window.background.busy or window.measuring.busy:
                 running.processEvents()

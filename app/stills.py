@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app import CHAPTER
 from app.background import Background, Outcome
 from widgets.captions import Captions
 
@@ -46,7 +45,16 @@ class Stills(QObject):
         self._background.close(finish=True)
 
     def save_stage(
-        self, pair: Pair, tick: int, view: View, *, ending: str, scale: int, path: str
+        self,
+        pair: Pair,
+        tick: int,
+        view: View,
+        *,
+        scene: str,
+        ending: str,
+        scale: int,
+        grey: bool,
+        path: str,
     ) -> None:
         """Save the stage, laid out for 1600 × 900; without a path ask for one."""
         if self._refused():
@@ -56,7 +64,7 @@ class Stills(QObject):
             path, chosen = QFileDialog.getSaveFileName(
                 self._window,
                 self._say("window.export"),
-                f"{CHAPTER}-tick-{tick}{ending}",
+                f"{scene}-tick-{tick}{ending}",
                 ";;".join(kinds),
                 self._say(f"window.filter_{ending[1:]}"),
             )
@@ -67,14 +75,14 @@ class Stills(QObject):
             path += ending
         self._done = self._say("window.saved", path=path)
         self.said.emit(self._say("window.saving", path=path))
-        self._background.ask(_save, pair, tick, view, Path(path), scale)
+        self._background.ask(_save, pair, tick, view, scene, Path(path), scale, grey)
 
-    def copy_stage(self, pair: Pair, tick: int, view: View) -> None:
+    def copy_stage(self, pair: Pair, tick: int, view: View, *, scene: str) -> None:
         """Copy the stage as an image."""
         if not self._refused():
             self._done = self._say("window.copied")
             self.said.emit(self._say("window.copying"))
-            self._background.ask(_paint, pair, tick, view)
+            self._background.ask(_paint, pair, tick, view, scene)
 
     def save_window(self, image: QImage, path: str) -> bool:
         """Save an image of the whole window as a PNG now; return whether it was."""
@@ -114,16 +122,21 @@ class Stills(QObject):
         self.said.emit(self._done)
 
 
-def _save(pair: Pair, tick: int, view: View, path: Path, scale: int) -> None:
+def _save(
+    pair: Pair, tick: int, view: View, scene: str, path: Path, scale: int, in_grey: bool
+) -> None:
     from app import export
     from app.compute import still
+    from widgets.grey import grey
 
-    picture = still(pair, tick, view, size=SIZE)
+    picture = still(pair, tick, view, size=SIZE, scene=scene)
+    if in_grey:
+        picture = grey(picture, view.theme)
     export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
 
 
-def _paint(pair: Pair, tick: int, view: View) -> QImage:
+def _paint(pair: Pair, tick: int, view: View, scene: str) -> QImage:
     from app import export
     from app.compute import still
 
-    return export.image(still(pair, tick, view, size=SIZE), SIZE)
+    return export.image(still(pair, tick, view, size=SIZE, scene=scene), SIZE)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CELLS, CHAPTER, DEFAULT_TEXT, SETS, SPEEDS
+from app import CELLS, DEFAULT_TEXT, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
@@ -54,6 +54,10 @@ INSPECTOR_PX = 320
 # rail gives way first, because a click on a node is to show its numbers.
 NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118, "badge": 1100}
 CAPSULE_MS = 2000
+DARKER = {"light": "dark", "contrast": "contrast-dark"}
+LIGHTER = {dark: light for light, dark in DARKER.items()}
+STRONGER = {"light": "contrast", "dark": "contrast-dark"}
+WEAKER = {strong: usual for usual, strong in STRONGER.items()}
 
 
 class Window(QMainWindow):
@@ -174,7 +178,9 @@ class Window(QMainWindow):
         self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
         self.bar.theme_button.clicked.connect(self.toggle_theme)
         self.bar.present_button.clicked.connect(self.present)
-        self.bar.export_asked.connect(lambda e, k: self.export_stage(ending=e, scale=k))
+        self.bar.export_asked.connect(
+            lambda e, k, grey: self.export_stage(ending=e, scale=k, grey=grey)
+        )
         self.bar.copy_asked.connect(self.copy_stage)
         self.bar.window_asked.connect(self.export_window)
 
@@ -301,8 +307,6 @@ class Window(QMainWindow):
             return
         if outcome.value is None:
             return
-        from widgets.scenes import SCENES
-
         self.player.hold(False)
         self.transport.setEnabled(True)
         first = self.player.last == 0
@@ -326,7 +330,6 @@ class Window(QMainWindow):
             self.canvas.view, query=query, brush=brush, switches=self._switches(), classic=classic
         )
         self.canvas.show_view(view)
-        self.canvas.show_pair(SCENES[CHAPTER], pair)
         self.player.set_last(pair.last_tick)
         if first:
             self.player.seek(0)
@@ -441,8 +444,10 @@ class Window(QMainWindow):
     def activate(self, name: str) -> None:
         """Do what a click on an element of the stage means."""
         kind, _, rest = name.partition(":")
-        if not name:
-            self.selection.close()
+        if not name and self.selection.scene == "opened":
+            return
+        if not name or name == "crumb:0":
+            self.selection.leave()
             self._show_selected()
         elif kind == "ask":
             self.canvas.show_view(replace(self.canvas.view, query=int(rest)))
@@ -651,14 +656,16 @@ class Window(QMainWindow):
             self.stage.ensureVisible(point.x(), point.y(), 80, 80)
 
     def open_element(self) -> None:
-        """Open the element with the ring or the link, or press the button, that has the focus."""
+        """Open the element with the ring, or what is open one level deeper; press a button."""
         focus = QApplication.focusWidget()
         if isinstance(focus, QAbstractButton):
             focus.click()
         elif focus is self.inspector.text:
             self.inspector.text.follow()
-        else:
+        elif self.canvas.ringed or not self.canvas.view.selected:
             self.canvas.open_ringed()
+        else:
+            self.activate(self.canvas.view.selected)
 
     def read_inspector(self) -> None:
         """Give the keys to the inspector: Tab walks its links, Enter opens one."""
@@ -693,16 +700,24 @@ class Window(QMainWindow):
         self.empty.sketch.show_theme(self._theme)
         self.rail.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
         self.rail.chapter.setIcon(icon("chain", ink, 34))
-        self.bar.theme_button.setIcon(icon("moon" if self._theme.name == "light" else "sun", ink))
+        self.bar.theme_button.setIcon(icon("moon" if self._theme.name in DARKER else "sun", ink))
         self.bar.present_button.setIcon(icon("present", self._theme.onink, 18))
         self.bar.export_button.setIcon(icon("export", ink, 18))
         self._show_player()
         self._show_selected()
 
-    def toggle_theme(self) -> None:
-        """Change between light and dark."""
-        self._theme = theme.load("dark" if self._theme.name == "light" else "light")
+    def set_theme(self, name: str) -> None:
+        """Show everything in a theme."""
+        self._theme = theme.load(name)
         self._show_theme()
+
+    def toggle_theme(self) -> None:
+        """Change between light and dark; high contrast stays high contrast."""
+        self.set_theme(DARKER.get(self._theme.name) or LIGHTER[self._theme.name])
+
+    def toggle_contrast(self) -> None:
+        """Change between high contrast and the usual one; light stays light, dark stays dark."""
+        self.set_theme(STRONGER.get(self._theme.name) or WEAKER[self._theme.name])
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
@@ -776,7 +791,7 @@ class Window(QMainWindow):
         elif self.bar.field.hasFocus():
             self.canvas.setFocus()
         else:
-            self.selection.close()
+            self.selection.leave()
             self._show_selected()
 
     def blank(self) -> None:
@@ -810,8 +825,10 @@ class Window(QMainWindow):
 
     # ------------------------------------------------------------------ out of the window
 
-    def export_stage(self, *, ending: str = ".png", scale: int = 2, path: str = "") -> None:
-        """Save the stage as it stands, laid out for 1600 × 900."""
+    def export_stage(
+        self, *, ending: str = ".png", scale: int = 2, grey: bool = False, path: str = ""
+    ) -> None:
+        """Save the stage as it stands, laid out for 1600 × 900; grey for paper."""
         if self._result is None:
             self.notice.say(self._say("window.nothing_to_export"))
             return
@@ -820,8 +837,10 @@ class Window(QMainWindow):
             self._result.pair,
             round(self.player.tick),
             self.canvas.view,
+            scene=self.selection.scene,
             ending=ending,
             scale=scale,
+            grey=grey,
             path=path,
         )
 
@@ -836,7 +855,12 @@ class Window(QMainWindow):
             self.notice.say(self._say("window.nothing_to_export"))
             return
         self.player.pause()
-        self.stills.copy_stage(self._result.pair, round(self.player.tick), self.canvas.view)
+        self.stills.copy_stage(
+            self._result.pair,
+            round(self.player.tick),
+            self.canvas.view,
+            scene=self.selection.scene,
+        )
 
     # ------------------------------------------------------------------ coming and going
 

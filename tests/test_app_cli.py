@@ -194,6 +194,17 @@ def test_a_figure_has_real_text_with_the_names_of_tensors(
     assert "grid:blocks.1.attn.pattern" in text
 
 
+def test_one_number_is_drawn_open_or_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "open.svg"
+    assert main(figure("--open", "grid:blocks.0.attn.scores[0,4,1]", "-o", str(path))) == 0
+    assert "recomputed" in path.read_text(encoding="utf-8")
+    capsys.readouterr()
+    for name in ("grid:nothing[0]", "nonsense", "chain:rnn.h.3[99]"):
+        said(capsys, *figure("--open", name, "-o", str(path)))
+
+
 def test_the_same_figure_is_the_same_bytes_in_both_light_and_dark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,55 @@ def test_tab_walks_the_stage_and_enter_opens(window: Window, qtbot: QtBot) -> No
     assert window.canvas.view.selected.startswith("chain:rnn.h")
 
 
+def test_what_is_open_opens_one_level_deeper_and_back(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    key(window, qtbot, "End")
+    click(window, qtbot, "chain:rnn.h.3")
+    assert window.selection.scene == "rnn-transformer"
+    key(window, qtbot, "Return")
+    assert window.selection.scene == "opened"
+    assert window.canvas.view.selected == "chain:rnn.h.3"
+    click(window, qtbot, "chain:rnn.a.3[0]")  # what it is made of
+    assert window.canvas.view.selected == "chain:rnn.a.3[0]"
+    assert "rnn.a.3[0]" in window.inspector.text.toPlainText()
+    path = tmp_path / "opened.svg"
+    window.export_stage(ending=".svg", path=str(path))
+    settled(window, qtbot)
+    assert "recomputed" in path.read_text(encoding="utf-8")
+    key(window, qtbot, "Backspace")
+    assert window.canvas.view.selected == "chain:rnn.h.3"
+    key(window, qtbot, "Esc")
+    assert window.selection.scene == "rnn-transformer"
+    assert window.canvas.view.selected == "chain:rnn.h.3"
+    key(window, qtbot, "Esc")
+    assert window.canvas.view.selected == ""
+
+
+def test_an_opened_number_waits_for_its_tick(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    for _ in range(2):
+        click(window, qtbot, "chain:rnn.h.5")
+    assert window.selection.scene == "opened"
+    key(window, qtbot, "Home")  # it is not computed yet: the stage shows what is
+    assert window.selection.scene == "rnn-transformer"
+    key(window, qtbot, "End")
+    assert window.selection.scene == "opened"
+    click(window, qtbot, "crumb:0")
+    assert window.selection.scene == "rnn-transformer"
+    window.set_text("the dogs ___")  # three tokens: there is no state 5
+    settled(window, qtbot)
+    assert window.canvas.view.selected == ""
+
+
+def test_contrast_and_darkness_are_two_choices(window: Window, qtbot: QtBot) -> None:
+    for name, shown_theme in (
+        ("Shift+T", "contrast"), ("T", "contrast-dark"), ("Shift+T", "dark"), ("T", "light"),
+    ):  # fmt: skip
+        key(window, qtbot, name)
+        assert window.theme_name == shown_theme
+
+
 def test_hover_lights_what_a_node_reads(window: Window, qtbot: QtBot) -> None:
     window.player.seek(13)
     point = window.canvas.place_of("chain:rnn.h.3")

@@ -72,9 +72,10 @@ class Canvas(QWidget):
     # -------------------------------------------------------------- what is shown
 
     def show_pair(self, scene: Scene, pair: Pair) -> None:
-        """Show another run."""
-        self._scene, self._pair = scene, pair
-        self._changed()
+        """Show another run, or the same one as another scene."""
+        if (scene, pair) != (self._scene, self._pair):
+            self._scene, self._pair = scene, pair
+            self._changed()
 
     def show_tick(self, tick: float) -> None:
         """Show another moment."""

@@ -95,7 +95,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     ]  # fmt: skip
     line = y + 95
     for text in (
-        *wrapped(say("rt.sees", what=facts.sees), 196, 14),
+        *wrapped(say("rt.sees", what=facts.sees), 188, 14),
         say("rt.parameters", count=count(facts.parameters)),
         say("rt.memory", what=facts.memory),
         *([say("rt.memory_states", count=states)] if facts.attention else []),
