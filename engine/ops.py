@@ -101,6 +101,8 @@ class Ops:
     def __init__(self) -> None:
         self.xp: Any = np
         self._arena = Arena()
+        # A call with a Python number would make an array of it each time.
+        self._half, self._one = np.array(0.5, np.float32), np.array(1.0, np.float32)
 
     def threads(self) -> int:
         """Return how many threads a matrix product uses."""
@@ -121,12 +123,14 @@ class Ops:
 
     def writer(self, op: str, operands: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """Return a function of such operands and of ``out``, to compute a primitive many times."""
-        shapes = [x.ndim for x in operands]
-        if op == "product" and shapes == [1, 2] and not options:
-            return self.xp.dot  # its call is cheaper than that of matmul
-        if op in _UFUNCS and len(operands) == _UFUNCS[op].nin:
-            return _UFUNCS[op]
-        method = getattr(self, op)
+        method, axes = getattr(self, op), [x.ndim for x in operands]
+        if not options:
+            if op == "product" and axes == [1, 2]:
+                return self.xp.dot  # its call is cheaper than that of matmul
+            if op in _UFUNCS and len(axes) == _UFUNCS[op].nin:
+                return _UFUNCS[op]
+            if len(axes) == 1:
+                return method
         return lambda *arrays: method(*arrays[:-1], **options, out=arrays[-1])
 
     def gather(self, table: Any, ids: Any) -> Any:
@@ -168,7 +172,7 @@ class Ops:
 
     def complement(self, x: Any, out: Any = None) -> Any:
         """Return 1 - x."""
-        return self.xp.subtract(1.0, x, out=out)
+        return self.xp.subtract(self._one, x, out)
 
     def tanh(self, x: Any, out: Any = None) -> Any:
         """Return the hyperbolic tangent."""
@@ -177,11 +181,10 @@ class Ops:
     def sigmoid(self, x: Any, out: Any = None) -> Any:
         """Return σ(x) = 1 / (1 + exp(-x))."""
         # The same as ½ tanh(x/2) + ½, which cannot overflow: exp(-x) does from x = -88 on.
-        y = self.xp.multiply(x, 0.5, out=out)
-        self.xp.tanh(y, out=y)
-        y *= 0.5
-        y += 0.5
-        return y
+        y = self.xp.multiply(x, self._half, out)
+        self.xp.tanh(y, y)
+        self.xp.multiply(y, self._half, y)
+        return self.xp.add(y, self._half, y)
 
     def relu(self, x: Any, out: Any = None) -> Any:
         """Return max(0, x)."""

@@ -41,12 +41,12 @@ class _Rounds(NamedTuple):
     """Rounds of a recurrence that have been computed and not been written down, all but the first.
 
     ``values`` and ``seconds`` have a row for every operation of the body that is no view, with an
-    entry for every round; ``stages`` are the names of the rounds' stages.
+    entry for every round.
     """
 
     body: Body
     over: Sequence[int]
-    stages: Sequence[str]
+    stages: Callable[[], list[Stage]]
     state: State  # behind the first round
     values: list[Any]
     seconds: list[list[float]]
@@ -62,7 +62,7 @@ class Tape:
 
     def __init__(self, ops: Ops, parameters: Mapping[str, Array]) -> None:
         self.ops = ops
-        self.stages: list[Stage] = []
+        self._stages: list[Callable[[], list[Stage]]] = []
         self._stage = ""
         self._records: list[_Record | _Rounds] = []
         self._taken: Iterator[tuple[Any, float]] | None = None  # results that are there already
@@ -78,7 +78,7 @@ class Tape:
     @contextmanager
     def stage(self, name: str, title: str, equation: str) -> Iterator[None]:
         """Group the steps recorded inside: one tick of the animation lights them together."""
-        self.stages.append(Stage(name, title, equation))
+        self._stages.append(lambda: [Stage(name, title, equation)])
         self._stage = name
         yield
         self._stage = ""
@@ -164,10 +164,8 @@ class Tape:
         rest = over[1:]
         columns, buffers = self._columns(first, rest, state, last, given)
         seconds = self._repeat(first, columns)
-        stages = [stage(t) for t in rest]
-        self.stages += stages
-        names = [it.name for it in stages]
-        self._records.append(_Rounds(body, rest, names, last, buffers, seconds))
+        self._stages.append(lambda: [stage(t) for t in rest])
+        self._records.append(_Rounds(body, rest, self._stages[-1], last, buffers, seconds))
         ends = {
             letter: (it.name.removesuffix(str(over[0])), list(columns[it.name]))
             for letter, it in last.items()
@@ -236,15 +234,15 @@ class Tape:
             read = (columns[operand.name] for operand in record.operands)
             times: list[float] = []
             seconds.append(times)
-            arrays = zip(columns[record.name], zip(*read, strict=False), strict=False)
+            arrays = zip(*read, columns[record.name], strict=False)
             calls.append((function, arrays, times.append))
         clock = perf_counter
         try:
             while True:
                 for function, arrays, note in calls:
-                    out, reads = next(arrays)
+                    operands_and_out = next(arrays)
                     start = clock()
-                    function(*reads, out)
+                    function(*operands_and_out)
                     note(clock() - start)
         except StopIteration:
             return seconds
@@ -285,9 +283,20 @@ class Tape:
         formula = f"norm({letter})"
         return self("norm", x, gain, bias, eps=eps, name=name, axes=axes, equation=formula)
 
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Return all stages, in order."""
+        noted = tuple(self._stages)
+        return Later(lambda: [stage for stages in noted for stage in stages()])
+
     def steps(self) -> Sequence[Step]:
-        """Return everything recorded, with its values on the host and not writable."""
+        """Return everything recorded, with its values on the host and not writable, and forget it.
+
+        What is forgotten is gone when the steps are: a body refers to this tape, which must not
+        refer to the body.
+        """
         records = [self._on_host(record) for record in self._records]
+        self._records = []
         return Later(lambda: [self._step(record) for record in self._written(records)])
 
     def _on_host(self, record: _Record | _Rounds) -> _Record | _Rounds:
@@ -307,12 +316,14 @@ class Tape:
             rows = zip(*record.values, strict=True)
             seconds = zip(*record.seconds, strict=True)
             for t, stage, results, times in zip(
-                record.over, record.stages, rows, seconds, strict=True
+                record.over, record.stages(), rows, seconds, strict=True
             ):
-                self._stage, self._taken = stage, zip(results, times, strict=True)
+                self._stage = stage.name
+                self._taken = zip(results, times, strict=True)
                 state = record.body(t, state)
             self._taken = None
             written += [it for it in self._records if isinstance(it, _Record)]
+            self._records = []
         return written
 
     def _record(

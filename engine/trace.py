@@ -21,7 +21,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,41 +106,6 @@ class Step:
         return mine == theirs and np.array_equal(self.value, other.value, equal_nan=True)
 
 
-class Later(Sequence[Step]):
-    """Steps that are made when somebody looks at one of them; equal to what has the same steps."""
-
-    def __init__(self, make: Callable[[], Iterable[Step]]) -> None:
-        self._make: Callable[[], Iterable[Step]] | None = make
-        self._steps: tuple[Step, ...] = ()
-        self._lock = Lock()
-
-    def _made(self) -> tuple[Step, ...]:
-        with self._lock:
-            if self._make is not None:
-                self._steps, self._make = tuple(self._make()), None
-            return self._steps
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
-    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
-        """Return a step by its place, or several."""
-        return self._made()[index]
-
-    def __len__(self) -> int:
-        """Return how many steps there are."""
-        return len(self._made())
-
-    def __iter__(self) -> Iterator[Step]:
-        """Return an iterator over all steps."""
-        return iter(self._made())
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether another sequence has the same steps."""
-        return self._made() == tuple(other) if isinstance(other, Sequence) else NotImplemented
-
-
 @dataclass(frozen=True)
 class Stage:
     """Steps that one tick lights together.
@@ -152,6 +117,44 @@ class Stage:
     name: str
     title: str
     equation: str
+
+
+T = TypeVar("T")
+
+
+class Later(Sequence[T]):
+    """What is made when somebody looks at a part of it; equal to a sequence of the same."""
+
+    def __init__(self, make: Callable[[], Iterable[T]]) -> None:
+        self._make: Callable[[], Iterable[T]] | None = make
+        self._parts: tuple[T, ...] = ()
+        self._lock = Lock()
+
+    def _made(self) -> tuple[T, ...]:
+        with self._lock:
+            if self._make is not None:
+                self._parts, self._make = tuple(self._make()), None
+            return self._parts
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        """Return one by its place, or several."""
+        return self._made()[index]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._made())
+
+    def __iter__(self) -> Iterator[T]:
+        """Return an iterator over all."""
+        return iter(self._made())
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another sequence has the same."""
+        return self._made() == tuple(other) if isinstance(other, Sequence) else NotImplemented
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class Trace:
     tokens: tuple[str, ...]
     hidden: int
     vocabulary: tuple[str, ...]
-    stages: tuple[Stage, ...]
+    stages: Sequence[Stage]
     steps: Sequence[Step] = field(repr=False)
     parameters: Mapping[str, NDArray[Any]] = field(repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)

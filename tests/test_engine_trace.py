@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import math
@@ -176,6 +177,25 @@ def test_a_recurrence_is_what_its_rounds_are_one_by_one(
         assert not mine.value.flags.writeable
         assert mine.timing.unit is other.timing.unit
     assert all(step.timing.seconds > 0 for step in fast.steps if step.op != "input")
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+@pytest.mark.parametrize("kind", ["chain", "grid"])
+def test_the_memory_of_a_trace_is_gone_with_it(kind: str, looked_at: bool) -> None:
+    config = replace(CHAIN, width=80) if kind == "chain" else replace(GRID, heads=4, embedding=4)
+    model = Model("it", config, initialise(config, np.random.default_rng(0)), tuple("abcd"))
+    ops, held = Ops(), []
+    gc.disable()  # nothing waits for the collector
+    try:
+        for _ in range(3):
+            made = run(model, np.arange(900) % 4, hidden=2, ops=ops)
+            if looked_at:
+                assert made.steps[0].name == "tokens"
+            held.append(sum(chunk.memory.nbytes for chunk in ops._arena._chunks))
+            del made
+    finally:
+        gc.enable()
+    assert held[0] == held[1] == held[2] > 900 * 80 * 4
 
 
 def test_steps_are_made_when_they_are_looked_at_and_once() -> None:
