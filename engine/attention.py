@@ -149,7 +149,7 @@ SCORES: dict[str, Score] = {
 
 
 def multi_head(
-    tape: Tape, x: Tensor, *, block: int, heads: int, norm_eps: float | None, mask: Tensor | None
+    tape: Tape, x: Tensor, *, block: str, heads: int, norm_eps: float | None, mask: Tensor | None
 ) -> Tensor:
     """Return what every token gathers from all others, by all heads at once, shape (token, d).
 
@@ -163,7 +163,7 @@ def multi_head(
     x
         The sentence, axes (token, feature).
     block
-        b, from 0.
+        What the names begin with, ``blocks.b``.
     heads
         h, which divides d.
     norm_eps
@@ -174,21 +174,50 @@ def multi_head(
     Source: Vaswani et al. 2017, "Attention is all you need", eq. 1 and section 3.2.2; the norm in
     front of the heads: Xiong et al. 2020, "On layer normalization in the Transformer architecture".
     """
-    b = f"blocks.{block}"
-    d_head = x.value.shape[-1] // heads
-    with tape.stage(f"{b}.qkv", "q, k, v", "q = x W_q + b_q,  k = x W_k + b_k,  v = x W_v + b_v"):
+    projections = "q = x W_q + b_q,  k = x W_k + b_k,  v = x W_v + b_v"
+    with tape.stage(f"{block}.qkv", "q, k, v", projections):
         letter = "x"
         if norm_eps is not None:
-            n, letter = f"{b}.norm1", "n"
+            n, letter = f"{block}.norm1", "n"
             x = tape.norm(x, n, eps=norm_eps, name=n, axes=ROWS, letter="x")  # (token, d)
-        q, k, v = (_cut(tape, x, f"{b}.attn", to, letter, heads) for to in "qkv")
-    with tape.stage(f"{b}.scores", "Scores", "q k^⊤ / √d_{head}"):
+        q, k, v = (cut(tape, x, f"{block}.attn", to, letter, heads) for to in "qkv")
+    return attend(tape, q, k, v, name=f"{block}.attn", stages=block, mask=mask)
+
+
+def attend(
+    tape: Tape,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    name: str,
+    stages: str,
+    mask: Tensor | None,
+    title: str = "{}",
+) -> Tensor:
+    """Return what every query gathers from all keys, by all heads at once, shape (token, d).
+
+    Parameters
+    ----------
+    tape
+        Records the stages ``.scores``, ``.softmax``, ``.weighted_sum`` and ``.project``.
+    q, k, v
+        Queries, keys and values, shape (head, token, d_head); there may be more keys than queries.
+    name
+        What the names of the steps and of W_o and b_o begin with.
+    stages, title
+        What the names of the stages begin with, and their title around its own words.
+    mask
+        As of ``multi_head``.
+    """
+    d_head = q.value.shape[-1]
+    with tape.stage(f"{stages}.scores", title.format("Scores"), "q k^⊤ / √d_{head}"):
         products = tape(
             "product",
             q,
             k,
             transpose_b=True,
-            name=f"{b}.attn.scores.product",
+            name=f"{name}.scores.product",
             axes=PAIRS,
             equation="q k^⊤",
         )  # (head, query, key)
@@ -197,26 +226,27 @@ def multi_head(
             products,
             # Without the root, scores grow with d_head until softmax puts all weight on one key.
             factor=1.0 / math.sqrt(d_head),
-            name=f"{b}.attn.scores",
+            name=f"{name}.scores",
             axes=PAIRS,
             equation="q k^⊤ / √d_{head}",
         )  # (head, query, key)
     masked = () if mask is None else (mask,)
     formula = "softmax(q k^⊤ / √d_{head} + mask)" if masked else "softmax(q k^⊤ / √d_{head})"
-    with tape.stage(f"{b}.softmax", "Softmax", formula):
-        name = f"{b}.attn.pattern"
-        pattern = tape("softmax", scores, *masked, name=name, axes=PAIRS, equation=formula)
-    with tape.stage(f"{b}.weighted_sum", "Weighted sum", "z = pattern v"):
+    with tape.stage(f"{stages}.softmax", title.format("Softmax"), formula):
+        n = f"{name}.pattern"
+        pattern = tape("softmax", scores, *masked, name=n, axes=PAIRS, equation=formula)
+    with tape.stage(f"{stages}.weighted_sum", title.format("Weighted sum"), "z = pattern v"):
         axes = ("head", "query", "d_head")
-        z = tape("product", pattern, v, name=f"{b}.attn.z", axes=axes, equation="pattern v")
+        z = tape("product", pattern, v, name=f"{name}.z", axes=axes, equation="pattern v")
     joined = "Concat(z_1 … z_h)"
-    with tape.stage(f"{b}.project", "Concat and project", f"out = {joined} W_o + b_o"):
-        rows = tape("merge_heads", z, name=f"{b}.attn.concat", axes=ROWS, equation=joined)
-        W_o, b_o = f"{b}.attn.W_o", f"{b}.attn.b_o"
-        return tape.linear(rows, W_o, b_o, name=f"{b}.attn.out", axes=ROWS, letter=joined)
+    formula = f"out = {joined} W_o + b_o"
+    with tape.stage(f"{stages}.project", title.format("Concat and project"), formula):
+        rows = tape("merge_heads", z, name=f"{name}.concat", axes=ROWS, equation=joined)
+        W_o, b_o = f"{name}.W_o", f"{name}.b_o"
+        return tape.linear(rows, W_o, b_o, name=f"{name}.out", axes=ROWS, letter=joined)
 
 
-def _cut(tape: Tape, x: Tensor, name: str, to: str, letter: str, heads: int) -> Tensor:
+def cut(tape: Tape, x: Tensor, name: str, to: str, letter: str, heads: int) -> Tensor:
     """Return q, k or v, a linear map of the rows cut into heads, shape (head, token, d_head)."""
     W, b = f"{name}.W_{to}", f"{name}.b_{to}"
     rows = tape.linear(x, W, b, name=f"{name}.{to}.sum", axes=ROWS, letter=letter)  # (token, d)

@@ -11,6 +11,7 @@ GELU.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,17 +38,32 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     if config.positions == "learned":
         named |= {"embed.P": (config.max_length, d)}
     for b in range(config.layers):
-        for which in ("norm1", "norm2"):
-            named |= {f"blocks.{b}.{which}.gain": (d,), f"blocks.{b}.{which}.bias": (d,)}
+        named |= block_shapes(config, f"blocks.{b}")
+    return named | norm_shapes(d, "answer.norm")
+
+
+def block_shapes(
+    config: Config, b: str, *, norms: int = 2, heads: tuple[str, ...] = ("attn",)
+) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of the parameters of a block whose names begin with ``b``."""
+    d = config.width
+    named: dict[str, tuple[int, ...]] = {}
+    for k in range(1, norms + 1):
+        named |= norm_shapes(d, f"{b}.norm{k}")
+    for which in heads:
         for to in "qkvo":
-            named |= {f"blocks.{b}.attn.W_{to}": (d, d), f"blocks.{b}.attn.b_{to}": (d,)}
-        named |= {
-            f"blocks.{b}.mlp.W_in": (d, config.mlp),
-            f"blocks.{b}.mlp.b_in": (config.mlp,),
-            f"blocks.{b}.mlp.W_out": (config.mlp, d),
-            f"blocks.{b}.mlp.b_out": (d,),
-        }
-    return named | {"answer.norm.gain": (d,), "answer.norm.bias": (d,)}
+            named |= {f"{b}.{which}.W_{to}": (d, d), f"{b}.{which}.b_{to}": (d,)}
+    return named | {
+        f"{b}.mlp.W_in": (d, config.mlp),
+        f"{b}.mlp.b_in": (config.mlp,),
+        f"{b}.mlp.W_out": (config.mlp, d),
+        f"{b}.mlp.b_out": (d,),
+    }
+
+
+def norm_shapes(width: int, name: str) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of the parameters of a norm."""
+    return {f"{name}.gain": (width,), f"{name}.bias": (width,)}
 
 
 def numbers_at_most(config: Config, T: int) -> int:
@@ -86,80 +102,135 @@ def sinusoidal(length: int, width: int) -> NDArray[np.float64]:
 
 
 def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array | None) -> None:
-    """Record a Transformer encoder: all tokens at once, block by block, then the hidden row.
+    """Record a Transformer of one stack: all tokens at once, block by block, then the hidden row.
 
         x = E[tokens] + P,    x = block_b(x) for every b,    y = norm(x_i)
 
     Source: Vaswani et al. 2017, sections 3.1 and 3.5.
     """
     T = ids.shape[-1]
-    placed = config.positions != "none"
-    what = "x = E_{tokens} + P" if placed else "x = E_{tokens}"
-    with tape.stage("embed", "Embed and add positions" if placed else "Embed", what):
-        x = embed(tape, ids, name="embed.tokens")  # (token, feature)
-        if placed:
-            P = _positions(tape, config, T, x.value.dtype)  # (token, feature)
-            x = tape("add", x, P, name="embed.x", axes=ROWS, equation="E_{tokens} + P")
-        else:
-            every = (slice(None), slice(None))
-            x = tape("view", x, at=every, name="embed.x", axes=ROWS, equation="E_{tokens}")
-        mask = _mask(tape, T, causal=config.causal, padding=padding, dtype=x.value.dtype)
-    for block in range(config.layers):
-        x = _block(tape, x, config, block=block, mask=mask)  # (token, feature)
-    with tape.stage("answer", "Answer", "softmax(y E^⊤),  y = norm(x_i)"):
-        i = numbered("x_t", hidden + 1)
-        one = (hidden, slice(None))
-        row = tape("view", x, at=one, name="answer.row", axes=FEATURE, equation=i)  # (feature,)
-        n = "answer.norm"
-        y = tape.norm(row, n, eps=config.eps, name=n, axes=FEATURE, letter=i)  # (feature,)
-        answer(tape, y)
+    with embedding(tape, config, "embed"):
+        x = place(tape, config, ids, name="embed")  # (token, feature)
+        mask = closed(
+            tape, "mask", T, T, causal=config.causal, padding=padding, dtype=x.value.dtype
+        )
+    for b in range(config.layers):
+        x = block(tape, x, config, b=f"blocks.{b}", mask=mask)  # (token, feature)
+    answer_row(tape, config, x, hidden)
 
 
-def _positions(tape: Tape, config: Config, T: int, dtype: Any) -> Tensor:
-    """Return what is added to the embedding of each token, shape (token, feature)."""
-    name = "embed.positions"
+def embedding(
+    tape: Tape, config: Config, stage: str, title: str = "{}"
+) -> AbstractContextManager[None]:
+    """Return the stage in which the tokens get their rows, its title around its own words."""
+    if config.positions == "none":
+        return tape.stage(stage, title.format("Embed"), "x = E_{tokens}")
+    return tape.stage(stage, title.format("Embed and add positions"), "x = E_{tokens} + P")
+
+
+def place(tape: Tape, config: Config, ids: Array, *, name: str, tokens: str = "tokens") -> Tensor:
+    """Return the embedding of every token with its position, shape (token, feature).
+
+    The steps are ``name.tokens``, ``name.positions`` and ``name.x``; the ids are ``tokens``.
+    """
+    x = embed(tape, ids, name=f"{name}.tokens", tokens=tokens)  # (token, feature)
+    if config.positions == "none":
+        every = (slice(None), slice(None))
+        return tape("view", x, at=every, name=f"{name}.x", axes=ROWS, equation="E_{tokens}")
+    T, n = ids.shape[-1], f"{name}.positions"
     if config.positions == "learned":
         table = tape.parameter("embed.P")  # (max_length, feature)
-        return tape("view", table, at=(slice(T), slice(None)), name=name, axes=ROWS, equation="P")
-    wave = (config.position_scale * sinusoidal(T, config.width)).astype(dtype)
-    formula = "sin, cos(t / 10000^{2k/d})"
-    return tape.input(wave, name=name, axes=ROWS, equation=formula, scale=config.position_scale)
+        P = tape("view", table, at=(slice(T), slice(None)), name=n, axes=ROWS, equation="P")
+    else:
+        scale = config.position_scale
+        wave = (scale * sinusoidal(T, config.width)).astype(x.value.dtype)
+        formula = "sin, cos(t / 10000^{2k/d})"
+        P = tape.input(wave, name=n, axes=ROWS, equation=formula, scale=scale)
+    return tape("add", x, P, name=f"{name}.x", axes=ROWS, equation="E_{tokens} + P")
 
 
-def _mask(tape: Tape, T: int, *, causal: bool, padding: Array | None, dtype: Any) -> Tensor | None:
-    """Record what no query may look at, as numbers to add to the scores; None when all is open."""
-    closed = np.zeros((T, T), bool)  # (query, key)
+def closed(
+    tape: Tape,
+    name: str,
+    queries: int,
+    keys: int,
+    *,
+    causal: bool = False,
+    padding: Array | None = None,
+    dtype: Any,
+) -> Tensor | None:
+    """Record what no query may look at, as numbers to add to the scores; None when all is open.
+
+    ``padding`` is True where a key counts.
+    """
+    shut = np.zeros((queries, keys), bool)
     if causal:
-        closed |= np.triu(np.ones((T, T), bool), k=1)
+        shut |= np.triu(np.ones((queries, keys), bool), k=1)
     axes: tuple[str, ...] = ("query", "key")
     if padding is not None and not padding.all():
-        closed = closed | ~padding[..., None, :]  # (…, query, key): nobody looks at padding
+        shut = shut | ~padding[..., None, :]  # (…, query, key): nobody looks at padding
         if padding.ndim == 2:
-            closed, axes = closed[:, None], ("head", *axes)  # (batch, 1, query, key)
-    if not closed.any():
+            shut, axes = shut[:, None], ("head", *axes)  # (batch, 1, query, key)
+    if not shut.any():
         return None
-    added = np.where(closed, -np.inf, 0.0).astype(dtype)
-    return tape.input(added, name="mask", axes=axes, equation="0 where open, −∞ where closed")
+    added = np.where(shut, -np.inf, 0.0).astype(dtype)
+    return tape.input(added, name=name, axes=axes, equation="0 where open, −∞ where closed")
 
 
-def _block(tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | None) -> Tensor:
+def block(tape: Tape, x: Tensor, config: Config, *, b: str, mask: Tensor | None) -> Tensor:
     """Return x behind one Transformer block, shape (token, feature).
 
         pre-norm:   y = x + heads(norm(x)),    x' = y + mlp(norm(y))
         post-norm:  y = norm(x + heads(x)),    x' = norm(y + mlp(y))
+
+    Source: Vaswani et al. 2017, section 3.1 (post-norm); Xiong et al. 2020, table 1 (pre-norm).
+    """
+    norm_eps = config.eps if config.norm == "pre" else None
+    out = multi_head(tape, x, block=b, heads=config.heads, norm_eps=norm_eps, mask=mask)
+    return rest(tape, x, out, config, b=b)
+
+
+def rest(
+    tape: Tape,
+    x: Tensor,
+    out: Tensor,
+    config: Config,
+    *,
+    b: str,
+    residual: str = "residual",
+    norms: int = 2,
+    letter: str = "x",
+) -> Tensor:
+    """Return the rows behind a block's heads and its MLP, shape (token, feature).
+
+        pre-norm:   y = x + out,          x' = y + mlp(norm(y))
+        post-norm:  y = norm(x + out),    x' = norm(y + mlp(y))
         mlp(n) = f(n W_in + b_in) W_out + b_out,    f = gelu or relu
 
-    Source: Vaswani et al. 2017, section 3.1 and eq. 2 (post-norm, ReLU); Xiong et al. 2020, table 1
-    (pre-norm); Hendrycks & Gimpel 2016 (GELU, and its tanh form).
+    Parameters
+    ----------
+    tape
+        Records the stage ``b.rest``.
+    x, out
+        Rows, and what the heads add to them.
+    residual
+        Name of their sum.
+    norms
+        How many norms the block has; the last one or two stand here.
+    letter
+        Of x.
+
+    Source: Vaswani et al. 2017, eq. 2 (ReLU); Hendrycks & Gimpel 2016 (GELU, and its tanh form).
     """
-    b, pre, eps = f"blocks.{block}", config.norm == "pre", config.eps
-    norm_eps = eps if pre else None
-    out = multi_head(tape, x, block=block, heads=config.heads, norm_eps=norm_eps, mask=mask)
-    order = "y + mlp(norm(y)),  y = x + out" if pre else "norm(y + mlp(y)),  y = norm(x + out)"
+    pre, eps, summed = config.norm == "pre", config.eps, f"{letter} + out"
+    y = "y′" if letter == "y" else "y"
+    order = f"{y} + mlp(norm({y})),  {y} = {summed}"
+    if not pre:
+        order = f"norm({y} + mlp({y})),  {y} = norm({summed})"
     with tape.stage(f"{b}.rest", "Rest of the block", order):
-        y = tape("add", x, out, name=f"{b}.residual", axes=ROWS, equation="x + out")
-        norm = f"{b}.norm2" if pre else f"{b}.norm1"
-        n = tape.norm(y, norm, eps=eps, name=norm, axes=ROWS, letter="x + out")
+        inner = tape("add", x, out, name=f"{b}.{residual}", axes=ROWS, equation=summed)
+        norm = f"{b}.norm{norms if pre else norms - 1}"
+        n = tape.norm(inner, norm, eps=eps, name=norm, axes=ROWS, letter=summed)
         W, bias, axes = f"{b}.mlp.W_in", f"{b}.mlp.b_in", ("token", "neuron")
         a = tape.linear(n, W, bias, name=f"{b}.mlp.pre", axes=axes, letter="n")  # (token, neuron)
         f = f"{ACTIVATIONS[config.activation]}(n W_{{in}} + b_{{in}})"
@@ -167,6 +238,18 @@ def _block(tape: Tape, x: Tensor, config: Config, *, block: int, mask: Tensor | 
         W, bias = f"{b}.mlp.W_out", f"{b}.mlp.b_out"
         mlp = tape.linear(g, W, bias, name=f"{b}.mlp.out", axes=ROWS, letter="g")
         if pre:
-            return tape("add", y, mlp, name=f"{b}.x", axes=ROWS, equation="x + out + mlp")
-        y = tape("add", n, mlp, name=f"{b}.mlp.residual", axes=ROWS, equation="n + mlp")
-        return tape.norm(y, f"{b}.norm2", eps=eps, name=f"{b}.x", axes=ROWS, letter="n + mlp")
+            return tape("add", inner, mlp, name=f"{b}.x", axes=ROWS, equation=f"{summed} + mlp")
+        last = tape("add", n, mlp, name=f"{b}.mlp.residual", axes=ROWS, equation="n + mlp")
+        norm = f"{b}.norm{norms}"
+        return tape.norm(last, norm, eps=eps, name=f"{b}.x", axes=ROWS, letter="n + mlp")
+
+
+def answer_row(tape: Tape, config: Config, x: Tensor, row: int) -> None:
+    """Record which word one of the rows answers."""
+    with tape.stage("answer", "Answer", "softmax(y E^⊤),  y = norm(x_i)"):
+        i = numbered("x_t", row + 1)
+        one = (row, slice(None))
+        y = tape("view", x, at=one, name="answer.row", axes=FEATURE, equation=i)  # (feature,)
+        n = "answer.norm"
+        y = tape.norm(y, n, eps=config.eps, name=n, axes=FEATURE, letter=i)  # (feature,)
+        answer(tape, y)

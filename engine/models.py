@@ -1,8 +1,8 @@
-"""The two models: a chain of recurrent reads, and a grid of Transformer blocks.
+"""The models: a chain of recurrent reads, a grid of Transformer blocks, a translator of two stacks.
 
-Both read a sentence with one hidden word and answer which word it is. What each computes stands in
-``engine.chain`` and ``engine.grid``; here is what they share: configuration, parameters, a run.
-Notation:
+All read a sentence with one hidden word and answer which word it is. What each computes stands in
+``engine.chain``, ``engine.grid`` and ``engine.translator``; here is what they share: configuration,
+parameters, a run. Notation:
 
     E           embedding table, also the answer's table        (word, embedding)
     x           embedded tokens                                 (token, embedding)
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import chain, grid
+from engine import chain, grid, translator
 from engine.attention import SCORES
 from engine.cells import CELLS
 from engine.grid import ACTIVATIONS, sinusoidal
@@ -53,7 +53,8 @@ class Config:
     Parameters
     ----------
     kind
-        "chain" (recurrent) or "grid" (Transformer encoder).
+        "chain" (recurrent), "grid" (Transformer of one stack: an encoder, or with ``causal`` a
+        decoder) or "translator" (encoder and decoder, with cross-attention).
     words
         Words of the vocabulary.
     embedding
@@ -61,7 +62,7 @@ class Config:
     width
         Numbers of a hidden state of one direction (chain) or of a row (grid, d).
     layers
-        Recurrent layers (chain) or blocks (grid).
+        Recurrent layers (chain), blocks (grid) or blocks of each stack (translator).
     cell, bidirectional
         Of a chain: "elman", "gru" or "lstm"; whether every layer reads from both sides.
     attention, score
@@ -70,15 +71,16 @@ class Config:
     reset
         Of a GRU: whether the reset gate acts "after" the product with the state or "before" it.
     heads, mlp, activation
-        Of a grid: heads a block; width of the MLP inside a block, and its function: "gelu" (in its
-        tanh form), "gelu_erf" (as it is defined) or "relu".
+        Of a grid or translator, as all that follows: heads a block; width of the MLP inside a
+        block, and its function: "gelu" (in its tanh form), "gelu_erf" (as it is defined) or "relu".
     norm
-        Of a grid: "pre" (in front of heads and MLP) or "post" (behind each sum).
+        "pre" (in front of heads and MLP) or "post" (behind each sum).
     positions, position_scale, max_length
-        Of a grid: "sinusoidal", times a factor, for any length; "learned", for ``max_length``; or
+        "sinusoidal", times a factor, for any length; "learned", for ``max_length``; or
         "none". A model with sinusoidal positions can be run with none, and keeps its parameters.
     causal
-        Of a grid: whether a token sees only what stands left of it.
+        Of a grid: whether a token sees only what stands left of it. The decoder of a translator
+        always does, its encoder never.
     eps
         ε under the root of the norms.
     """
@@ -111,35 +113,35 @@ class Config:
         engine.said.Said
             With one sentence that says what is wrong.
         """
-        grid = self.kind == "grid"
+        rows = self.kind != "chain"
         counts = {"words": self.words, "embedding": self.embedding, "width": self.width}
         counts |= {"layers": self.layers}
-        if grid:
+        if rows:
             counts |= {"heads": self.heads, "mlp": self.mlp}
         wrong = [name for name, count in counts.items() if count < 1]
-        if self.kind not in ("chain", "grid"):
-            problem = f"its kind is {self.kind!r} and not chain or grid"
+        if self.kind not in ("chain", "grid", "translator"):
+            problem = f"its kind is {self.kind!r} and not chain, grid or translator"
         elif wrong:
             problem = f"{wrong[0]} is {counts[wrong[0]]} and must be 1 or more"
-        elif not grid and self.cell not in CELLS:
+        elif not rows and self.cell not in CELLS:
             problem = f"its cell is {self.cell!r} and not one of {', '.join(CELLS)}"
-        elif not grid and self.reset not in ("after", "before"):
+        elif not rows and self.reset not in ("after", "before"):
             problem = f"its reset is {self.reset!r} and not after or before"
-        elif not grid and self.score not in SCORES:
+        elif not rows and self.score not in SCORES:
             problem = f"its score is {self.score!r} and not one of {', '.join(SCORES)}"
-        elif grid and self.embedding != self.width:
+        elif rows and self.embedding != self.width:
             problem = f"its embedding ({self.embedding}) is not as wide as a row ({self.width})"
-        elif grid and self.width % self.heads:
+        elif rows and self.width % self.heads:
             problem = f"{self.heads} heads do not divide a width of {self.width}"
-        elif grid and self.norm not in ("pre", "post"):
+        elif rows and self.norm not in ("pre", "post"):
             problem = f"its norm is {self.norm!r} and not pre or post"
-        elif grid and self.activation not in ACTIVATIONS:
+        elif rows and self.activation not in ACTIVATIONS:
             problem = (
                 f"its activation is {self.activation!r} and not one of {', '.join(ACTIVATIONS)}"
             )
-        elif grid and self.positions not in ("sinusoidal", "learned", "none"):
+        elif rows and self.positions not in ("sinusoidal", "learned", "none"):
             problem = f"its positions are {self.positions!r} and not sinusoidal, learned or none"
-        elif grid and self.positions == "learned" and self.max_length < 1:
+        elif rows and self.positions == "learned" and self.max_length < 1:
             problem = "its positions are learned but it has no greatest length"
         else:
             return
@@ -164,7 +166,8 @@ class Model:
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every parameter of a model, in the order of their use."""
-    return chain.shapes(config) if config.kind == "chain" else grid.shapes(config)
+    named = {"chain": chain.shapes, "grid": grid.shapes, "translator": translator.shapes}
+    return named[config.kind](config)
 
 
 def initialise(
@@ -192,6 +195,7 @@ def run(
     ops: Ops,
     words: tuple[str, ...] | None = None,
     mask: Any = None,
+    target: Any = None,
     warm: bool = False,
 ) -> Trace:
     """Return everything that a model computes over one sentence.
@@ -210,7 +214,12 @@ def run(
     words
         The words as read, for people; by default those of the vocabulary.
     mask
-        Of a grid: True where a token counts and False where it is padding, shaped like ``tokens``.
+        Of a grid or translator: True where a token counts and False where it is padding, shaped
+        like ``tokens``.
+    target
+        Of a translator: the words of the target so far, as ids with axes (token,), or (batch,
+        token) beside a batch of sources; by default one token, the first of the vocabulary. The
+        answer is the next.
     warm
         Whether to run once unrecorded, so that no step's time includes a first touch of memory.
 
@@ -222,7 +231,10 @@ def run(
     """
     ids = np.array(tokens, dtype=np.int64)  # a copy: recorded values are made read-only
     padding = None if mask is None else np.array(mask, dtype=bool)
-    _check(model, ids, hidden, padding)
+    if target is None:
+        target = np.zeros((*ids.shape[:-1], 1))
+    goal = np.array(target, dtype=np.int64)
+    _check(model, ids, goal, hidden, padding)
     if words is None:
         words = tuple(model.vocabulary[i] for i in ids.reshape(-1, ids.shape[-1])[0])
     for _ in range(2 if warm else 1):
@@ -230,15 +242,17 @@ def run(
         start = perf_counter()
         if model.config.kind == "chain":
             chain.record(tape, model.config, ids, hidden, words)
+        elif model.config.kind == "translator":
+            translator.record(tape, model.config, ids, goal, padding)
         else:
             grid.record(tape, model.config, ids, hidden, padding)
         seconds = perf_counter() - start
     return Trace(
-        facts=_facts(model, ops, ids.shape[-1]),
+        facts=_facts(model, ops, ids.shape[-1], goal.shape[-1]),
         tokens=words,
         hidden=hidden,
         vocabulary=model.vocabulary,
-        stages=tuple(tape.stages),
+        stages=tape.stages,
         steps=tape.steps(),
         parameters=model.parameters,
         seconds=seconds,
@@ -262,28 +276,41 @@ def _depth(config: Config, length: int) -> int:
     return run(model, np.zeros(length, np.int64), hidden=length - 1, ops=Ops()).depth
 
 
-def bytes_at_most(config: Config, *, length: int, sentences: int, itemsize: int) -> int:
-    """Return a bound on the memory that a trace of this model holds."""
+def bytes_at_most(
+    config: Config, *, length: int, sentences: int, itemsize: int, target: int = 1
+) -> int:
+    """Return a bound on the memory that a trace of this model holds.
+
+    ``length`` and ``target`` are tokens of a sentence and, for a translator, of its target.
+    """
     if config.kind == "chain":
         numbers = chain.numbers_at_most(config, length)
+    elif config.kind == "translator":
+        numbers = translator.numbers_at_most(config, length, target)
     else:
         numbers = grid.numbers_at_most(config, length)
     return itemsize * sentences * numbers
 
 
-def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None:
+def _check(model: Model, ids: Array, target: Array, hidden: int, padding: Array | None) -> None:
     """Refuse what cannot be run, with one sentence."""
     config, length = model.config, ids.shape[-1] if ids.ndim else 0
+    goal = target.shape[-1] if target.ndim else 0
+    learned = config.kind != "chain" and config.positions == "learned"
     if ids.ndim not in (1, 2) or ids.size == 0:
         problem = "there is no word to read; type a sentence"
-    elif ids.min() < 0 or ids.max() >= config.words:
+    elif goal == 0 or target.shape[:-1] != ids.shape[:-1]:
+        problem = "there is no target beside every sentence; begin each with one word"
+    elif config.kind != "translator" and target.any():
+        problem = "it has no decoder for a target; leave it out, or choose a translator"
+    elif not all(0 <= some.min() and some.max() < config.words for some in (ids, target)):
         problem = f"a word has an id outside the vocabulary of {config.words} words"
     elif not 0 <= hidden < length:
         problem = f"word {hidden + 1} is hidden but the sentence has {length}"
-    elif config.kind == "grid" and config.positions == "learned" and length > config.max_length:
+    elif learned and max(length, goal) > config.max_length:
         problem = (
             f"its positions are learned up to word {config.max_length} and the sentence has "
-            f"{length}; shorten it, or choose a model with sinusoidal positions"
+            f"{max(length, goal)}; shorten it, or choose a model with sinusoidal positions"
         )
     elif padding is not None and padding.shape != ids.shape:
         problem = f"the mask has shape {padding.shape} and the sentence {ids.shape}"
@@ -293,6 +320,7 @@ def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None
         needed = bytes_at_most(
             config,
             length=length,
+            target=goal,
             sentences=ids.size // length,
             itemsize=model.parameters["embed.E"].itemsize,
         )
@@ -305,12 +333,14 @@ def _check(model: Model, ids: Array, hidden: int, padding: Array | None) -> None
     raise Said(f"{model.id or 'This model'} cannot read this: {problem}.")
 
 
-def _facts(model: Model, ops: Ops, length: int) -> Facts:
+def _facts(model: Model, ops: Ops, length: int, target: int) -> Facts:
     """Return what has to be said beside a run of this model."""
     config, card = model.config, model.card
     trained = int(card.get("trained_length", 0))
     if config.kind == "chain":
         title, sees, memory = chain.said(config)
+    elif config.kind == "translator":
+        title, sees, memory = translator.said(config, length, target)
     else:
         title, sees, memory = grid.said(config, length)
     notes = []
@@ -319,7 +349,8 @@ def _facts(model: Model, ops: Ops, length: int) -> Facts:
     return Facts(
         model=model.id,
         title=str(card.get("title", title)),
-        kind=config.kind,
+        # Which side of the stage it belongs to: a translator is a grid of two stacks.
+        kind="chain" if config.kind == "chain" else "grid",
         cell=config.cell,
         attention=config.attention,
         bidirectional=config.bidirectional,

@@ -131,8 +131,8 @@ def runs(model: Model, queries: Iterable[Query]) -> Iterator[tuple[list[Query], 
 
 
 def head_roles(model: Model, queries: Sequence[Query]) -> list[list[tuple[str, float]]]:
-    """Return role and score of every head, [layer][head]; nothing for a chain."""
-    if model.config.kind == "chain":
+    """Return role and score of every head, [layer][head]; nothing for what is no grid."""
+    if model.config.kind != "grid":
         return []
     patterns: list[list[NDArray[np.floating]]] = [[] for _ in range(model.config.layers)]
     ordered: list[Query] = []

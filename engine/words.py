@@ -15,11 +15,14 @@ FEATURE = ("feature",)
 WORD = ("word",)
 
 
-def embed(tape: Tape, ids: Array, *, name: str) -> Tensor:
-    """Return the row of E of every token, shape (token, feature)."""
-    tokens = tape.input(ids, name="tokens", axes=("token",), equation="tokens")
+def embed(tape: Tape, ids: Array, *, name: str, tokens: str = "tokens") -> Tensor:
+    """Return the row of E of every token, shape (token, feature), as the step ``name``.
+
+    The ids are the step ``tokens``.
+    """
+    given = tape.input(ids, name=tokens, axes=("token",), equation="tokens")
     E = tape.parameter("embed.E")
-    return tape("gather", E, tokens, name=name, axes=ROWS, equation="E_{tokens}")
+    return tape("gather", E, given, name=name, axes=ROWS, equation="E_{tokens}")
 
 
 def answer(tape: Tape, y: Tensor) -> None:

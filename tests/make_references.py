@@ -6,10 +6,12 @@ Run once, with the extra ``oracle`` installed, and commit the result; new cases 
     python tests/make_references.py NAME...
 
 A file holds the configuration ("about", JSON that also says how it was made), the parameters
-("parameter:<name>"), the ids ("tokens"), the padding ("mask", where there is some) and what PyTorch
-computed ("expected:<step>"). The live comparison of test_engine_oracle.py uses the same functions.
+("parameter:<name>"), the ids ("tokens"; "target" of a translator), the padding ("mask", where there
+is some) and what PyTorch computed ("expected:<step>"). The live comparison of test_engine_oracle.py
+uses the same functions.
 
-PyTorch's modules do the work: nn.RNN, nn.GRU, nn.LSTM, nn.TransformerEncoderLayer. Nothing of the
+PyTorch's modules do the work: nn.RNN, nn.GRU, nn.LSTM, nn.TransformerEncoderLayer with its
+nn.MultiheadAttention, nn.TransformerDecoderLayer. Nothing of the
 engine's arithmetic is used, only the names and shapes of the parameters.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,15 +43,26 @@ def parameters(config: Config, rng: np.random.Generator) -> Arrays:
 
 
 def expected(
-    config: Config, named: Arrays, ids: NDArray[Any], *, hidden: int, mask: NDArray[Any] | None
+    config: Config,
+    named: Arrays,
+    ids: NDArray[Any],
+    *,
+    hidden: int,
+    mask: NDArray[Any] | None,
+    target: NDArray[Any] | None = None,
 ) -> Arrays:
     """Return what PyTorch computes, by the step names of the engine.
 
-    ``ids`` are (batch, token), ``mask`` is True where a token counts.
+    ``ids`` and ``target`` are (batch, token), ``mask`` is True where a token counts.
     """
     weights = {name: torch.from_numpy(value) for name, value in named.items()}
     if config.kind == "chain":
         made = chain(config, weights, torch.from_numpy(ids))
+    elif config.kind == "translator":
+        assert target is not None
+        closed = None if mask is None else ~torch.from_numpy(mask)
+        ends = torch.from_numpy(ids), torch.from_numpy(target)
+        made = translator(config, weights, *ends, closed=closed)
     else:
         closed = None if mask is None else ~torch.from_numpy(mask)
         made = grid(config, weights, torch.from_numpy(ids), hidden=hidden, closed=closed)
@@ -163,39 +176,116 @@ def grid(
     hidden: int,
     closed: torch.Tensor | None,
 ) -> dict[str, torch.Tensor]:
-    T, d = ids.shape[1], config.width
-    made = {"embed.tokens": nn.functional.embedding(ids, w["embed.E"])}
-    x = made["embed.tokens"]
-    if config.positions == "learned":
-        made["embed.positions"] = w["embed.P"][:T]
-    elif config.positions == "sinusoidal":
-        made["embed.positions"] = waves(T, d) * config.position_scale
-    if config.positions != "none":
-        x = x + made["embed.positions"]
-    made["embed.x"] = x
+    T = ids.shape[1]
+    made = placed(config, w, ids, "embed")
     causal = nn.Transformer.generate_square_subsequent_mask(T).double() if config.causal else None
-    padding = None
-    if closed is not None:
-        padding = torch.zeros(closed.shape).double().masked_fill(closed, -torch.inf)
+    made |= encoder(config, w, made["embed.x"], "", causal=causal, padding=added(closed))
+    return made | answer_row(config, w, made[f"blocks.{config.layers - 1}.x"][:, hidden])
+
+
+def translator(
+    config: Config,
+    w: dict[str, torch.Tensor],
+    ids: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    closed: torch.Tensor | None,
+) -> dict[str, torch.Tensor]:
+    padding = added(closed)
+    causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]).double()
+    made = placed(config, w, ids, "embed") | placed(config, w, target, "decoder.embed")
+    made |= encoder(config, w, made["embed.x"], "encoder.", causal=None, padding=padding)
+    memory = made[f"encoder.blocks.{config.layers - 1}.x"]
+    if config.norm == "pre":
+        gain, bias = w["encoder.norm.gain"], w["encoder.norm.bias"]
+        memory = nn.functional.layer_norm(memory, memory.shape[-1:], gain, bias, config.eps)
+        made["encoder.norm"] = memory
+    x = made["decoder.embed.x"]
     for b in range(config.layers):
-        layer, seen = encoder_layer(config, w, f"blocks.{b}")
+        name = f"decoder.blocks.{b}"
+        layer, seen = block(config, w, name, nn.TransformerDecoderLayer)
+        pre = config.norm == "pre"
+        own = layer.norm1(x) if pre else x
+        out, made[f"{name}.attn.pattern"] = layer.self_attn(
+            own, own, own, attn_mask=causal, average_attn_weights=False
+        )
+        asks = layer.norm2(x + out) if pre else layer.norm1(x + out)
+        _, made[f"{name}.cross.pattern"] = layer.multihead_attn(
+            asks, memory, memory, key_padding_mask=padding, average_attn_weights=False
+        )
+        made |= heads(config, w, f"{name}.cross", {"q": asks, "k": memory, "v": memory})
+        seen.clear()
+        x = layer(x, memory, tgt_mask=causal, memory_key_padding_mask=padding)
+        made |= seen | {f"{name}.x": x}
+    return made | answer_row(config, w, x[:, -1])
+
+
+def added(closed: torch.Tensor | None) -> torch.Tensor | None:
+    """Return what is added to scores: -∞ where ``closed``."""
+    if closed is None:
+        return None
+    return torch.zeros(closed.shape).double().masked_fill(closed, -torch.inf)
+
+
+def placed(
+    config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor, name: str
+) -> dict[str, torch.Tensor]:
+    """Return the embedding of the tokens, their positions, and the sum."""
+    T, d = ids.shape[1], config.width
+    x = nn.functional.embedding(ids, w["embed.E"])
+    made = {f"{name}.tokens": x}
+    if config.positions == "learned":
+        made[f"{name}.positions"] = w["embed.P"][:T]
+    elif config.positions == "sinusoidal":
+        made[f"{name}.positions"] = waves(T, d) * config.position_scale
+    if config.positions != "none":
+        x = x + made[f"{name}.positions"]
+    return made | {f"{name}.x": x}
+
+
+def encoder(
+    config: Config,
+    w: dict[str, torch.Tensor],
+    x: torch.Tensor,
+    prefix: str,
+    *,
+    causal: torch.Tensor | None,
+    padding: torch.Tensor | None,
+) -> dict[str, torch.Tensor]:
+    """Return what the blocks of an encoder compute."""
+    made: dict[str, torch.Tensor] = {}
+    for b in range(config.layers):
+        name = f"{prefix}blocks.{b}"
+        layer, seen = block(config, w, name, nn.TransformerEncoderLayer)
         rows = layer.norm1(x) if config.norm == "pre" else x
-        name = f"blocks.{b}.attn"
-        for to in "qkv":
-            flat = rows @ w[f"{name}.W_{to}"] + w[f"{name}.b_{to}"]
-            made[f"{name}.{to}"] = flat.unflatten(-1, (config.heads, -1)).transpose(1, 2)
-        _, made[f"{name}.pattern"] = layer.self_attn(
+        made |= heads(config, w, f"{name}.attn", dict.fromkeys("qkv", rows))
+        _, made[f"{name}.attn.pattern"] = layer.self_attn(
             rows, rows, rows, attn_mask=causal, key_padding_mask=padding,
             average_attn_weights=False,
         )  # fmt: skip
         seen.clear()
         x = layer(x, src_mask=causal, src_key_padding_mask=padding)
-        made |= seen | {f"blocks.{b}.x": x}
-    made["answer.row"] = x[:, hidden]
+        made |= seen | {f"{name}.x": x}
+    return made
+
+
+def heads(
+    config: Config, w: dict[str, torch.Tensor], name: str, of: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return queries, keys and values, cut into heads."""
+    made = {}
+    for to, rows in of.items():
+        flat = rows @ w[f"{name}.W_{to}"] + w[f"{name}.b_{to}"]
+        made[f"{name}.{to}"] = flat.unflatten(-1, (config.heads, -1)).transpose(1, 2)
+    return made
+
+
+def answer_row(
+    config: Config, w: dict[str, torch.Tensor], row: torch.Tensor
+) -> dict[str, torch.Tensor]:
     gain, bias = w["answer.norm.gain"], w["answer.norm.bias"]
-    y = nn.functional.layer_norm(x[:, hidden], (d,), gain, bias, config.eps)
-    made["answer.norm"] = y
-    return made | answer(y, w)
+    y = nn.functional.layer_norm(row, row.shape[-1:], gain, bias, config.eps)
+    return {"answer.row": row, "answer.norm": y} | answer(y, w)
 
 
 ACTIVATIONS: dict[str, Any] = {
@@ -205,11 +295,11 @@ ACTIVATIONS: dict[str, Any] = {
 }
 
 
-def encoder_layer(
-    config: Config, w: dict[str, torch.Tensor], b: str
-) -> tuple[nn.TransformerEncoderLayer, dict[str, torch.Tensor]]:
+def block(
+    config: Config, w: dict[str, torch.Tensor], b: str, kind: Any
+) -> tuple[Any, dict[str, torch.Tensor]]:
     """Return PyTorch's block with these weights, and where its hooks put what they see."""
-    layer = nn.TransformerEncoderLayer(
+    layer = kind(
         config.width,
         config.heads,
         config.mlp,
@@ -219,32 +309,38 @@ def encoder_layer(
         batch_first=True,
         norm_first=config.norm == "pre",
     ).double()
-    layer.load_state_dict(
-        {
-            "self_attn.in_proj_weight": torch.cat([w[f"{b}.attn.W_{to}"].T for to in "qkv"]),
-            "self_attn.in_proj_bias": torch.cat([w[f"{b}.attn.b_{to}"] for to in "qkv"]),
-            "self_attn.out_proj.weight": w[f"{b}.attn.W_o"].T,
-            "self_attn.out_proj.bias": w[f"{b}.attn.b_o"],
-            "linear1.weight": w[f"{b}.mlp.W_in"].T,
-            "linear1.bias": w[f"{b}.mlp.b_in"],
-            "linear2.weight": w[f"{b}.mlp.W_out"].T,
-            "linear2.bias": w[f"{b}.mlp.b_out"],
-            "norm1.weight": w[f"{b}.norm1.gain"],
-            "norm1.bias": w[f"{b}.norm1.bias"],
-            "norm2.weight": w[f"{b}.norm2.gain"],
-            "norm2.bias": w[f"{b}.norm2.bias"],
+    decoder = kind is nn.TransformerDecoderLayer
+    attention = {"self_attn": "attn"} | ({"multihead_attn": "cross"} if decoder else {})
+    norms = 3 if decoder else 2
+    state: dict[str, torch.Tensor] = {}
+    for theirs, ours in attention.items():
+        state |= {
+            f"{theirs}.in_proj_weight": torch.cat([w[f"{b}.{ours}.W_{to}"].T for to in "qkv"]),
+            f"{theirs}.in_proj_bias": torch.cat([w[f"{b}.{ours}.b_{to}"] for to in "qkv"]),
+            f"{theirs}.out_proj.weight": w[f"{b}.{ours}.W_o"].T,
+            f"{theirs}.out_proj.bias": w[f"{b}.{ours}.b_o"],
         }
-    )
+    for which, side in (("linear1", "in"), ("linear2", "out")):
+        state |= {
+            f"{which}.weight": w[f"{b}.mlp.W_{side}"].T,
+            f"{which}.bias": w[f"{b}.mlp.b_{side}"],
+        }
+    for k in range(1, norms + 1):
+        state |= {
+            f"norm{k}.weight": w[f"{b}.norm{k}.gain"],
+            f"norm{k}.bias": w[f"{b}.norm{k}.bias"],
+        }
+    layer.load_state_dict(state)
     seen: dict[str, torch.Tensor] = {}
     watched: dict[str, Any] = {
-        "norm1": layer.norm1,
-        "attn.out": layer.self_attn,
         "mlp.pre": layer.linear1,
         "mlp.act": layer.activation,
         "mlp.out": layer.linear2,
     }
-    if config.norm == "pre":  # behind the MLP it is the block's own result
-        watched["norm2"] = layer.norm2
+    watched |= {f"{ours}.out": getattr(layer, theirs) for theirs, ours in attention.items()}
+    # The last norm of a post-norm block gives the block's own result.
+    last = norms if config.norm == "pre" else norms - 1
+    watched |= {f"norm{k}": getattr(layer, f"norm{k}") for k in range(1, last + 1)}
     for name, module in watched.items():
 
         def note(_module: Any, _inputs: Any, output: Any, name: str = name) -> None:
@@ -296,6 +392,10 @@ def grid_config(**changes: Any) -> Config:
     return Config(**(shape | {"layers": 2} | changes))
 
 
+def translator_config(**changes: Any) -> Config:
+    return replace(grid_config(layers=1, **changes), kind="translator")
+
+
 # name -> (configuration, sentences, tokens, hidden word, length of each sentence or ())
 CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
     "elman": (chain_config(attention=True), 2, 5, 4, ()),
@@ -342,6 +442,13 @@ CASES: dict[str, tuple[Config, int, int, int, tuple[int, ...]]] = {
         chain_config(attention=True, score="additive", bidirectional=True), 2, 4, 1, (),
     ),
     "score_additive_one_token": (chain_config(attention=True, score="additive"), 1, 1, 0, ()),
+    "translator": (replace(translator_config(), layers=2), 2, 4, 0, ()),
+    "translator_post": (
+        translator_config(norm="post", activation="relu", positions="learned", max_length=5),
+        1, 5, 1, (),
+    ),
+    "translator_padding": (translator_config(activation="gelu_erf"), 3, 4, 0, (4, 2, 3)),
+    "translator_one_token": (translator_config(heads=1, positions="none"), 1, 1, 0, ()),
 }  # fmt: skip
 
 
@@ -362,10 +469,15 @@ def main(wanted: list[str]) -> None:
             "hidden": hidden,
             "seed": seed,
         }
+        # Of a translator: half as many tokens as the source, from one on.
+        target = None
+        if config.kind == "translator":
+            target = rng.integers(0, config.words, (sentences, (tokens + 1) // 2))
         arrays: Arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         arrays |= {"tokens": ids} | ({} if mask is None else {"mask": mask})
+        arrays |= {} if target is None else {"target": target}
         arrays |= {f"parameter:{key}": value for key, value in named.items()}
-        made = expected(config, named, ids, hidden=hidden, mask=mask)
+        made = expected(config, named, ids, hidden=hidden, mask=mask, target=target)
         arrays |= {f"expected:{key}": value for key, value in made.items()}
         np.savez_compressed(REFERENCES / f"{name}.npz", allow_pickle=False, **arrays)
 

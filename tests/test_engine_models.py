@@ -42,6 +42,7 @@ LAYERS = replace(GRU, layers=3)
 BOTH_LAYERS = replace(LSTM, bidirectional=True, layers=2)
 GRID = Config(kind="grid", words=9, embedding=20, width=20, heads=5, layers=2, mlp=30)
 LEARNED = replace(GRID, positions="learned", max_length=6)
+TRANSLATOR = replace(GRID, kind="translator")
 CONFIGS = {
     "rnn": RNN,
     "rnn-plain": PLAIN,
@@ -54,6 +55,8 @@ CONFIGS = {
     "pre": GRID,
     "post causal": replace(GRID, norm="post", causal=True),
     "learned": LEARNED,
+    "translator": TRANSLATOR,
+    "translator post": replace(TRANSLATOR, norm="post", activation="relu", positions="none"),
     "dot": replace(RNN, score="dot"),
     "concat": replace(RNN, score="concat"),
     "additive": replace(BOTH, score="additive"),
@@ -80,6 +83,7 @@ class Reference(NamedTuple):
     parameters: dict[str, NDArray[Any]]
     tokens: NDArray[Any]
     mask: NDArray[Any] | None
+    target: NDArray[Any] | None
     hidden: int
     expected: dict[str, NDArray[Any]]
 
@@ -97,6 +101,7 @@ def reference(path: Path) -> Reference:
             parameters=groups["parameter"],
             tokens=file["tokens"],
             mask=file["mask"] if "mask" in file.files else None,
+            target=file["target"] if "target" in file.files else None,
             hidden=about["hidden"],
             expected=groups["expected"],
         )
@@ -110,6 +115,9 @@ def test_the_references_cover_every_kind_of_model() -> None:
         ("post", "none"),
     }  # fmt: skip
     assert {c.score for c in configs if c.attention} == {"dot", "general", "concat", "additive"}
+    translators = [c for c in configs if c.kind == "translator"]
+    assert {c.norm for c in translators} == {"pre", "post"}
+    assert {c.layers for c in translators} == {1, 2}
     assert {c.activation for c in configs} == {"gelu", "gelu_erf", "relu"}
     assert {c.causal for c in configs} == {c.attention for c in configs} == {True, False}
     assert {(c.cell, c.bidirectional, c.layers > 1) for c in configs} >= {
@@ -129,7 +137,7 @@ def test_every_step_that_pytorch_shows_agrees(path: Path, dtype: Any) -> None:
     vocabulary = ("",) * case.config.words
     trace = run(
         Model("", case.config, cast, vocabulary), case.tokens, hidden=case.hidden, ops=Ops(),
-        mask=case.mask,
+        mask=case.mask, target=case.target,
     )  # fmt: skip
     assert len(case.expected) > 5
     for name, expected in case.expected.items():
@@ -250,10 +258,70 @@ def test_a_stage_says_which_layer_reads_from_where() -> None:
     assert titles["read.1.back.3"] == "Layer 2 reads the blank from the right"
 
 
+@pytest.mark.parametrize("target", [1, 4])
+@pytest.mark.parametrize("length", [1, 5, 32])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_translator_takes_the_same_ticks_at_any_length(
+    norm: str, length: int, target: int
+) -> None:
+    stages = ["qkv", "scores", "softmax", "weighted_sum", "project"]
+    expected = {"encoder.embed": 0, "decoder.embed": 0}
+    for b in (0, 1):
+        for k, stage in enumerate([*stages, "rest"], 1):
+            expected[f"encoder.blocks.{b}.{stage}"] = 6 * b + k
+    memory = 12
+    if norm == "pre":
+        memory = expected["encoder.norm"] = 13
+    # The first block's own heads work beside the encoder; those that look across wait for it.
+    own, across = 0, memory
+    for b in (0, 1):
+        expected |= {f"decoder.blocks.{b}.{stage}": own + k for k, stage in enumerate(stages, 1)}
+        across = max(across, own + 5)
+        for k, stage in enumerate(stages, 1):
+            expected[f"decoder.blocks.{b}.cross.{stage}"] = across + k
+        own = expected[f"decoder.blocks.{b}.rest"] = across + 6
+    expected["answer"] = own + 1
+    config = replace(TRANSLATOR, norm=norm)
+    assert of(config, length, target=np.arange(target)).ticks == expected
+
+
+def test_a_translators_target_looks_left_and_at_the_whole_source() -> None:
+    it = model(TRANSLATOR, dtype=np.float64)
+    trace = run(it, [1, 2, 3, 4], hidden=0, ops=Ops(), target=[5, 6, 7])
+    own = trace.value("decoder.blocks.1.attn.pattern")
+    assert np.array_equal(own, np.tril(own))
+    across = trace.value("decoder.blocks.1.cross.pattern")
+    assert across.shape == (5, 3, 4)
+    assert (across > 0).all()
+    other = run(it, [1, 2, 3, 4], hidden=0, ops=Ops(), target=[5, 6, 8])
+    rows = [each.value("decoder.blocks.1.x") for each in (trace, other)]
+    assert np.allclose(rows[0][:2], rows[1][:2], rtol=1e-12)
+    assert not np.allclose(rows[0][2], rows[1][2])
+    elsewhere = run(it, [1, 2, 3, 5], hidden=0, ops=Ops(), target=[5, 6, 7])
+    assert not np.allclose(rows[0][0], elsewhere.value("decoder.blocks.1.x")[0])
+
+
+def test_a_translators_target_does_not_look_at_padding_of_the_source() -> None:
+    it = model(TRANSLATOR, dtype=np.float64)
+    mask = [True, True, False]
+    padded = run(it, [1, 2, 0], hidden=0, ops=Ops(), mask=mask, target=[5, 6])
+    alone = run(it, [1, 2], hidden=0, ops=Ops(), target=[5, 6])
+    assert (padded.value("decoder.blocks.0.cross.pattern")[..., 2] == 0).all()
+    answers = [each.value("answer.probabilities") for each in (padded, alone)]
+    assert np.allclose(answers[0], answers[1], rtol=1e-10)
+
+
+def test_a_translator_answers_with_its_last_row_and_begins_with_the_first_word() -> None:
+    it = model(TRANSLATOR)
+    begun = run(it, [1, 2, 3], hidden=2, ops=Ops())
+    assert begun.value("decoder.tokens").tolist() == [0]
+    trace = run(it, [1, 2, 3], hidden=2, ops=Ops(), target=[0, 4])
+    assert np.array_equal(trace.value("answer.row"), trace.value("decoder.blocks.1.x")[1])
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_tick_lights_a_stage(name: str) -> None:
     trace = of(CONFIGS[name], 4)
-    assert list(trace.stages_at) == sorted(trace.stages_at) or CONFIGS[name].layers > 1
     assert sorted(trace.stages_at) == list(range(trace.last_tick + 1))
 
 
@@ -290,6 +358,10 @@ def test_both_directions_are_lit_together() -> None:
         ("pre", 0, 40),
         ("post causal", 0, 40),
         ("decoder", 0, 40),
+        # The encoder: embedding, position, 17 a block, norm. Then two blocks of the decoder as seen
+        # from there: the first W_k, b_k, scores, root, softmax, weighted sum, W_o, b_o, residual,
+        # norm, W_in, b_in, GELU, W_out, b_out, residual; the second 27. Norm, E, softmax, argmax.
+        ("translator", 0, 84),
         # Nothing is added to the embedding.
         ("no positions", 0, 39),
         # A token: product, sum, σ, reset, product, sum, tanh, times 1 - z, sum; the first sum waits
@@ -306,6 +378,16 @@ def test_depth_counted_by_hand(name: str, per_token: int, constant: int) -> None
 @pytest.mark.parametrize("length", [1, 5, 40])
 def test_depth_at_any_length_is_the_depth_of_a_run(name: str, length: int) -> None:
     assert depth_at(model(CONFIGS[name]), length) == of(CONFIGS[name], length).depth
+
+
+@pytest.mark.parametrize("target", [1, 7])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_what_is_promised_holds_for_a_target_of_any_length(norm: str, target: int) -> None:
+    config = replace(TRANSLATOR, norm=norm)
+    trace = of(config, 6, target=np.arange(target))
+    promised = bytes_at_most(config, length=6, target=target, sentences=1, itemsize=4)
+    assert held(trace) <= promised + 8 * (6 + target + 1)  # and the ids of words
+    assert promised <= 1.4 * held(trace)
 
 
 def test_depth_can_be_asked_beyond_the_length_of_learned_positions() -> None:
@@ -461,6 +543,11 @@ def test_the_hidden_row_is_answered_in_a_grid_and_the_last_state_in_a_chain() ->
         (LAYERS, "3 × 16 numbers", "the whole sentence, left to right"),
         (BOTH_LAYERS, "8 × 16 numbers", "the whole sentence, from both sides"),
         (GRID, "4 × 20 numbers", "the whole sentence at once"),
+        (
+            TRANSLATOR,
+            "4 + 1 rows × 20 numbers",
+            "the whole source at once, and of the target what stands left",
+        ),
         (replace(GRID, causal=True), "4 × 20 numbers", "only what stands left of the hidden word"),
     ],
 )
@@ -480,6 +567,7 @@ def test_memory_and_what_is_seen(config: Config, memory: str, sees: str) -> None
         (LAYERS, "GRU of 3 layers with attention, 3 × 16 numbers"),
         (BOTH_LAYERS, "Bidirectional LSTM of 2 layers with attention, 8 × 16 numbers"),
         (GRID, "Transformer, 5 heads, 2 layers"),
+        (TRANSLATOR, "Encoder-decoder, 5 heads, 2 + 2 layers"),
     ],
 )
 def test_a_model_without_a_card_is_called_what_it_is(config: Config, title: str) -> None:
@@ -561,6 +649,23 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
     assert message.startswith("it cannot read this: ")
     assert message.endswith(".")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("config", "target", "said"),
+    [
+        (TRANSLATOR, [], "there is no target beside every sentence"),
+        (TRANSLATOR, [[1, 2]], "there is no target beside every sentence"),
+        (TRANSLATOR, [9], "outside the vocabulary of 9 words"),
+        (replace(LEARNED, kind="translator"), [1] * 7, "up to word 6 and the sentence has 7"),
+        (GRID, [1], "it has no decoder for a target"),
+    ],
+)
+def test_a_target_that_cannot_be_begun_is_refused_in_a_sentence(
+    config: Config, target: Any, said: str
+) -> None:
+    with pytest.raises(Said, match=said):
+        run(model(config), [1, 2], hidden=0, ops=Ops(), target=target)
 
 
 def test_learned_positions_reach_their_last_word() -> None:

@@ -379,8 +379,94 @@ ANSWER_GRID = """
     answer.word
 """
 
+EMBED_TRANSLATOR = """
+0 encoder.embed
+    tokens token
+    embed.tokens token feature
+    embed.positions token feature
+    embed.x token feature
+0 decoder.embed
+    decoder.tokens token
+    decoder.embed.tokens token feature
+    decoder.embed.positions token feature
+    decoder.embed.x token feature
+    decoder.mask query key
+"""
+ENCODER_NORM = """
+{tick} encoder.norm
+    encoder.norm token feature
+"""
+# Behind the project of BLOCK_PRE or BLOCK_POST, whose rest of the block is another.
+CROSS_PRE = """
+{1} decoder.blocks.{b}.cross.qkv
+    decoder.blocks.{b}.residual token feature
+    decoder.blocks.{b}.norm2 token feature
+    decoder.blocks.{b}.cross.q.product token feature
+    decoder.blocks.{b}.cross.q.sum token feature
+    decoder.blocks.{b}.cross.q head token d_head
+    decoder.blocks.{b}.cross.k.product token feature
+    decoder.blocks.{b}.cross.k.sum token feature
+    decoder.blocks.{b}.cross.k head token d_head
+    decoder.blocks.{b}.cross.v.product token feature
+    decoder.blocks.{b}.cross.v.sum token feature
+    decoder.blocks.{b}.cross.v head token d_head
+{2} decoder.blocks.{b}.cross.scores
+    decoder.blocks.{b}.cross.scores.product head query key
+    decoder.blocks.{b}.cross.scores head query key
+{3} decoder.blocks.{b}.cross.softmax
+    decoder.blocks.{b}.cross.pattern head query key
+{4} decoder.blocks.{b}.cross.weighted_sum
+    decoder.blocks.{b}.cross.z head query d_head
+{5} decoder.blocks.{b}.cross.project
+    decoder.blocks.{b}.cross.concat token feature
+    decoder.blocks.{b}.cross.out.product token feature
+    decoder.blocks.{b}.cross.out token feature
+{6} decoder.blocks.{b}.rest
+    decoder.blocks.{b}.cross.residual token feature
+    decoder.blocks.{b}.norm3 token feature
+    decoder.blocks.{b}.mlp.pre.product token neuron
+    decoder.blocks.{b}.mlp.pre token neuron
+    decoder.blocks.{b}.mlp.act token neuron
+    decoder.blocks.{b}.mlp.out.product token feature
+    decoder.blocks.{b}.mlp.out token feature
+    decoder.blocks.{b}.x token feature
+"""
+CROSS_POST = (
+    CROSS_PRE.replace(".norm2 ", ".norm1 ")
+    .replace(".norm3 ", ".norm2 ")
+    .replace(
+        "    decoder.blocks.{b}.x ",
+        "    decoder.blocks.{b}.mlp.residual token feature\n    decoder.blocks.{b}.x ",
+    )
+)
+
 
 T = 3
+
+
+def translator(block: str, cross: str, *, blocks: int, norm: bool) -> str:
+    """Return the lines of a translator of a target of two tokens."""
+    text = EMBED_TRANSLATOR
+    for b in range(blocks):
+        text += at_ticks(block.replace("blocks.", "encoder.blocks."), b, 6 * b)
+    memory = 6 * blocks + norm
+    if norm:
+        text += ENCODER_NORM.replace("{tick}", str(memory))
+    own, _, _ = block.replace("blocks.", "decoder.blocks.").partition("{6}")
+    before, across = 0, memory
+    for b in range(blocks):
+        across = max(across, before + 5)
+        text += at_ticks(own, b, before) + at_ticks(cross, b, across)
+        before = across = across + 6
+    return text + ANSWER_GRID.replace("{tick}", str(before + 1))
+
+
+def at_ticks(block: str, b: int, before: int) -> str:
+    """Return the lines of block b, whose stages have the ticks behind ``before``."""
+    text = block.replace("{b}", str(b))
+    for stage in range(1, 7):
+        text = text.replace(f"{{{stage}}}", str(before + stage))
+    return text
 
 
 def chain(embed: str, read: str, *, attention: bool, look_back: str = LOOK_BACK) -> str:
@@ -440,10 +526,7 @@ EMBED_BOTH_GRU = """
 def grid(embed: str, block: str, *, blocks: int) -> str:
     text = embed
     for b in range(blocks):
-        numbered = block.replace("{b}", str(b))
-        for stage in range(1, 7):
-            numbered = numbered.replace(f"{{{stage}}}", str(6 * b + stage))
-        text += numbered
+        text += at_ticks(block, b, 6 * b)
     return text + ANSWER_GRID.replace("{tick}", str(6 * blocks + 1))
 
 
@@ -506,6 +589,14 @@ MODELS = {
         replace(PRE, positions="none", activation="relu"),
         grid(EMBED_WITHOUT_POSITIONS, BLOCK_PRE, blocks=2),
     ),
+    "translator": (
+        replace(PRE, kind="translator"),
+        translator(BLOCK_PRE, CROSS_PRE, blocks=2, norm=True),
+    ),
+    "translator post-norm": (
+        replace(PRE, kind="translator", norm="post", layers=1),
+        translator(BLOCK_POST, CROSS_POST, blocks=1, norm=False),
+    ),
     "post-norm causal": (POST, grid(EMBED_LEARNED_CAUSAL, BLOCK_POST, blocks=1)),
 }
 
@@ -526,6 +617,7 @@ def test_names_axes_stages_and_ticks_in_order(name: str) -> None:
     config, expected = MODELS[name]
     parameters = initialise(config, np.random.default_rng(0))
     model = Model(name, config, parameters, ("a", "b", "c", "d", "e"))
-    trace = run(model, [1, 2, 0], hidden=2, ops=Ops())
+    target = [3, 4] if config.kind == "translator" else None
+    trace = run(model, [1, 2, 0], hidden=2, ops=Ops(), target=target)
     assert written(trace) == [line for line in expected.splitlines() if line]
     assert [stage.name for stage in trace.stages] == [*dict.fromkeys(s.stage for s in trace.steps)]

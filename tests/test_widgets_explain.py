@@ -31,6 +31,8 @@ CONFIGS = {
     "layers of both directions": replace(RNN, cell="lstm", bidirectional=True, layers=2),
     "layers": replace(RNN, cell="gru", layers=3),
     "decoder": replace(GRID, causal=True, activation="gelu_erf"),
+    "translator": replace(GRID, kind="translator"),
+    "translator post-norm": replace(GRID, kind="translator", norm="post", layers=1),
     "without positions": replace(GRID, activation="relu", positions="none"),
     "pre-norm": replace(GRID, position_scale=0.5),
     # As many tokens as a head has numbers: no shape says which matrix stands transposed.
@@ -52,7 +54,8 @@ def a_trace(config: Config, dtype: Any = np.float64) -> Trace:
         name: (value + 0.3 * rng.normal(size=value.shape)).astype(dtype)
         for name, value in initialise(config, rng, dtype).items()
     }
-    return run(Model("it", config, parameters, WORDS), IDS, hidden=4, ops=Ops())
+    target = (0, 5, 8) if config.kind == "translator" else None
+    return run(Model("it", config, parameters, WORDS), IDS, hidden=4, ops=Ops(), target=target)
 
 
 def places(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -135,6 +138,24 @@ def test_a_state_is_written_with_its_layer_and_direction() -> None:
     assert left(both, "rnn.back.h.3") == "h^{←}_{3}[4] = tanh(a^{←}_{3}[4])"
     assert left(deep, "rnn.1.back.f.3") == "f^{(2)←}_{3}[4] = σ(a^{(2)←}_{f,3}[4])"
     assert left("layers", "rnn.2.r.3") == "r^{(3)}_{3}[4] = σ(a^{(3)}_{r,3}[4])"
+
+
+def test_both_stacks_of_a_translator_are_written_alike() -> None:
+    trace = a_trace(CONFIGS["translator"])
+    assert said(trace, "decoder.tokens", 1) == (
+        "tokens[1] = number of the word",
+        "“that” among 9 words",
+    )
+    assert said(trace, "decoder.mask", 0, 1) == (
+        "mask[0,1] = 0 where open, −∞ where closed", "closed",
+    )  # fmt: skip
+    wave = said(trace, "decoder.embed.positions", 2, 1)[0]
+    assert wave == "P[2,1] = 1 · cos(2 / 10000^{0/20})"
+    written = said(trace, "decoder.blocks.1.cross.z", 1, 2, 3)[0]
+    assert written == "z[1,2,3] = Σ_i pattern[1,2,i] v[1,i,3]"
+    written = said(trace, "decoder.blocks.0.cross.k.product", 1, 2)[0]
+    assert written == "(m W_k)[1,2] = Σ_i m[1,i] W_{k}[i,2]"
+    assert said(trace, "encoder.blocks.1.x", 0, 0)[0].startswith("x′[0,0] = ")
 
 
 def test_a_row_of_a_table_has_its_word() -> None:

@@ -140,13 +140,14 @@ _Filled = tuple[str, str, float]
 
 def _input(e: _Element) -> _Filled:
     number = float(e.step.value[e.index])
-    if e.step.name == "tokens":
+    what = e.step.name.rpartition(".")[2]
+    if what == "tokens":
         word = e.trace.vocabulary[int(number)]
         words = e.say("explain.token", word=word, count=len(e.trace.vocabulary))
         return e.say("explain.id"), words, number
-    if e.step.name == "embed.positions":
+    if what == "positions":
         return _wave(e)
-    if e.step.name == "mask":
+    if what == "mask":
         word = e.say("explain.open" if number == 0 else "explain.closed")
         return e.step.equation, word, number
     return e.step.equation, e.say("explain.start"), number
@@ -370,7 +371,7 @@ FILL: dict[str, Callable[[_Element], _Filled]] = {
 # none of a cell's is written as its own formula, (h_2 W_h).
 _LETTERS = (
     (r"attn\.states", "H"),
-    (r"(blocks\.\d+\.)?attn\.scores", "s"),
+    (r"(blocks\.\d+\.)?(attn|cross)\.scores", "s"),
     (r"attn\.pattern|answer\.probabilities", "p"),
     (r"attn\.context", "c"),
     (r"attn\.energy", "e"),
@@ -379,12 +380,13 @@ _LETTERS = (
     (r"answer\.(?P<g>logits|word)", "{g}"),
     (r"embed\.positions", "P"),
     (r"embed\.x|blocks\.\d+\.x", "x"),
-    (r"blocks\.\d+\.attn\.(?P<g>[qkvz]|pattern|concat|out)", "{g}"),
+    (r"blocks\.\d+\.(attn|cross)\.(?P<g>[qkvz]|pattern|concat|out)", "{g}"),
     (r"blocks\.\d+\.norm\d", "n"),
     (r"blocks\.\d+\.mlp\.pre", "a"),
     (r"blocks\.\d+\.mlp\.act", "g"),
     (r"blocks\.\d+\.mlp\.out", "mlp"),
-    (r"mask", "mask"),
+    (r"norm", "m"),
+    (r"(cross\.)?mask", "mask"),
 )
 _READ = re.compile(
     r"rnn(?:\.(?P<layer>\d+))?(?P<back>\.back)?"
@@ -398,9 +400,10 @@ def symbol(trace: Trace, name: str, *, result: bool = False) -> str:
         letter, _, subscript = name.rpartition(".")[2].partition("_")
         return f"{letter}_{{{subscript}}}" if subscript else letter
     step = trace.step(name)
+    own = name.removeprefix("encoder.").removeprefix("decoder.")
     for pattern, letters in _LETTERS:
-        if found := re.fullmatch(pattern, name):
-            prime = "′" if result and letters == "x" and name.startswith("blocks") else ""
+        if found := re.fullmatch(pattern, own):
+            prime = "′" if result and letters == "x" and own.startswith("blocks") else ""
             return letters.format(**found.groupdict()) + prime
     found = _READ.fullmatch(name)
     if found and (found["letter"] != "r" or step.op == "sigmoid"):  # of the simple cell: a product
