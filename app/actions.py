@@ -39,6 +39,7 @@ ACTIONS = (
     Action("causal", ("K",), "stage", "toggle_causal"),
     Action("positions", ("P",), "stage", "toggle_positions"),
     Action("trained", ("U",), "stage", "toggle_trained"),
+    Action("influence", ("I",), "stage", "toggle_influence"),
     Action("arcs", ("L",), "stage", "toggle_arcs"),
     Action("classic", ("C",), "stage", "toggle_classic"),
     Action("layer", ("Y",), "stage", "next_layer"),

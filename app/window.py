@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from dataclasses import replace
 from html import escape
@@ -41,7 +42,7 @@ from widgets.geometry import text_width
 from widgets.icons import icon
 from widgets.inspector import Inspector
 from widgets.transport import Transport
-from widgets.view import Switch, View
+from widgets.view import Spread, Switch, View
 
 if TYPE_CHECKING:
     from app.compute import PairResult
@@ -83,6 +84,12 @@ class Window(QMainWindow):
         self.player = Player(self)
         self.background = Background(self)
         self.measuring = Background(self)
+        self.studying = Background(self)
+        self._influence = False
+        self._studied: tuple[Pair | None, int] = (
+            None,
+            -1,
+        )  # run and state whose bars are asked for
         self._measured = ("", "")  # the models whose growth is measured or shown
         self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
@@ -161,6 +168,7 @@ class Window(QMainWindow):
         self.bar.set_choice.chosen.connect(lambda size: self._choose(size=size))
         self.background.done.connect(self._arrived)
         self.measuring.done.connect(self._grown)
+        self.studying.done.connect(self._show_spreads)
         self.stills.said.connect(self.notice.say)
         self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.player.moved.connect(self._show_tick)
@@ -503,6 +511,30 @@ class Window(QMainWindow):
         """Show what is opened, beside the stage where there is room for it."""
         self._fold()
         self.selection.show(self.pair, self._tick_shown)
+        self._study()
+
+    def toggle_influence(self) -> None:
+        """Show what each word does to both answers and to the opened state, or show it no more."""
+        self._influence = not self._influence
+        self._study()
+
+    def _study(self) -> None:
+        """Ask for what each word does, when the run or the opened state is another one."""
+        found = re.fullmatch(r"chain:rnn\.h\.(\d+)(\[\d+\])?", self.canvas.view.selected)
+        wanted = (self.pair, int(found[1]) if found else 0) if self._influence else (None, -1)
+        if wanted == self._studied:
+            return
+        self._studied = wanted
+        if self.canvas.view.spreads:
+            self.canvas.show_view(replace(self.canvas.view, spreads=()))
+        if wanted[0] is not None:
+            self.studying.ask(_study, *wanted)
+
+    def _show_spreads(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.notice.say(sentence_of(outcome.error))
+        elif self._influence and outcome.value is not None:
+            self.canvas.show_view(replace(self.canvas.view, spreads=outcome.value))
 
     def _words(self) -> list[str]:
         if self._result is None:
@@ -881,6 +913,7 @@ class Window(QMainWindow):
             print(problem, file=sys.stderr)
         self.background.close()
         self.measuring.close()
+        self.studying.close()
         self.stills.close()
         super().closeEvent(event)
 
@@ -906,6 +939,17 @@ def _measure(chain: str, grid: str, number: int) -> Any:
     if number < len(GROWTH_LENGTHS):
         return measure_length(chain, grid, GROWTH_LENGTHS[number])
     return None
+
+
+def _study(pair: Pair, state: int) -> tuple[Spread, ...]:
+    """Return the influence of each word on both answers, or its share in a state of the chain."""
+    from app.compute import influence, state_shares
+
+    grid = Spread("grid", "influence", influence(pair, "grid").moved)
+    if not state:
+        return (Spread("chain", "influence", influence(pair, "chain").moved), grid)
+    shares = state_shares(pair, (state - 1,))[0]
+    return (Spread("chain", "share", tuple(float(share) for share in shares), state), grid)
 
 
 def _compute(text: str, setting: Setting) -> Any:

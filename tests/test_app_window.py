@@ -23,6 +23,7 @@ from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import style_sheet
 from widgets.painter import register_fonts
+from widgets.view import Spread
 
 ROOT = Path(__file__).parents[1]
 SAY = captions.load("en")
@@ -225,6 +226,26 @@ def test_tab_walks_the_stage_and_enter_opens(window: Window, qtbot: QtBot) -> No
         key(window, qtbot, "Tab")
     key(window, qtbot, "Return")
     assert window.canvas.view.selected.startswith("chain:rnn.h")
+
+
+def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) -> None:
+    def spreads() -> list[Spread]:
+        return list(window.canvas.view.spreads)
+
+    key(window, qtbot, "End")
+    assert spreads() == []
+    key(window, qtbot, "I")
+    qtbot.waitUntil(lambda: len(spreads()) == 2, timeout=20_000)
+    chain, grid = spreads()
+    assert (chain.side, grid.side) == ("chain", "grid")
+    assert max(range(4), key=lambda i: chain.values[i]) == 1  # "cat" decides the verb
+    click(window, qtbot, "chain:rnn.h.3")
+    qtbot.waitUntil(lambda: [spread.state for spread in spreads()] == [3, 0], timeout=20_000)
+    shares = spreads()[0].values
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert shares[3:] == (0, 0)  # of what comes later there is nothing in it
+    key(window, qtbot, "I")
+    assert spreads() == []
 
 
 def test_what_is_open_opens_one_level_deeper_and_back(

@@ -25,7 +25,7 @@ from widgets.scenes.recurrence_attention import recurrence_attention
 from widgets.scenes.recurrence_attention.foot import depth_line
 from widgets.scenes.recurrence_attention.layout import CLASSIC
 from widgets.svg import svg
-from widgets.view import Growth, Switch, View
+from widgets.view import Growth, Spread, Switch, View
 
 STRIP_PX = 62  # of the screen, for the controls of Present
 GOLDENS = Path(__file__).parent / "goldens"
@@ -107,12 +107,21 @@ SWITCHES = tuple(
 EVERY = [(t, m) for t in SENTENCES for m in (MODELS if t in (5, 12, 32, 128) else MODELS[:1])]
 
 
+def spreads_of(tokens: int) -> tuple[Spread, ...]:
+    """Return bars as wide as can be, none at the hidden word."""
+    blank = pair_of(tokens).grid.hidden
+    ones = tuple(math.nan if i == blank else 1.0 for i in range(tokens))
+    shares = tuple(1.0 / tokens for _ in range(tokens))
+    return (Spread("chain", "share", shares, 2), Spread("grid", "influence", ones))
+
+
 @pytest.mark.parametrize(("tokens", "models"), EVERY, ids=lambda v: str(v))
 def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[str, str]) -> None:
     pair = pair_of(tokens, *models)
     for width, height in ((1188, 700), (1294, 728), (1700, 800)):
         for tick in {0, 1, 2, 3, 4, 5, tokens, tokens + 1, 13, pair.last_tick}:
-            view = view_of(width, height, growth=GROWTH if tick % 2 else (), switches=SWITCHES)
+            growth, spreads = (GROWTH, spreads_of(tokens)) if tick % 2 else ((), ())
+            view = view_of(width, height, switches=SWITCHES, growth=growth, spreads=spreads)
             picture = recurrence_attention(pair, float(tick), view)
             boxes = [(t, box_of(t)) for t in texts(picture)]
             for text, (x0, y0, x1, y1) in boxes:
@@ -377,3 +386,25 @@ def test_the_marker_of_the_plots_moves_and_the_stage_stays() -> None:
         for p in (plain, moved)
     ]
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("tokens", [5, 12, 32, 64])
+def test_bars_at_the_words_are_as_long_as_what_the_word_does(tokens: int) -> None:
+    values = tuple(math.nan if i == 1 else (i + 1) / tokens for i in range(tokens))
+    spread = Spread("grid", "influence", values)
+    plain, barred = (
+        recurrence_attention(pair_of(tokens), 3.0, view_of(spreads=spreads))
+        for spreads in ((), (spread,))
+    )
+    before = {s for s in flat(plain.shapes) if isinstance(s, Rect)}
+    added = [s for s in flat(barred.shapes) if isinstance(s, Rect) and s not in before]
+    ink = theme.load("light").ink if tokens <= 32 else theme.load("light").ink2
+    bars = {s.name: max(s.width, 0) if tokens <= 32 else s.height for s in added if s.fill == ink}
+    assert "ask:1" not in bars
+    assert len(bars) == tokens - 1
+    longest = bars[f"ask:{tokens - 1}"]
+    if tokens not in (12,):  # there the boxes are as wide as their words
+        for i in (0, 2, tokens - 2):
+            assert bars[f"ask:{i}"] == pytest.approx(longest * (i + 1) / tokens, abs=1e-6)
+    said = " ".join(text.text for text in texts(barred))
+    assert "moves when the word becomes unknown" in said

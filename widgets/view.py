@@ -25,6 +25,19 @@ class Switch(NamedTuple):
     reason: str = ""
 
 
+class Spread(NamedTuple):
+    """A share or an influence of every token, 0 … 1, drawn as bars at the words; NaN has none.
+
+    ``about`` is "influence" (how far the side's answer moves when the token becomes an unknown one)
+    or "share" (of each token in hidden state ``state``, from 1).
+    """
+
+    side: str
+    about: str
+    values: tuple[float, ...]
+    state: int = 0
+
+
 @dataclass(frozen=True)
 class View:
     """How a scene is to be drawn.
@@ -52,3 +65,4 @@ class View:
     classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
     controls: bool = True
     switches: tuple[Switch, ...] = ()
+    spreads: tuple[Spread, ...] = ()  # the first above the words, the second below

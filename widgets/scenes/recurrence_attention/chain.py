@@ -14,6 +14,7 @@ from widgets.numbers import percents
 from widgets.picture import Cells, Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.frame import answer
 from widgets.scenes.recurrence_attention.layout import CLASSIC, MAP_TOKENS, Layout, asking
+from widgets.scenes.recurrence_attention.spread import spreads
 
 if TYPE_CHECKING:
     from widgets.glyphs import Numbers
@@ -47,6 +48,7 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
 def words(pair: Pair, place: Layout, view: View) -> Group:
     """Return the row of words and, below each, its position; they feed both sides."""
     shapes = _row(pair, place, view) if place.detail == "map" else _boxes(pair, place, view)
+    shapes += spreads(pair, place, view)
     return Group(shapes=tuple(shapes), slot="words", cache_key=("words", pair, place, view))
 
 

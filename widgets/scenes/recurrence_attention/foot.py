@@ -16,6 +16,7 @@ from widgets.glyphs import CELLS, Box, shortened
 from widgets.numbers import count, seconds
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout
+from widgets.scenes.recurrence_attention.spread import meaning
 
 if TYPE_CHECKING:
     from widgets.view import View
@@ -249,7 +250,8 @@ def _sources(pair: Pair, place: Layout, view: View) -> list[Shape]:
     ]  # fmt: skip
     drawn = view.classic and len(pair.tokens) == len(CLASSIC)
     picture = (say("rt.classic_source"),) if drawn else ()
-    notes = dict.fromkeys((*picture, *chain.facts.notes, *facts.notes))
+    bars = meaning(pair, view)
+    notes = dict.fromkeys((*picture, *([bars] if bars else []), *chain.facts.notes, *facts.notes))
     if notes:
         text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
         shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))

@@ -1,0 +1,114 @@
+"""What each token does: bars at the words, above for the first quantity and below for the second.
+
+Attention is no importance, so that how far the answer moves without a token stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from engine.trace import Pair
+from widgets.geometry import text_width
+from widgets.numbers import percents
+from widgets.picture import Rect, Shape, Text
+from widgets.scenes.recurrence_attention.layout import Layout, word_box
+
+if TYPE_CHECKING:
+    from widgets.view import Spread, View
+
+NUMBERED_PX = 100  # of a word's column, from which on there is room for numbers
+
+
+def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return the bars at the words, their numbers where there is room, and what they mean."""
+    shapes: list[Shape] = []
+    for row, spread in enumerate(view.spreads[:2]):
+        shares = _whole(spread)
+        for i, value in enumerate(spread.values):
+            if not math.isnan(value):
+                shapes += _bar(pair, i, value, shares[i], row, place, view)
+        if place.detail == "full" and place.pitch >= NUMBERED_PX:
+            shapes += _numbers(shares, spread, row, place, view)
+    return shapes
+
+
+def meaning(pair: Pair, view: View) -> str:
+    """Return in words what the bars at the words mean, "" when there are none."""
+    parts = []
+    for row, spread in enumerate(view.spreads[:2]):
+        where = view.captions("rt.spread_below" if row else "rt.spread_above")
+        side = view.captions(f"model.{pair.side(spread.side).facts.cell or 'transformer'}")
+        parts.append(
+            view.captions(f"rt.spread_{spread.about}", where=where, side=side, state=spread.state)
+        )
+    return ", ".join(parts)
+
+
+def _whole(spread: Spread) -> tuple[int, ...]:
+    """Return whole per cents: shares add up to 100, influences stand each for itself."""
+    values = [0.0 if math.isnan(value) else value for value in spread.values]
+    if spread.about == "share" and sum(values) > 0:
+        return percents(values)
+    return tuple(round(100 * value) for value in values)
+
+
+def _title(pair: Pair, i: int, share: int, spread: Spread, view: View) -> str:
+    word = pair.typed[i]
+    if spread.about == "share":
+        return view.captions("rt.share_title", word=word, value=share, state=spread.state)
+    cell = pair.side(spread.side).facts.cell
+    side = view.captions(f"model.{cell or 'transformer'}")
+    return view.captions("rt.influence_title", word=word, value=share, side=side)
+
+
+def _bar(
+    pair: Pair, i: int, value: float, share: int, row: int, place: Layout, view: View
+) -> list[Shape]:
+    """Return a token's bar: along the edge of its box, or upright where boxes are narrow."""
+    theme = view.theme
+    x, y, width, height = word_box(i, place)
+    title = _title(pair, i, share, view.spreads[row], view)
+    name, full = f"ask:{i}", min(value, 1.0)
+    if place.detail == "map":
+        tall = full * height / 2
+        top = y + height / 2 - tall if row == 0 else y + height / 2
+        return [Rect(x=x, y=top, width=width, height=tall, fill=theme.ink2, name=name, title=title)]
+    if place.detail == "middle":  # boxes stand in two rows
+        y, height = y + (i % 2) * 24, 21.0
+    thick = 5.0 if place.detail == "full" else 4.0
+    top = (y if row == 0 else y + height) - thick / 2
+    edge = [
+        Rect(x=x + 3, y=top, width=width - 6, height=thick, fill=theme.hair, name=name, title=title)
+    ]
+    if full * (width - 6) >= 0.5:
+        edge.append(
+            Rect(x=x + 3, y=top, width=full * (width - 6), height=thick, fill=theme.ink, name=name,
+                 title=title)
+        )  # fmt: skip
+    return [*edge]
+
+
+def _numbers(
+    shares: tuple[int, ...], spread: Spread, row: int, place: Layout, view: View
+) -> list[Shape]:
+    """Return the numbers: above at the left of the arrows, below under the positions."""
+    theme = view.theme
+    shapes: list[Shape] = []
+    for i, share in enumerate(shares):
+        if math.isnan(spread.values[i]):
+            continue
+        text = str(share)  # the sign stands in what the bars mean
+        wide, cx = text_width(text, 15, 600), place.columns[i]
+        if row == 0:
+            x, y = cx - 9 - wide, place.words[0] - 12
+        else:
+            x, y = cx + 9, place.positions[1] + 15
+            shapes.append(
+                Rect(x=x - 2, y=y - 12, width=wide + 4, height=14, radius=3, fill=theme.stage,
+                     opacity=0.9)
+            )  # fmt: skip
+        shapes.append(
+            Text(x=x, y=y, text=text, size=15, weight=600, fill=theme.ink2, read_by_class=True)
+        )
+    return shapes
