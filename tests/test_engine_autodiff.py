@@ -427,7 +427,7 @@ def test_a_grid_s_gradients_are_pytorch_s(norm: str, causal: bool) -> None:
     mask = torch.nn.Transformer.generate_square_subsequent_mask(T).double() if causal else None
     layers = []
     for b in range(config.layers):
-        layer, _ = make.encoder_layer(config, w, f"blocks.{b}")
+        layer, _ = make.block(config, w, f"blocks.{b}", torch.nn.TransformerEncoderLayer)
         x = layer(x, src_mask=mask)
         layers.append(layer)
     gain, bias = w["answer.norm.gain"], w["answer.norm.bias"]
