@@ -40,7 +40,7 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # no dot and no slash: an id never 
 _LENGTH_BYTES = 8
 _DAMAGE = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
 # What a card says, by kind, where it says it; configuration and vocabulary are checked apart.
-_CARD = {"title": str, "task": str, "seed": int, "steps": int, "trained_length": int,
+_CARD = {"title": str, "task": str, "about": str, "seed": int, "steps": int, "trained_length": int,
          "parameters": int, "shortest": int, "held_out": dict, "sha256": str}  # fmt: skip
 
 

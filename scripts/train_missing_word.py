@@ -56,6 +56,7 @@ class Recipe:
     seed: int = 0
     sharpen: float = 0.0  # weight in the loss of the patterns' entropy
     disagree: float = 0.0  # weight in the loss of how much heads of a block look at the same words
+    about: str = ""  # what the card has to explain
 
 
 def _chain(
@@ -80,9 +81,9 @@ def _chain(
 
 
 def _both_sides(cell_title: str, cell: str, attention: bool, **recipe: Any) -> Recipe:
-    # Eight numbers each way, so that the memory is the 16 numbers of the chains of one direction.
     title = f"Bidirectional {cell_title}{' with attention' if attention else ''}"
-    return _chain(title, cell, 8, attention, bidirectional=True, **recipe)
+    about = "8 numbers of state each way: as many as the 16 of a small chain of one direction"
+    return _chain(title, cell, 8, attention, bidirectional=True, about=about, **recipe)
 
 
 def _grid(title: str, *, causal: bool, **recipe: Any) -> Recipe:
@@ -119,7 +120,11 @@ RECIPES = {
     "gru-plain-50k": _chain("GRU", "gru", 88, False, steps=10_000, rate=3e-3),
     "lstm-plain-50k": _chain("LSTM", "lstm", 75, False, steps=10_000, rate=3e-3),
     "transformer": _grid("Transformer", causal=False),
-    "transformer-causal": _grid("Transformer, causal", causal=True),
+    "transformer-causal": _grid(
+        "Transformer, causal",
+        causal=True,
+        about="best_word is what is best possible from the words left of the hidden one alone",
+    ),
 }
 
 
@@ -352,6 +357,8 @@ def write(
             for layer in roles.head_roles(model, roles.hide(examples[:ROLE_SENTENCES]))
         ],
     }
+    if recipe.about:
+        card["about"] = recipe.about
     weights.write(directory / f"{recipe_id}.safetensors", replace(model, card=card))
     print(json.dumps(card))
 

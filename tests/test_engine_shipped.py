@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine import weights
+from engine.cells import CELLS
 from engine.models import Model, run
 from engine.ops import Ops
 from engine.roles import Accuracy, Query, accuracy, head_roles, hide, runs
@@ -26,7 +27,9 @@ from engine.tasks import (
     examples,
 )
 
-SMALL = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm", "lstm-plain")  # 16 numbers of state
+ONE_WAY = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm", "lstm-plain")
+BOTH_WAYS = ("rnn-bi",)
+SMALL = (*ONE_WAY, *BOTH_WAYS)  # 16 numbers of state
 GRIDS = ("transformer", "transformer-causal")
 EQUAL = (
     *("rnn-50k", "rnn-plain-50k", "gru-50k", "gru-plain-50k", "lstm-50k", "lstm-plain-50k"),
@@ -91,7 +94,16 @@ def test_a_card_says_how_many_parameters_there_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_state_has_16_numbers(name: str) -> None:
-    assert load(name).config.width == 16
+    config = load(name).config
+    assert config.directions * config.width == 16
+
+
+@pytest.mark.parametrize("name", BOTH_WAYS)
+def test_a_chain_of_both_directions_reads_from_both_sides_with_8_numbers_each(name: str) -> None:
+    facts = run(load(name), [3, 12, 2], hidden=2, ops=Ops()).facts
+    assert facts.sees == "the whole sentence, from both sides"
+    carried = 2 * len(CELLS[facts.cell].carries)  # of an LSTM two vectors each way
+    assert facts.memory == f"{carried} × 8 numbers"
 
 
 @pytest.mark.parametrize("name", EQUAL)
