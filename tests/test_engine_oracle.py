@@ -109,6 +109,19 @@ def test_a_chain_agrees_with_pytorch(cell: str, seed: int) -> None:
     compare(random_chain(rng, cell), rng, length, sentences, padded=False)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_one_token_one_number_one_sentence_of_a_chain_agrees_with_pytorch(
+    cell: str, bidirectional: bool, layers: int
+) -> None:
+    config = Config(
+        kind="chain", words=3, embedding=1, width=1, cell=cell, attention=True,
+        bidirectional=bidirectional, layers=layers,
+    )  # fmt: skip
+    compare(config, np.random.default_rng(0), 1, 1, padded=False)
+
+
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_grid_agrees_with_pytorch(seed: int, padded: bool) -> None:
