@@ -1,0 +1,92 @@
+"""The speed of the engine: what is measured is what was computed, beside the goals."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app import speed
+from engine.models import run
+from engine.ops import Ops
+
+GRID = replace(
+    speed.GRID, words=60, embedding=48, width=48, heads=3, layers=2, mlp=80, max_length=512
+)
+CHAIN = replace(speed.CHAIN, words=30, embedding=24, width=32)
+
+
+def small(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    monkeypatch.setattr(speed, "SIDE", 64)
+    return speed.measure(GRID, CHAIN)
+
+
+def test_without_pytorch_it_is_said_and_the_rest_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    rows = small(monkeypatch)
+    assert [row["tokens"] for row in rows] == [128, 512, 512]
+    assert all(row["seconds"] > 0 and row["gflops"] > 0 for row in rows)
+    for row in rows:
+        torch, *others = row["goals"]
+        assert (torch["measured"], torch["kept"]) == (None, None)
+        for other in others:
+            assert other["measured"] > 0
+            over = other["measured"] >= other["goal"]
+            assert other["kept"] is (over if other["at_least"] else not over)
+    text = "\n".join(speed.report(rows))
+    assert text.count("needs the extra oracle") == 3
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+
+
+@pytest.mark.needs_oracle
+def test_with_pytorch_every_time_has_its_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = small(monkeypatch)  # which compares the answers, too
+    assert [row["goals"][0]["goal"] for row in rows] == [0.85, 0.85, 0.8]
+    assert all(row["goals"][0]["measured"] > 0 for row in rows)
+    assert "oracle" not in "\n".join(speed.report(rows))
+
+
+@pytest.mark.needs_oracle
+def test_pytorch_keeps_what_the_trace_keeps() -> None:
+    torch = importlib.import_module("torch")
+    model = speed._model("grid", GRID, np.random.default_rng(0))
+    ids = np.arange(40) % 60
+    kept: list[Any] = []
+
+    def keeping(self: Any, x: Any) -> Any:
+        kept.append(x)
+        return x
+
+    trace = run(model, ids, hidden=39, ops=Ops())
+    forward = speed._torch_grid(torch, model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Identity, "forward", keeping)
+        speed._check_same(trace, forward(ids))
+    of_a_block = [
+        "attn.q", "attn.k", "attn.v", "attn.scores.product", "attn.scores", "attn.z",
+        "attn.concat", "residual", "x",
+    ]  # fmt: skip
+    names = ["embed.x", *(f"blocks.{b}.{name}" for b in range(2) for name in of_a_block)]
+    assert len(kept) == len(names) + 2  # logits and probabilities
+    for name, theirs in zip(names, kept, strict=False):
+        ours = trace.value(name)
+        assert np.abs(ours - theirs.numpy()).max() <= 1e-4 * np.abs(ours).max(), name
+
+
+@pytest.mark.needs_oracle
+def test_times_of_different_answers_are_refused() -> None:
+    torch = importlib.import_module("torch")
+    model = speed._model("gru", CHAIN, np.random.default_rng(0))
+    ids = np.arange(9)
+    answer = speed._torch_gru(torch, model)(ids)
+    trace = run(model, ids, hidden=8, ops=Ops())
+    speed._check_same(trace, answer)
+    with pytest.raises(ArithmeticError, match="PyTorch's answer differs by"):
+        speed._check_same(trace, answer.flip(0))
