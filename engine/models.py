@@ -26,13 +26,13 @@ from engine import chain, grid, translator
 from engine.attention import SCORES
 from engine.cells import CELLS
 from engine.grid import ACTIVATIONS, sinusoidal
+from engine.memory import most_bytes
 from engine.ops import Array, Ops
 from engine.said import Said
 from engine.tape import Tape
 from engine.trace import Facts, Trace
 
 __all__ = [
-    "LIMIT_BYTES",
     "Config",
     "Model",
     "bytes_at_most",
@@ -42,8 +42,6 @@ __all__ = [
     "shapes",
     "sinusoidal",
 ]
-
-LIMIT_BYTES = 2**31  # of one trace, which keeps every value; more is refused before it is run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +225,7 @@ def run(
     ------
     engine.said.Said
         With one sentence: an empty sentence, an id outside the vocabulary, a sentence longer than
-        learned positions reach, padding for a chain, more values than ``LIMIT_BYTES`` hold.
+        learned positions reach, padding for a chain, more values than fit into what is free of the memory.
     """
     ids = np.array(tokens, dtype=np.int64)  # a copy: recorded values are made read-only
     padding = None if mask is None else np.array(mask, dtype=bool)
@@ -324,11 +322,12 @@ def _check(model: Model, ids: Array, target: Array, hidden: int, padding: Array 
             sentences=ids.size // length,
             itemsize=model.parameters["embed.E"].itemsize,
         )
-        if needed <= LIMIT_BYTES:
+        limit = most_bytes()
+        if needed <= limit:
             return
         problem = (
             f"every value of the run would take up to {needed / 2**30:.1f} GiB and at most "
-            f"{LIMIT_BYTES / 2**30:.0f} GiB are kept; shorten the sentence"
+            f"{limit / 2**30:.1f} GiB can be kept now; shorten the sentence or close programs"
         )
     raise Said(f"{model.id or 'This model'} cannot read this: {problem}.")
 

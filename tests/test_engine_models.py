@@ -686,8 +686,8 @@ def test_sinusoidal_positions_have_no_last_word() -> None:
 def test_a_run_that_would_not_fit_is_refused_before_it_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(models, "LIMIT_BYTES", 2**10)
-    with pytest.raises(Said, match="every value of the run would take up to"):
+    monkeypatch.setattr(models, "most_bytes", lambda: 2**10)
+    with pytest.raises(Said, match=r"up to 0\.\d GiB and at most 0\.0 GiB can be kept now"):
         of(GRID, 30)
 
 
