@@ -225,7 +225,7 @@ def run(
     ------
     engine.said.Said
         With one sentence: an empty sentence, an id outside the vocabulary, a sentence longer than
-        learned positions reach, padding for a chain, more values than fit into what is free of the memory.
+        learned positions reach, padding for a chain, more values than the machine has memory for.
     """
     ids = np.array(tokens, dtype=np.int64)  # a copy: recorded values are made read-only
     padding = None if mask is None else np.array(mask, dtype=bool)
