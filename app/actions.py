@@ -21,7 +21,7 @@ class Action:
 
 ACTIONS = (
     Action("play", ("Space",), "time", "toggle_play"),
-    Action("step", ("Right", "PgDown"), "time", "player.step"),
+    Action("step", ("Right", "PgDown"), "time", "step"),
     Action("back", ("Left", "PgUp"), "time", "player.back"),
     Action("next_group", ("Shift+Right",), "time", "player.next_group"),
     Action("previous_group", ("Shift+Left",), "time", "player.previous_group"),
@@ -40,6 +40,8 @@ ACTIONS = (
     Action("positions", ("P",), "stage", "toggle_positions"),
     Action("trained", ("U",), "stage", "toggle_trained"),
     Action("influence", ("I",), "stage", "toggle_influence"),
+    Action("predict", ("V",), "stage", "toggle_predict"),
+    Action("pin", ("X",), "stage", "pin"),
     Action("arcs", ("L",), "stage", "toggle_arcs"),
     Action("classic", ("C",), "stage", "toggle_classic"),
     Action("layer", ("Y",), "stage", "next_layer"),
@@ -55,6 +57,9 @@ ACTIONS = (
     Action("blank", ("B",), "window", "blank"),
     Action("theme", ("T",), "window", "toggle_theme"),
     Action("contrast", ("Shift+T",), "window", "toggle_contrast"),
+    Action("larger", ("Ctrl+=", "Ctrl++"), "window", "larger"),
+    Action("smaller", ("Ctrl+-",), "window", "smaller"),
+    Action("usual_size", ("Ctrl+0",), "window", "usual_size"),
     Action("still", ("Ctrl+Shift+M",), "window", "toggle_still"),
     Action("inspector", ("Ctrl+I",), "window", "toggle_inspector"),
     Action("read", ("Ctrl+Shift+I",), "window", "read_inspector"),
@@ -67,15 +72,16 @@ SIGNS = {
     "Right": "→", "Left": "←", "Up": "↑", "Down": "↓", "PgDown": "PgDn", "Return": "Enter",
     "-": "−",
 }  # fmt: skip
+UNSAID = ("=", "Ctrl+=", "Enter")  # the same key with or without Shift, or its twin
 
 
 def keys_as_text(action: Action) -> str:
     """Return an action's keys for people: "→, PgDn"."""
     shown = []
     for key in action.keys:
-        *modifiers, last = key.split("+") if key != "+" else [key]
+        *modifiers, last = key.split("+") if key[-1] != "+" else [*key[:-1].split("+")[:-1], "+"]
         text = "+".join([*modifiers, SIGNS.get(last, last)])
-        if text not in shown and key not in ("=", "Enter"):
+        if text not in shown and key not in UNSAID:
             shown.append(text)
     return ", ".join(shown)
 

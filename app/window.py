@@ -6,7 +6,6 @@ import gc
 import re
 import sys
 from dataclasses import replace
-from html import escape
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CELLS, DEFAULT_TEXT, SETS, SPEEDS
+from app import CELLS, DEFAULT_TEXT, SCALES, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
@@ -38,8 +37,7 @@ from engine.said import Said
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
-from widgets.geometry import text_width
-from widgets.icons import icon
+from widgets.geometry import px, text_width
 from widgets.inspector import Inspector
 from widgets.transport import Transport
 from widgets.view import Spread, Switch, View
@@ -50,10 +48,12 @@ if TYPE_CHECKING:
     from widgets.scenes.recurrence_attention.layout import GridState
 
 TYPING_MS = 250  # after the last key, what was typed is computed
+# px at 100 %.
 INSPECTOR_PX = 320
-# px of the window: below, each folds away. The stage needs 1018 to be seen without scrolling; the
+# Of the window: below, each folds away. The stage needs 1018 to be seen without scrolling; the
 # rail gives way first, because a click on a node is to show its numbers.
-NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118, "badge": 1100}
+NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118}
+INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
 CAPSULE_MS = 2000
 DARKER = {"light": "dark", "contrast": "contrast-dark"}
 LIGHTER = {dark: light for light, dark in DARKER.items()}
@@ -86,6 +86,7 @@ class Window(QMainWindow):
         self.measuring = Background(self)
         self.studying = Background(self)
         self._influence = False
+        self._predict = False
         self._studied: tuple[Pair | None, int] = (
             None,
             -1,
@@ -127,7 +128,6 @@ class Window(QMainWindow):
         self.notice = Notice()
         self.transport = Transport(self._theme, say, SPEEDS)
         self.inspector = Inspector(self._theme, say)
-        self.inspector.setFixedWidth(INSPECTOR_PX)
         self.rail = Rail(say)
         self.bar = Bar(say)
         self.strip = Strip(say)
@@ -333,9 +333,15 @@ class Window(QMainWindow):
         )  # fmt: skip
         query = self.canvas.view.query if same else None  # another sentence asks with its own word
         brush = self.canvas.view.brush if same else None
+        pinned = self.canvas.view.pinned_word if same else None
         classic = self.canvas.view.classic and len(words) == len(DEFAULT_TEXT.split())
         view = replace(
-            self.canvas.view, query=query, brush=brush, switches=self._switches(), classic=classic
+            self.canvas.view,
+            query=query,
+            brush=brush,
+            pinned_word=pinned,
+            switches=self._switches(),
+            classic=classic,
         )
         self.canvas.show_view(view)
         self.player.set_last(pair.last_tick)
@@ -406,13 +412,14 @@ class Window(QMainWindow):
     def _show_tick(self, tick: float) -> None:
         self.canvas.show_tick(tick)
         shown = self._tick_shown
-        self.transport.show_tick(tick, self.player.last, self._tick_title(shown))
+        self.transport.show_tick(tick, self.player.last, *self._tick_title(shown))
         self.capsule.show_tick(shown, self.player.last)
         self._show_selected()
 
-    def _tick_title(self, tick: int) -> str:
+    def _tick_title(self, tick: int) -> tuple[str, str]:
+        """Return which tick it is, and what works at it."""
         if self._result is None:
-            return ""
+            return "", ""
         pair = self._result.pair
         parts = []
         for side in ("chain", "grid"):
@@ -421,10 +428,9 @@ class Window(QMainWindow):
                 what = self._say("transport.done", tick=trace.last_tick)
             else:
                 what = trace.stage_at[tick].title
-            parts.append(self._say(f"transport.{side}", what=escape(what)))
+            parts.append(self._say(f"transport.{side}", what=what))
         head = self._say("transport.title", tick=tick, last=pair.last_tick)
-        note = f'<span style="color:{self._theme.ink2}">{" · ".join(parts)}</span>'
-        return f"<b>{head}</b> &nbsp; {note}"
+        return head, " · ".join(parts)
 
     def _show_player(self) -> None:
         # The collector stops everything for up to 40 ms with thousands of shapes about, so it runs
@@ -440,7 +446,49 @@ class Window(QMainWindow):
         if isinstance(focus, QAbstractButton) and focus.isVisible() and not self._presenting:
             focus.click()
         elif self._result is not None:
+            self._cover(0)
             self.player.toggle()
+
+    def step(self) -> None:
+        """Go to the next tick; while predicting, see first what the last one computed."""
+        if self.canvas.view.covered == self.player.target > 0:
+            self._cover(0)
+            return
+        if self._predict and self.player.target < self.player.last:
+            self._cover(self.player.target + 1)
+        self.player.step()
+
+    def toggle_predict(self) -> None:
+        """Cover what each step computes until the next press, or show everything again."""
+        self._predict = not self._predict
+        self._cover(0)
+        self.notice.say(self._say("window.predict_on" if self._predict else "window.predict_off"))
+
+    def _cover(self, tick: int) -> None:
+        """Cover what a tick computes; 0 covers nothing."""
+        self.canvas.show_view(replace(self.canvas.view, covered=tick))
+        self._show_selected()
+
+    def pin(self) -> None:
+        """Pin the head or word that is meant; the same again: pin nothing."""
+        view = self.canvas.view
+        for name in (self.canvas.ringed, view.hovered, view.selected):
+            head = re.match(r"head:(\d+)|grid:blocks\.\d+\.attn\.\w+\[(\d+),", name)
+            word = re.match(r"ask:(\d+)|chain:rnn\.h\.(\d+)", name)
+            if head:
+                number = int(head[1] or head[2])
+                pinned = None if view.pinned_head == number else number
+                self.canvas.show_view(replace(view, pinned_head=pinned))
+                return
+            if word:
+                number = int(word[1]) if word[1] else int(word[2]) - 1
+                pinned = None if view.pinned_word == number else number
+                self.canvas.show_view(replace(view, pinned_word=pinned))
+                return
+        if (view.pinned_head, view.pinned_word) == (None, None):
+            self.notice.say(self._say("window.pin_what"))
+        else:
+            self.canvas.show_view(replace(view, pinned_head=None, pinned_word=None))
 
     def toggle_still(self) -> None:
         """Reduce motion, or not."""
@@ -469,6 +517,8 @@ class Window(QMainWindow):
         elif kind == "brush":
             start = None if self.canvas.view.brush == int(rest) else int(rest)
             self.canvas.show_view(replace(self.canvas.view, brush=start))
+        elif kind == "reveal":
+            self._cover(0)
         elif kind == "length":
             self.canvas.show_view(replace(self.canvas.view, length=int(rest)))
         elif kind in ("shorter", "longer"):
@@ -482,7 +532,8 @@ class Window(QMainWindow):
 
     def _keep_in_sight(self) -> None:
         """Scroll to what is selected."""
-        point = self.canvas.place_of(self.canvas.view.selected)
+        name = self.canvas.view.selected
+        point = self.canvas.place_of(name) or self.canvas.place_of(name.partition("[")[0])
         if point is not None:
             self.stage.ensureVisible(point.x(), point.y(), 80, 80)
 
@@ -510,7 +561,8 @@ class Window(QMainWindow):
     def _show_selected(self) -> None:
         """Show what is opened, beside the stage where there is room for it."""
         self._fold()
-        self.selection.show(self.pair, self._tick_shown)
+        tick = self._tick_shown  # where it is covered, the inspector tells no more than the stage
+        self.selection.show(self.pair, tick - (tick == self.canvas.view.covered > 0))
         self._study()
 
     def toggle_influence(self) -> None:
@@ -722,19 +774,14 @@ class Window(QMainWindow):
         self.bar.field.selectAll()
 
     def _show_theme(self) -> None:
-        ink = self._theme.ink
-        self.setStyleSheet(style_sheet(self._theme))
-        self.canvas.show_view(replace(self.canvas.view, theme=self._theme))
-        self.transport.show_theme(self._theme)
-        self.inspector.show_theme(self._theme)
-        self.capsule.show_theme(self._theme)
-        self.bar.field.show_theme(self._theme)
-        self.empty.sketch.show_theme(self._theme)
-        self.rail.logo.setPixmap(icon("logo", ink, 40).pixmap(40, 40))
-        self.rail.chapter.setIcon(icon("chain", ink, 34))
-        self.bar.theme_button.setIcon(icon("moon" if self._theme.name in DARKER else "sun", ink))
-        self.bar.present_button.setIcon(icon("present", self._theme.onink, 18))
-        self.bar.export_button.setIcon(icon("export", ink, 18))
+        """Draw everything in the theme, and so many times larger."""
+        shown, scale = self._theme, self.session.scale
+        self.setStyleSheet(style_sheet(shown, scale))
+        self.canvas.show_view(replace(self.canvas.view, theme=shown))
+        self.canvas.enlarge(scale)
+        self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
+        for part in (self.rail, self.transport, self.inspector, self.capsule, self.empty):
+            part.show_theme(shown, scale)
         self._show_player()
         self._show_selected()
 
@@ -750,6 +797,27 @@ class Window(QMainWindow):
     def toggle_contrast(self) -> None:
         """Change between high contrast and the usual one; light stays light, dark stays dark."""
         self.set_theme(STRONGER.get(self._theme.name) or WEAKER[self._theme.name])
+
+    def larger(self) -> None:
+        """Show all text one step larger."""
+        self._enlarge(1)
+
+    def smaller(self) -> None:
+        """Show all text one step smaller."""
+        self._enlarge(-1)
+
+    def usual_size(self) -> None:
+        """Show all text as large as usual."""
+        self._enlarge(-len(SCALES))
+
+    def _enlarge(self, steps: int) -> None:
+        place = SCALES.index(self.session.scale) + steps
+        self.session.scale = SCALES[min(max(place, 0), len(SCALES) - 1)]
+        self._show_theme()
+        if self.sheet.isVisible():
+            self.sheet.show_over(self, self.session.scale)
+        self.notice.say(self._say("window.scale", percent=round(100 * self.session.scale)))
+        QTimer.singleShot(0, self._keep_in_sight)
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
@@ -777,16 +845,17 @@ class Window(QMainWindow):
 
     def _has_room(self, name: str) -> bool:
         beside = INSPECTOR_PX if name == "rail" and not self.inspector.isHidden() else 0
-        return self.width() >= NARROW[name] + beside
+        return self.width() >= px(NARROW[name] + beside, self.session.scale)
 
     def _fold(self) -> None:
         """Fold inspector and rail away where the window is narrow and nobody asks for them."""
         asked = "inspector" in self._unfolded or self.selection.is_open
+        wide = min(px(INSPECTOR_PX, self.session.scale), round(INSPECTOR_MOST * self.width()))
+        self.inspector.setFixedWidth(wide)
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
         self.inspector.setVisible(inspector and not self._presenting)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
         self.rail.setVisible(rail and not self._presenting)
-        self.bar.badge.setVisible(self._has_room("badge"))
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""
@@ -839,7 +908,7 @@ class Window(QMainWindow):
         if self.sheet.isVisible():
             self.leave()
         else:
-            self.sheet.show_over(self)
+            self.sheet.show_over(self, self.session.scale)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Show the controls while the pointer moves in Present."""

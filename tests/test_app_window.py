@@ -22,6 +22,7 @@ from engine.said import Said
 from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import style_sheet
+from widgets.hit import named
 from widgets.painter import register_fonts
 from widgets.view import Spread
 
@@ -226,6 +227,61 @@ def test_tab_walks_the_stage_and_enter_opens(window: Window, qtbot: QtBot) -> No
         key(window, qtbot, "Tab")
     key(window, qtbot, "Return")
     assert window.canvas.view.selected.startswith("chain:rnn.h")
+
+
+def test_predict_covers_what_a_step_computes_until_the_next_press(
+    window: Window, qtbot: QtBot
+) -> None:
+    def drawn() -> set[str]:
+        picture = window.canvas.picture()
+        assert picture is not None
+        return {name for name, *_ in named(picture)}
+
+    key(window, qtbot, "V")
+    key(window, qtbot, "PgDown")
+    settled(window, qtbot)
+    assert window.player.tick == 1
+    assert "reveal" in drawn()
+    assert "Tick 0" in window.inspector.text.toPlainText()  # which tells no more than the stage
+    place = window.canvas.place_of("chain:rnn.h.1")
+    assert place is not None
+    assert window.canvas.element_at(QPointF(place)) == "reveal"
+    key(window, qtbot, "PgDown")  # the same key of a presenter's remote shows it
+    settled(window, qtbot)
+    assert window.player.tick == 1
+    assert "reveal" not in drawn()
+    assert "Tick 1" in window.inspector.text.toPlainText()
+    key(window, qtbot, "PgDown")
+    settled(window, qtbot)
+    click(window, qtbot, "reveal")
+    assert window.player.tick == 2
+    assert "reveal" not in drawn()
+    key(window, qtbot, "End")
+    assert "reveal" not in drawn()
+    key(window, qtbot, "V")
+    key(window, qtbot, "Home")
+    key(window, qtbot, "PgDown")
+    settled(window, qtbot)
+    assert "reveal" not in drawn()
+
+
+def test_a_pinned_head_or_word_dims_the_others(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    key(window, qtbot, "X")
+    assert "Point at" in window.notice.text()
+    for name, field in (
+        ("grid:blocks.1.attn.z[2,0]", "pinned_head"), ("chain:rnn.h.2", "pinned_word"),
+    ):  # fmt: skip
+        place = window.canvas.place_of(name)
+        assert place is not None
+        qtbot.mouseMove(window.canvas, place)
+        before = window.canvas.grab().toImage()
+        key(window, qtbot, "X")
+        assert getattr(window.canvas.view, field) == {"pinned_head": 2, "pinned_word": 1}[field]
+        window.canvas.settle()
+        assert window.canvas.grab().toImage() != before
+        key(window, qtbot, "X")
+        assert getattr(window.canvas.view, field) is None
 
 
 def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) -> None:

@@ -20,6 +20,7 @@ Named = tuple[str, str, Rectangle]  # name, title, box
 ASCENT, DESCENT = 1.0, 0.3  # of a text's box, in text sizes
 PIECES = 16  # straight pieces for which one Bézier curve stands
 REMEMBERED = 64  # tuples of shapes
+HAIR = 0.05  # px of a shape that nobody sees
 
 
 def hit(picture: Picture, x: float, y: float) -> str:
@@ -301,6 +302,8 @@ def _collect(
         right, bottom = min(box[2] + dx, clip[2]), min(box[3] + dy, clip[3])
         if left > right or top > bottom:
             continue
+        if right - left < HAIR < box[2] - box[0] or bottom - top < HAIR < box[3] - box[1]:
+            continue  # it only touches what is seen
         known = boxes.get(shape.name)
         if known is None:
             boxes[shape.name] = (left, top, right, bottom)

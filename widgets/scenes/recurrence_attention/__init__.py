@@ -14,11 +14,19 @@ from engine.trace import Pair
 from widgets.geometry import SMALLEST
 from widgets.glyphs import ease, pill
 from widgets.picture import Group, Picture, Shape
-from widgets.scenes.recurrence_attention.chain import chain, strip, words
+from widgets.scenes.recurrence_attention.chain import chain, words
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import Layout, layout
-from widgets.scenes.recurrence_attention.motion import eye, growing_arrow, lit, markers
+from widgets.scenes.recurrence_attention.layout import layout
+from widgets.scenes.recurrence_attention.motion import (
+    covers,
+    dimmed,
+    eye,
+    growing_arrow,
+    lit,
+    markers,
+)
+from widgets.scenes.recurrence_attention.states import strips
 
 if TYPE_CHECKING:
     from widgets.view import View
@@ -48,7 +56,7 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
     calm = replace(view, hovered="", selected="")
     shapes: list[Shape] = [frame(pair, place, calm), words(pair, place, calm)]
     if place.detail == "map":
-        shapes.append(_read_so_far(pair, now, place, calm))
+        shapes += strips(pair, now, place, calm)
     states = [now] if phase == 0 else [now, now + 1]
     seen = ease(phase, 0.40, 0.80)
     for state in states:
@@ -73,9 +81,12 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
                 )
             )
             shapes.append(_faded(grid(pair, grid_tick, place, calm), f"grid {grid_tick % 2}", fade))
+    shapes += dimmed(pair, place, view)
     shapes += lit(pair, now, place, view)
     shapes += markers(pair, now, phase, place, view)
     shown = now + 1 if phase >= 0.2 else now
+    if view.covered == math.ceil(tick):
+        shapes += covers(pair, view.covered, place, view)
     shapes += pill(place.edge, 24, view.captions("scene.tick", tick=shown), view.theme)
     if view.controls:
         shapes += eye(pair, place, view)
@@ -89,14 +100,6 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
             "rt.description", words=" ".join(pair.tokens), tick=shown, last=pair.last_tick
         ),
     )
-
-
-def _read_so_far(pair: Pair, tick: int, place: Layout, view: View) -> Group:
-    """Return the strip of states as far as the chain has read."""
-    assert place.strip is not None
-    x, y, _, height = place.strip
-    read = min(tick, len(place.columns))
-    return replace(strip(pair, place, view), clip=(x, y, read * place.pitch, height))
 
 
 def _faded(group: Group, slot: str, opacity: float) -> Group:

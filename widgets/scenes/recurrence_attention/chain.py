@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
 from widgets import equation
 from widgets.geometry import text_width
-from widgets.glyphs import CELLS, arrow, heat, pooled, shortened
+from widgets.glyphs import arrow, heat, shortened
 from widgets.numbers import percents
-from widgets.picture import Cells, Command, Ellipse, Group, Path, Rect, Shape, Text
+from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.frame import answer
-from widgets.scenes.recurrence_attention.layout import CLASSIC, MAP_TOKENS, Layout, asking
+from widgets.scenes.recurrence_attention.layout import Layout, asking
 from widgets.scenes.recurrence_attention.spread import spreads
+from widgets.scenes.recurrence_attention.states import BACK, pooled_title, states
 
 if TYPE_CHECKING:
-    from widgets.glyphs import Numbers
     from widgets.view import View
 
 
@@ -27,7 +26,7 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     trace = pair.chain
     ticks = trace.ticks
     shapes = [
-        *_states(pair, tick, place, view),
+        *states(pair, tick, place, view),
         *_neck(trace, tick, place, view),
     ]
     if trace.facts.attention:
@@ -50,35 +49,6 @@ def words(pair: Pair, place: Layout, view: View) -> Group:
     shapes = _row(pair, place, view) if place.detail == "map" else _boxes(pair, place, view)
     shapes += spreads(pair, place, view)
     return Group(shapes=tuple(shapes), slot="words", cache_key=("words", pair, place, view))
-
-
-@lru_cache(maxsize=32)
-def strip(pair: Pair, place: Layout, view: View) -> Group:
-    """Return the states of all words as one map of columns, for the map detail.
-
-    What is not yet read is clipped away. Of more than ``MAP_TOKENS`` states every so manyth is
-    shown, which the axis says.
-    """
-    assert place.strip is not None
-    trace = pair.chain
-    x, y, width, height = place.strip
-    states = [trace.value(f"rnn.h.{t}") for t in range(1, len(place.columns) + 1)]
-    run = -(-len(states) // MAP_TOKENS)
-    shapes: list[Shape] = []
-    for first in range(0, len(states), run):
-        t = min(first + run, len(states))
-        left = place.columns[first] - place.pitch / 2
-        title = view.captions("rt.state_title", index=t, word=pair.tokens[t - 1])
-        shapes.append(
-            Cells(
-                # A hair wider, so that rounding leaves no gap between two columns.
-                x=left, y=y, width=place.pitch * (t - first) + 0.02, height=height,
-                colours=tuple((view.theme.signed_map(v),) for v in pooled(states[t - 1], CELLS)),
-                name=f"chain:rnn.h.{t}", title=_pooled_title(title, trace.facts.width, view),
-            )
-        )  # fmt: skip
-    key = ("strip", pair, place, view)
-    return Group(shapes=tuple(shapes), slot="strip", cache_key=key)
 
 
 def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
@@ -263,174 +233,6 @@ def _positions(pair: Pair, place: Layout, view: View) -> list[Shape]:
     return shapes
 
 
-def _weights(pair: Pair, tick: int, view: View) -> tuple[int, ...]:
-    """Return the numbers under the nodes: per cents that the last state gives, or none."""
-    trace = pair.chain
-    if view.classic:
-        return CLASSIC if len(pair.tokens) == len(CLASSIC) else ()
-    if not trace.facts.attention or tick < trace.ticks["look_back"]:
-        return ()
-    return percents(trace.value("attn.pattern"))
-
-
-def _states(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
-    """Return the hidden states: read t has happened once the tick has come to t."""
-    theme, say, trace = view.theme, view.captions, pair.chain
-    weights = _weights(pair, tick, view)
-    strongest = max(weights, default=0)
-    labelled = _labelled(weights, place)
-    y, r = place.node_y, place.node_r
-    shapes: list[Shape] = []
-    if place.detail == "map":
-        assert place.strip is not None
-        x, top, width, height = place.strip
-        shapes.append(
-            Rect(x=x - 1.5, y=top - 1.5, width=width + 3, height=height + 3, radius=2.5,
-                 stroke=theme.ghost, dash=(4.0, 4.0))
-        )  # fmt: skip
-        every = -(-len(place.columns) // MAP_TOKENS)
-        if every > 1:
-            text = say("rt.every_state", count=every)
-            shapes.append(
-                Text(x=place.left, y=top + height + 18, text=text, size=14, weight=500,
-                     fill=theme.ink3)
-            )  # fmt: skip
-        for i in sorted(labelled):
-            shapes += _weight(pair, i, weights[i], strongest, place, view)
-        return shapes
-    if weights and place.detail == "middle" and not view.classic:
-        shapes.append(
-            Text(x=place.left - 6, y=y + r + 22, text=say("rt.percent_sign"), size=16, weight=500,
-                 fill=theme.ink2, anchor="end")
-        )  # fmt: skip
-    for i, cx in enumerate(place.columns):
-        t = i + 1
-        known = tick >= t
-        name = f"chain:rnn.h.{t}" if known else ""
-        title = say("rt.state_title", index=t, word=pair.tokens[i]) if known else ""
-        title = _pooled_title(title, trace.facts.width, view) if known else ""
-        dash, line = ((), theme.ink) if known else ((4.0, 4.0), theme.ghost)
-        reach = place.words[0] - (3 if place.detail != "middle" or i % 2 == 0 else -21)
-        if place.detail != "low":
-            shapes += arrow(
-                (cx, reach), (cx, y + r + 4), theme.ink2 if known else theme.ghost,
-                dash=() if known else (3.0, 3.0),
-            )  # fmt: skip
-        if i > 0:
-            gap = 4 if place.detail == "full" else 2
-            shapes += arrow(
-                (place.columns[i - 1] + r + gap, y), (cx - r - gap + 1, y), line, dash=dash,
-                width=3.0 if place.detail == "full" else 2.0 if place.detail == "middle" else 1.5,
-            )  # fmt: skip
-        shapes.append(
-            Ellipse(
-                cx=cx, cy=y, rx=r, ry=r, fill=theme.panel if known else theme.stage, stroke=line,
-                stroke_width=(2.2 if place.detail != "low" else 1.6) if known else 1.4,
-                dash=() if known else (4.0, 4.0) if place.detail != "low" else (2.0, 2.0),
-                name=name, title=title,
-            )
-        )  # fmt: skip
-        if place.detail == "full":
-            label = f"h_{{{t}}}"
-            shapes += equation.shapes(
-                label, x=cx, y=y - 8, size=18, weight=600, anchor="middle",
-                fill=theme.ink if known else theme.ink3,
-            )  # fmt: skip
-        if known:
-            state = trace.value(f"rnn.h.{t}")
-            if place.detail == "full":
-                shapes += heat(
-                    state, (cx - 28, y + 2, 56, 14), theme, rows=2, name=f"chain:rnn.h.{t}",
-                    title=title,
-                )  # fmt: skip
-            elif place.detail == "middle":
-                side = r * 1.3
-                shapes += heat(
-                    state, (cx - side / 2, y - side / 2, side, side), theme, rows=4,
-                    name=f"chain:rnn.h.{t}", title=title,
-                )  # fmt: skip
-            elif place.strip is not None:
-                mean = float(sum(state) / len(state))
-                shapes.append(
-                    Ellipse(cx=cx, cy=y, rx=r, ry=r, fill=theme.signed_map(mean), stroke=theme.ink,
-                            stroke_width=1.4, name=name, title=title)
-                )  # fmt: skip
-                shapes.append(_column(state, cx, place, view, name=name, title=title))
-        elif place.strip is not None:
-            _, top, _, height = place.strip
-            half = place.pitch / 2 - 1
-            shapes.append(
-                Rect(x=cx - half, y=top, width=2 * half, height=height, radius=2,
-                     stroke=theme.ghost, dash=(3.0, 3.0))
-            )  # fmt: skip
-        if i in labelled:
-            shapes += _weight(pair, i, weights[i], strongest, place, view)
-    return shapes
-
-
-def _column(
-    state: Numbers, cx: float, place: Layout, view: View, *, name: str, title: str
-) -> Shape:
-    """Return one state as a column of the strip, its first number at the top."""
-    assert place.strip is not None
-    _, top, _, height = place.strip
-    shown = pooled(state, CELLS)
-    half = place.pitch / 2 - 1
-    index = tuple((str(i),) for i in range(len(state))) if len(shown) == len(state) else ()
-    return Cells(
-        x=cx - half, y=top, width=2 * half, height=height, name=name, title=title, index=index,
-        colours=tuple((view.theme.signed_map(v),) for v in shown),
-    )  # fmt: skip
-
-
-def _pooled_title(title: str, numbers: int, view: View) -> str:
-    """Return a title that says when a strip of cells stands for more numbers."""
-    if numbers <= CELLS:
-        return title
-    return view.captions("rt.pooled", title=title, numbers=numbers, cells=CELLS)
-
-
-def _labelled(weights: Sequence[int], place: Layout) -> set[int]:
-    """Return the words whose number is written: all, or the largest that find room."""
-    if place.strip is None:
-        return set(range(len(weights)))
-    chosen: set[int] = set()
-    for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
-        near = any(abs(place.columns[i] - place.columns[other]) < 52 for other in chosen)
-        if weights[i] >= 2 and not near:
-            chosen.add(i)
-    return chosen
-
-
-def _weight(
-    pair: Pair, i: int, weight: int, strongest: int, place: Layout, view: View
-) -> list[Shape]:
-    """Return the number under a node: a per cent, or a number of the classic picture."""
-    theme, cx = view.theme, place.columns[i]
-    # In the middle detail there is no room for a sign at each: one stands beside the row.
-    bare = view.classic or place.detail == "middle"
-    text = str(weight) if bare else view.captions("rt.percent", value=weight)
-    best = weight == strongest
-    name = "" if view.classic else f"chain:attn.pattern[{i}]"
-    title = (
-        view.captions("rt.classic_title")
-        if view.classic
-        else view.captions("rt.weight_title", index=i + 1, word=pair.tokens[i], value=weight)
-    )
-    colour = theme.ink if best or weight >= 10 else theme.ink2
-    heavy: Literal[500, 700] = 700 if best else 500
-    x, y = cx + (8 if place.detail == "full" else 5), place.node_y + place.node_r + 22
-    anchor: Literal["start", "middle"] = "start"
-    if place.strip is not None:
-        x, y, anchor = cx, place.strip[1] - 5, "middle"
-    return [
-        Text(
-            x=x, y=y, text=text, size=19 if best and place.detail == "full" else 16, weight=heavy,
-            fill=colour, anchor=anchor, name=name, title=title, read_by_class=True,
-        )
-    ]  # fmt: skip
-
-
 def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     """Return the bottleneck: walls that narrow to the last hidden state, and nothing else in it."""
     theme, say = view.theme, view.captions
@@ -449,6 +251,8 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     )  # fmt: skip
     tokens = len(place.columns)
     known = tick >= tokens
+    both = trace.facts.bidirectional
+    numbers = trace.facts.width * (2 if both else 1)
     shapes: list[Shape] = [
         Path(commands=(*upper, *lower, ("Z",)), fill=theme.well, opacity=0.8),
         Path(commands=upper, stroke=theme.ink2, stroke_width=2, cap="round"),
@@ -465,15 +269,20 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     ]  # fmt: skip
     name = f"chain:rnn.h.{tokens}"
     if known:
+        last = [trace.value(name.partition(":")[2])]
+        if both:  # the last state of each direction: what was read from the right ends at the left
+            last.append(trace.value(f"{BACK}.1"))
         shapes += heat(
-            trace.value(f"rnn.h.{tokens}"), place.neck, theme, name=name,
-            title=_pooled_title(
-                say("rt.neck_title", numbers=trace.facts.width), trace.facts.width, view
-            ),
+            [float(v) for state in last for v in state], place.neck, theme,
+            name="" if both else name, limit=1.0,
+            title=pooled_title(say("rt.neck_title", numbers=numbers), numbers, view),
         )  # fmt: skip
-    shapes += equation.shapes("h_T", x=x, y=middle + 36, size=17, fill=theme.ink, weight=600)
+    label = "h^{→}_T, h^{←}_1" if both else "h_T"
+    shapes += equation.shapes(label, x=x, y=middle + 36, size=17, fill=theme.ink, weight=600)
+    lines = say("rt.neck", numbers=numbers).split("|")
+    if both:  # two letters take the place of the number
+        lines = ["", " ".join(lines)]
     beside = x + 25
-    lines = say("rt.neck", numbers=trace.facts.width).split("|")
     shapes.append(Text(x=beside, y=middle + 36, text=lines[0], size=14, fill=theme.ink2))
     shapes.append(Text(x=x, y=middle + 54, text=lines[1], size=14, fill=theme.ink2))
     answers = tick >= trace.ticks["answer"]
@@ -520,7 +329,7 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     if known:
         shapes += heat(
             trace.value("attn.context"), place.context, theme, name="chain:attn.context",
-            title=_pooled_title(say("rt.context_title"), trace.facts.width, view),
+            title=pooled_title(say("rt.context_title"), trace.facts.width, view),
         )  # fmt: skip
     else:
         shapes.append(

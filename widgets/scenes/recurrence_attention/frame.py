@@ -81,7 +81,7 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     facts = trace.facts
     name = say(f"model.{facts.cell or 'transformer'}")
     depth = str(trace.depth)
-    states = f"{len(trace.tokens)} × {facts.width}"
+    states = f"{len(trace.tokens)} × {facts.width * (2 if facts.bidirectional else 1)}"
     beside = 26 + text_width(depth, 46, 700, "display") + 12
     shapes: list[Shape] = [
         Text(x=28, y=y, text=name, size=23, weight=600, family="display", fill=theme.ink,

@@ -258,9 +258,11 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
     side = trace.facts.kind
     words = range(len(place.columns))
     if side == "chain":
-        if step.name.startswith("rnn.h."):
-            t = int(step.name.rpartition(".")[2])
-            before = place_of(pair, f"chain:rnn.h.{t - 1}", place) if t > 1 else None
+        if read := re.fullmatch(r"(rnn(?:\.back)?\.h)\.(\d+)", step.name):
+            t = int(read[2])
+            before = place_of(
+                pair, f"chain:{read[1]}.{t - 1 if read[1] == 'rnn.h' else t + 1}", place
+            )
             return [box for box in (before, word_box(t - 1, place)) if box is not None]
         if step.name in ("attn.pattern", "attn.context"):
             states = [place_of(pair, f"chain:rnn.h.{i + 1}", place) for i in words]

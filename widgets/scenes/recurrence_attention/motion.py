@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair, Trace
 from widgets.glyphs import Box, arrow, between, ease, marker
-from widgets.picture import Command, Ellipse, Path, Rect, Shape
+from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.recurrence_attention.layout import (
     Layout,
     around,
@@ -15,6 +16,7 @@ from widgets.scenes.recurrence_attention.layout import (
     state_box,
     word_box,
 )
+from widgets.scenes.recurrence_attention.states import FORWARD, directions
 
 if TYPE_CHECKING:
     from widgets.view import View
@@ -29,57 +31,134 @@ def growing_arrow(
     share = ease(phase, 0.15, 0.40)
     if share == 0:
         return ()
-    i, r, y = tick - 1, place.node_r, place.node_y
+    r, y = place.node_r, place.node_y
     gap = 4 if place.detail == "full" else 2
-    start = place.columns[i - 1] + r + gap
-    end = place.columns[i] - r - gap + 1
-    return arrow(
-        (start, y), (start + (end - start) * share, y), view.theme.ink,
-        width=3.0 if place.detail == "full" else 2.0 if place.detail == "middle" else 1.5,
-    )  # fmt: skip
+    both = directions(pair.chain)
+    width = 3.0 if place.detail == "full" else 2.0 if place.detail == "middle" else 1.5
+    shapes: list[Shape] = []
+    for d in both:
+        away, t = (1, tick) if d == FORWARD else (-1, len(place.columns) + 1 - tick)
+        shift = 0.0 if len(both) == 1 else -away * r * 0.3
+        start = place.columns[t - 1 - away] + away * (r + gap)
+        end = place.columns[t - 1] - away * (r + gap - 1)
+        shapes += arrow(
+            (start, y + shift), (start + (end - start) * share, y + shift), view.theme.ink,
+            width=width if len(both) == 1 else min(width, 2.0),
+        )  # fmt: skip
+    return tuple(shapes)
 
 
-def touched(trace: Trace, tick: int, place: Layout) -> Box | None:
-    """Return the box that a side's tick touches: one node above, the whole grid below."""
+def touched(trace: Trace, tick: int, place: Layout) -> tuple[Box, ...]:
+    """Return what a side's tick touches: a node above for each direction, the whole grid below."""
     if tick > trace.last_tick:
-        return None
+        return ()
     stage = trace.stage_at[tick].name
     if stage == "embed":
-        return place.words_box
+        return (place.words_box,)
     if trace.facts.kind == "chain":
         if stage.startswith("read."):
-            x, y, width, height = state_box(int(stage.removeprefix("read.")), place)
-            if place.detail == "low" and place.strip is not None:  # with its column of the strip
-                x, width = x + width / 2 - place.pitch / 2, place.pitch
-                y, height = place.strip[1], y + height - place.strip[1]
-            return around((x, y, width, height), 8 if place.detail == "full" else 5)
-        return around(place.context if stage == "look_back" else place.chain_answer, 7)
+            tokens = len(place.columns)
+            read = [tick if d == FORWARD else tokens + 1 - tick for d in directions(trace)]
+            return tuple(_node_box(t, place) for t in read)
+        return (around(place.context if stage == "look_back" else place.chain_answer, 7),)
     kind = stage.rpartition(".")[2]
     if kind == "project":
-        return around(place.concat, 6)
+        return (around(place.concat, 6),)
     if kind == "rest":
         x, y, width, height = place.rest
-        return around((x, y - 5, width + 5, height + 5), 6)
-    return around(place.grid_answer, 6) if stage == "answer" else place.grid_box
+        return (around((x, y - 5, width + 5, height + 5), 6),)
+    return (around(place.grid_answer, 6),) if stage == "answer" else (place.grid_box,)
+
+
+def _node_box(t: int, place: Layout) -> Box:
+    """Return the box of the marker round state t, with its column of the strip."""
+    x, y, width, height = state_box(t, place)
+    if place.detail == "low" and place.strip is not None:
+        x, width = x + width / 2 - place.pitch / 2, place.pitch
+        y, height = place.strip[1], y + height - place.strip[1]
+    return around((x, y, width, height), 8 if place.detail == "full" else 5)
 
 
 def markers(pair: Pair, now: int, phase: float, place: Layout, view: View) -> list[Shape]:
-    """Return one marker a side, on its way from what this tick touches to what the next does."""
+    """Return the markers of both sides, on their way from what this tick touches to the next."""
     share = ease(phase, 0.0, 0.20)
     shapes: list[Shape] = []
     for trace in (pair.chain, pair.grid):
         here = touched(trace, now, place)
         there = touched(trace, now + 1, place) if share > 0 else here
-        if here is None:
-            continue
-        if there is None:
+        if not there:
             if share < 1:
-                shapes += marker(here, view.theme, opacity=1 - share)
+                for box in here:
+                    shapes += marker(box, view.theme, opacity=1 - share)
             continue
         if now == 0 and share == 0 and trace is pair.grid:
             continue  # both sides embed the same words: one frame
-        shapes += marker(between(here, there, share), view.theme)
+        if not here:
+            continue
+        for i in range(max(len(here), len(there))):  # two meet in one, or one parts into two
+            start, end = here[min(i, len(here) - 1)], there[min(i, len(there) - 1)]
+            if share < 1 or i < len(there):
+                shapes += marker(between(start, end, share), view.theme)
     return shapes
+
+
+def covers(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
+    """Return what hides the numbers of a tick, so that a class can say what will stand there."""
+    theme = view.theme
+    boxes: list[Box] = []
+    for trace in (pair.chain, pair.grid):
+        touches = touched(trace, tick, place)
+        if not touches or tick == 0:
+            continue
+        boxes += [around(box, -3) for box in touches]
+        stage = trace.stage_at[tick].name
+        if stage == "look_back":  # the weights stand under the states, and lines lead from them
+            ceiling = place.context[1] - 8
+            floor = place.strip[1] - 20 if place.strip else place.node_y - place.node_r - 3
+            boxes.append((place.left - 8, ceiling, place.context[0] - place.left,
+                          floor - ceiling))  # fmt: skip
+            y = place.strip[1] - 20 if place.strip else place.node_y + place.node_r + 6
+            boxes.append((place.left - 8, y, place.right - place.left + 16, 20))
+        if stage.startswith("blocks."):  # what the heads look at stands beside them
+            top = place.heads[0] - 16
+            boxes.append((place.notes - 6, top, place.edge - place.notes + 10,
+                          place.heads[-1] + 26 - top))  # fmt: skip
+    shapes: list[Shape] = []
+    for x, y, width, height in boxes:
+        size = min(34.0, height * 0.7)
+        shapes += [
+            Rect(x=x, y=y, width=width, height=height, radius=min(10.0, height / 3),
+                 fill=theme.panel, stroke=theme.ink2, stroke_width=1.4, dash=(5.0, 4.0),
+                 name="reveal", title=view.captions("rt.reveal")),
+            Text(x=x + width / 2, y=y + height / 2 + size * 0.36, text="?", size=size, weight=700,
+                 family="display", fill=theme.ink2, anchor="middle"),
+        ]  # fmt: skip
+    return shapes
+
+
+def dimmed(pair: Pair, place: Layout, view: View) -> list[Shape]:
+    """Return what lies over the heads and words that are not pinned."""
+    veil = view.theme.stage
+    boxes: list[Box] = []
+    if view.pinned_head is not None:
+        half = (place.heads[-1] - place.heads[0]) / max(len(place.heads) - 1, 1) / 2
+        for h, y in enumerate(place.heads):
+            if h == view.pinned_head:
+                continue
+            boxes.append((place.notes - 4, y - 17, place.edge - place.notes + 8, 37))
+            if place.maps:
+                boxes.append(around(place.maps[h], 12))
+            else:
+                boxes.append((220, y - half, place.end - 210, 2 * half))
+    if view.pinned_word is not None:
+        top = min(place.node_y - place.node_r, place.strip[1] if place.strip else math.inf) - 4
+        for i, cx in enumerate(place.columns):
+            if i != view.pinned_word:
+                boxes.append((cx - place.pitch / 2, top, place.pitch, place.words[1] + 2 - top))
+    return [
+        Rect(x=x, y=y, width=width, height=height, fill=veil, opacity=0.78)
+        for x, y, width, height in boxes
+    ]
 
 
 def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
