@@ -183,8 +183,7 @@ def _read(
         ),
         body=lambda t, state: cell.read(Read(tape, way, t, read[t - 1]), state),
     )
-    ordered = reversed(states) if way.back else states
-    return [state["h"] for state in ordered]
+    return states["h"][::-1] if way.back else states["h"]
 
 
 def _title(way: Direction, hidden: int, words: tuple[str, ...], t: int) -> str:

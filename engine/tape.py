@@ -133,8 +133,8 @@ class Tape:
         *,
         stage: Callable[[int], Stage],
         body: Body,
-    ) -> list[State]:
-        """Record the same operations for one index after another; return the state behind each.
+    ) -> dict[str, list[Tensor]]:
+        """Record the same operations for one index after another; return the states behind each.
 
         The first round is recorded as it runs. The others repeat its operations on their own rows,
         which is all that is done for them until somebody looks at a step.
@@ -159,24 +159,18 @@ class Tape:
             behind = len(self._records)
             last = body(over[0], state)
         if len(over) == 1:
-            return [last]
+            return {letter: [it] for letter, it in last.items()}
         first = [record for record in self._records[behind:] if isinstance(record, _Record)]
         rest = over[1:]
         columns, buffers = self._columns(first, rest, state, last, given)
         seconds = self._repeat(first, columns)
         self._stages.append(lambda: [stage(t) for t in rest])
         self._records.append(_Rounds(body, rest, self._stages[-1], last, buffers, seconds))
-        ends = {
-            letter: (it.name.removesuffix(str(over[0])), list(columns[it.name]))
+        stems = {letter: it.name.removesuffix(str(over[0])) for letter, it in last.items()}
+        return {
+            letter: [it, *map(Tensor, [f"{stems[letter]}{t}" for t in rest], columns[it.name])]
             for letter, it in last.items()
         }
-        return [
-            last,
-            *(
-                {letter: Tensor(f"{stem}{t}", rows[i]) for letter, (stem, rows) in ends.items()}
-                for i, t in enumerate(rest)
-            ),
-        ]
 
     def _columns(
         self,

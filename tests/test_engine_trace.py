@@ -144,14 +144,15 @@ def test_the_answer_is_sorted_and_keeps_the_order_of_equals() -> None:
 
 def round_by_round(
     self: Tape, over: Any, state: Any, given: Any, *, stage: Any, body: Any
-) -> list[Any]:
+) -> dict[str, list[Any]]:
     """Stand in for ``Tape.recur``: every round is recorded as it runs."""
-    states = []
+    states: dict[str, list[Any]] = {letter: [] for letter in state}
     for t in over:
         begun = stage(t)
         with self.stage(begun.name, begun.title, begun.equation):
             state = body(t, state)
-        states.append(state)
+        for letter, it in state.items():
+            states[letter].append(it)
     return states
 
 
