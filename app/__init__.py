@@ -10,5 +10,6 @@ DEFAULT_PAIR = ("rnn", "transformer")  # ids of models
 CELLS = ("rnn", "gru", "lstm")  # of a chain, as its id begins
 SETS = ("", "-50k")  # endings: small state, equal budget
 SPEEDS = (0.5, 1.0, 2.0, 4.0)  # ticks follow one another so many times faster
+SCALES = (1.0, 1.25, 1.5, 1.75, 2.0)  # all text of the window is so many times larger
 THEMES = ("light", "dark", "contrast", "contrast-dark")  # as widgets.theme.NAMES
 MOST_SIDE = 16_384  # px of a side of a figure

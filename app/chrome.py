@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from html import escape
 
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
+    QSizePolicy,
     QTextEdit,
     QToolButton,
     QVBoxLayout,
@@ -21,9 +22,17 @@ from app import CELLS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
+from widgets.geometry import icon_factor, px
+from widgets.icons import icon
 from widgets.theme import Theme
 
-SHEET_PADDING = 18  # px, of the style sheet: 14 and its border, with a little room
+SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
+# How the bar is arranged, the first that fits: badge, words on Present and Export, and the sentence
+# beside the rest or on a row of its own.
+ARRANGEMENTS = (
+    (True, True, True), (False, True, True), (False, False, True),
+    (True, True, False), (False, True, False), (False, False, False),
+)  # fmt: skip
 EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
 
 
@@ -34,24 +43,30 @@ class Rail(QWidget):
         super().__init__()
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedWidth(100)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 14, 6, 8)
-        column.setSpacing(14)
+        self._column = column = QVBoxLayout(self)
         self.logo = QLabel()
         self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.chapter = QToolButton()
         self.chapter.setObjectName("chapter")
         self.chapter.setCheckable(True)
         self.chapter.setChecked(True)
-        self.chapter.setIconSize(QSize(34, 34))
         self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         self.chapter.setText(say("window.chapter_1"))
         self.chapter.setToolTip(say("rt.title"))
-        self.chapter.setFixedSize(87, 88)
         column.addWidget(self.logo)
         column.addWidget(self.chapter)
         column.addStretch(1)
+
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, so many times larger."""
+        self.setFixedWidth(px(100, scale))
+        self._column.setContentsMargins(*(px(side, scale) for side in (6, 14, 6, 8)))
+        self._column.setSpacing(px(14, scale))
+        logo, sign = px(40, scale), px(34, scale)
+        self.logo.setPixmap(icon("logo", theme.ink, logo).pixmap(logo, logo))
+        self.chapter.setIcon(icon("chain", theme.ink, sign))
+        self.chapter.setIconSize(QSize(sign, sign))
+        self.chapter.setFixedSize(px(87, scale), px(88, scale))
 
 
 class Bar(QWidget):
@@ -69,10 +84,10 @@ class Bar(QWidget):
         self.setObjectName("bar")
         self._say = say
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedHeight(50)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(18, 6, 18, 6)
-        row.setSpacing(10)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._arranged = ARRANGEMENTS[0]
+        self._column, self._row = QVBoxLayout(self), QHBoxLayout()
+        self._column.addLayout(self._row)  # while it is empty: see widgets.transport
         self.field = Field(say)
         self.chain_choice = Choice(say("window.chain_choice"))
         self.set_choice = Choice(say("window.set_choice"))
@@ -86,19 +101,87 @@ class Bar(QWidget):
         self.theme_button.setObjectName("plainbox")
         self.theme_button.setAccessibleName(say("action.theme"))
         self.theme_button.setToolTip(say("action.theme"))
-        self.present_button = QPushButton(say("window.present"))
+        self.present_button, self.export_button = QPushButton(), QPushButton()
         self.present_button.setObjectName("primary")
-        self.export_button = QPushButton(say("window.export"))
         self.export_button.setObjectName("box")
         self.export_button.setMenu(self._exports(say))
-        row.addWidget(self.field, 3)
-        left: list[QWidget] = [self.chain_choice, self.set_choice, self.badge]
-        right: list[QWidget] = [self.theme_button, self.present_button, self.export_button]
-        for widget in left:
-            row.addWidget(widget)
-        row.addStretch(1)
-        for widget in right:
-            row.addWidget(widget)
+        self._words = {
+            self.present_button: say("window.present"), self.export_button: say("window.export"),
+        }  # fmt: skip
+        self._saved: dict[QPushButton, int] = {}  # px, where a button has no words
+        for button, words in self._words.items():
+            button.setAccessibleName(words)
+        self.present_button.setToolTip(say("action.present"))
+        self.export_button.setToolTip(say("action.export"))
+        self._row.addWidget(self.field, 3)
+        for left in (self.chain_choice, self.set_choice, self.badge):
+            self._row.addWidget(left)
+        self._row.addStretch(1)
+        for right in (self.theme_button, *self._words):
+            self._row.addWidget(right)
+
+    def show_theme(self, theme: Theme, scale: float, sign: str) -> None:
+        """Draw in another theme, so many times larger; ``sign`` is the icon of the other theme."""
+        size = px(16, scale)
+        self.theme_button.setIcon(icon(sign, theme.ink, size))
+        self.present_button.setIcon(icon("present", theme.onink, size))
+        self.export_button.setIcon(icon("export", theme.ink, size))
+        for button in (self.theme_button, *self._words):
+            button.setIconSize(QSize(size, size))
+        self.field.show_theme(theme, scale)
+        for button, words in self._words.items():
+            button.setText("")
+            least = button.sizeHint().width()
+            # Qt leaves 4 px behind an icon, however large the words are.
+            self._words[button] = words = "\u2009" * (scale > 1) + words.strip()
+            button.setText(words)
+            self._saved[button] = button.sizeHint().width() - least
+        # The room between words grows half as much as they do.
+        side, edge, gap = (px(size, icon_factor(scale)) for size in (18, 6, 10))
+        self._column.setContentsMargins(side, edge, side, edge)
+        self._column.setSpacing(edge)
+        self._row.setSpacing(gap)
+        self.setMinimumHeight(px(50, icon_factor(scale)))
+        self._arrange(ARRANGEMENTS[0])
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Arrange the bar anew when it or what it holds has another size."""
+        done = super().event(event)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        fits = [how for how in ARRANGEMENTS if self._needed(*how) <= self.width()]
+        how = fits[0] if fits else ARRANGEMENTS[-1]
+        if how != self._arranged:
+            self._arrange(how)
+
+    def _needed(self, badge: bool, words: bool, beside: bool) -> int:
+        """Return how many px an arrangement needs."""
+        parts = [self.chain_choice, self.set_choice, self.theme_button]
+        widths = [part.sizeHint().width() for part in parts]
+        if badge:
+            widths.append(self.badge.sizeHint().width())
+        if beside:
+            widths.append(self.field.minimumWidth())
+        for button, saved in self._saved.items():
+            shown = button.sizeHint().width() + (0 if button.text() else saved)
+            widths.append(shown - (0 if words else saved))
+        gaps = self._row.spacing() * (len(widths) - 1)
+        margins = self._column.contentsMargins()
+        return sum(widths) + gaps + margins.left() + margins.right()
+
+    def _arrange(self, how: tuple[bool, bool, bool]) -> None:
+        badge, words, beside = self._arranged = how
+        self.badge.setVisible(badge)
+        for button, text in self._words.items():
+            button.setText(text if words else "")
+        if beside:
+            self._row.insertWidget(0, self.field, 3)
+        else:
+            self._column.insertWidget(0, self.field)
 
     def show_device(self, backend: str, device: str) -> None:
         """Say what computed the run on the stage."""
@@ -137,14 +220,33 @@ class EmptyPage(QWidget):
         self.button = QPushButton(say("window.empty_button", text=text))
         self.button.setObjectName("primary")
         self.sketch = Sketch()
-        column = QVBoxLayout(self)
-        column.setSpacing(10)
+        self._words = (title, note, self.button)
+        self._scale = 1.0
+        # The page asks for no room: where there is little, the sketch goes.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self._column = column = QVBoxLayout(self)
         column.addStretch(2)
         column.addWidget(self.sketch, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(20)
-        for widget in (title, note, self.button):
+        for widget in self._words:
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
+
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, so many times larger."""
+        self._scale = scale
+        self._column.setSpacing(px(10, scale))
+        self.sketch.show_theme(theme, scale)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Leave the sketch out where it has no room."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        words = sum(widget.sizeHint().height() for widget in self._words)
+        needed = words + self.sketch.height() + px(60, self._scale)
+        self.sketch.setVisible(self.height() >= needed)
 
 
 class Sketch(QWidget):
@@ -154,18 +256,20 @@ class Sketch(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedSize(self.COLUMNS * self.PITCH, 160)
-        self._colour = QColor()
+        self._colour, self._scale = QColor(), 1.0
 
-    def show_theme(self, theme: Theme) -> None:
-        """Draw in another theme."""
-        self._colour = QColor(theme.ghost)
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, so many times larger."""
+        self._colour, self._scale = QColor(theme.ghost), scale
+        # Below it, there is a little room.
+        self.setFixedSize(px(self.COLUMNS * self.PITCH, scale), px(180, scale))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint five states, and under each five nodes."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.scale(self._scale, self._scale)
         dashed = QPen(self._colour, 1.4)
         dashed.setDashPattern([3.0, 3.0])
         y, r = self.RADIUS + 2.0, float(self.RADIUS)
@@ -189,11 +293,11 @@ class KeySheet(QTextEdit):
         self.setObjectName("sheet")
         self.setHtml(keys_as_html(say))
 
-    def show_over(self, window: QWidget) -> None:
+    def show_over(self, window: QWidget, scale: float) -> None:
         """Show the sheet in the middle of the window."""
-        width = min(920, window.width() - 40)
-        self.document().setTextWidth(width - 2 * SHEET_PADDING)
-        needed = int(self.document().size().height()) + 2 * SHEET_PADDING
+        width, padding = min(px(920, scale), window.width() - 40), px(SHEET_PADDING, scale)
+        self.document().setTextWidth(width - 2 * padding)
+        needed = int(self.document().size().height()) + 2 * padding
         height = min(needed, window.height() - 40)
         self.setGeometry(
             (window.width() - width) // 2, (window.height() - height) // 2, width, height

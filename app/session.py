@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from app import DEFAULT_PAIR, DEFAULT_TEXT, SPEEDS, THEMES
+from app import DEFAULT_PAIR, DEFAULT_TEXT, SCALES, SPEEDS, THEMES
 from app.setting import of_models
 
 VERSION = 1
 MOST_BYTES = 1_000_000
+MOST_TICKS = 1_000_000
+RECENT = 10  # sentences that are kept
 
 
 @dataclass
@@ -25,8 +27,13 @@ class Session:
     grid: str = DEFAULT_PAIR[1]
     theme: str = "light"
     speed: float = 1.0
+    scale: float = 1.0  # of all text
     still: bool = False
     geometry: str = ""  # QMainWindow.saveGeometry as base64
+    recent: list[str] = field(default_factory=list)  # sentences, the newest first
+    tick: float = 0.0
+    layer: int = -1  # -1: the last block
+    query: int = -1  # -1: the hidden word
     inspector: bool = True
     rail: bool = True
 
@@ -75,17 +82,23 @@ def save(session: Session, path: Path) -> str:
 
 def _checked(data: dict[str, Any]) -> Session:
     defaults = Session()
-    for field in fields(Session):
-        value = data.get(field.name, getattr(defaults, field.name))
-        wanted = type(getattr(defaults, field.name))
+    for part in fields(Session):
+        value = data.get(part.name, getattr(defaults, part.name))
+        wanted = type(getattr(defaults, part.name))
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted:
-            raise ValueError(f"its {field.name} is no {wanted.__name__}")
-        setattr(defaults, field.name, value)
-    if defaults.theme not in THEMES or defaults.speed not in SPEEDS:
-        raise ValueError("its theme or speed is unknown")
+            raise ValueError(f"its {part.name} is no {wanted.__name__}")
+        setattr(defaults, part.name, value)
+    for name, known in (("theme", THEMES), ("speed", SPEEDS), ("scale", SCALES)):
+        if getattr(defaults, name) not in known:
+            raise ValueError(f"its {name} is unknown")
     of_models(defaults.chain, defaults.grid)
+    if not all(isinstance(text, str) for text in defaults.recent):
+        raise ValueError("its recent sentences are no words")
+    if not 0 <= defaults.tick < MOST_TICKS or min(defaults.layer, defaults.query) < -1:
+        raise ValueError("its tick, block or asking word is impossible")
+    defaults.recent = defaults.recent[:RECENT]
     return defaults
 
 

@@ -30,7 +30,7 @@ def transport(qtbot: QtBot) -> Transport:
     made = Transport(LIGHT, SAY, (0.5, 1.0, 2.0, 4.0))
     qtbot.addWidget(made)
     made.resize(1400, 86)
-    made.show_tick(0.0, 13, "")
+    made.show_tick(0.0, 13)
     made.show_playing(False, 1.0)
     return made
 

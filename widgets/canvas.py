@@ -52,7 +52,7 @@ class Canvas(QWidget):
         accessible.install()
         self.view = view
         self.blank = False
-        self._least_scale = LEAST_SCALE
+        self._least_scale, self._factor = LEAST_SCALE, 1.0
         self._scene: Scene | None = None
         self._pair: Pair | None = None
         self._tick = 0.0
@@ -95,7 +95,15 @@ class Canvas(QWidget):
     def present(self, on: bool) -> None:
         """Fill whatever screen there is, or scroll where the text would become too small."""
         self._least_scale = 0.1 if on else LEAST_SCALE
-        self.setMinimumSize(*(int(side * self._least_scale) for side in SMALLEST))
+        self._keep_legible()
+
+    def enlarge(self, factor: float) -> None:
+        """Let no text be smaller than so many times the usual least; Present fills the screen."""
+        self._factor = factor
+        self._keep_legible()
+
+    def _keep_legible(self) -> None:
+        self.setMinimumSize(*(int(side * self._least_scale * self._factor) for side in SMALLEST))
         self._changed()
 
     def _changed(self) -> None:
@@ -104,7 +112,7 @@ class Canvas(QWidget):
 
     def fitted(self) -> tuple[float, float, float]:
         """Return the scene's box (width, height) and its scale for the widget's size."""
-        return fit(self.width(), self.height(), least_scale=self._least_scale)
+        return fit(self.width(), self.height(), least_scale=self._least_scale, factor=self._factor)
 
     @property
     def pair(self) -> Pair | None:

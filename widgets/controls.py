@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -19,8 +19,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
 
 from widgets.captions import Captions
+from widgets.geometry import icon_factor
+from widgets.geometry import px as enlarged
 from widgets.icons import icon
 from widgets.theme import Theme
+
+CAPSULE_MOST = 1.35  # its words and icons are at most so many times larger: its strip has a height
 
 
 class Field(QLineEdit):
@@ -32,9 +36,9 @@ class Field(QLineEdit):
         self._say = say
         self._words: tuple[tuple[str, bool], ...] = ()
         self._theme: Theme | None = None
+        self._px = partial(enlarged, factor=1.0)
         self.setPlaceholderText(say("window.placeholder"))
         self.setAccessibleName(say("window.sentence"))
-        self.setMinimumWidth(210)
         self.setMaxLength(200_000)
         self.tag = QLabel(self)
         self.tag.setObjectName("tag")
@@ -62,22 +66,26 @@ class Field(QLineEdit):
         self._arrange()
         self.update()
 
-    def show_theme(self, theme: Theme) -> None:
-        """Draw in another theme."""
-        self._theme = theme
-        self.pencil.setPixmap(icon("pencil", theme.ink3, 16).pixmap(16, 16))
+    def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
+        """Draw in another theme, so many times larger."""
+        self._theme, self._px = theme, partial(enlarged, factor=scale)
+        size = self._px(16)
+        self.pencil.setPixmap(icon("pencil", theme.ink3, size).pixmap(size, size))
+        self.setMinimumWidth(self._px(210))
+        self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the tag at the right."""
         self._arrange()
 
     def _arrange(self) -> None:
-        self.tag.adjustSize()
-        self.tag.setVisible(bool(self.tag.text()) and self.width() > 2 * self.tag.width() + 60)
-        self.tag.move(self.width() - self.tag.width() - 8, (self.height() - self.tag.height()) // 2)
-        self.pencil.setGeometry(10, (self.height() - 16) // 2, 16, 16)
-        right = self.tag.width() + 14 if self.tag.isVisibleTo(self) else 8
-        self.setTextMargins(26, 0, right, 0)
+        px, tag, size = self._px, self.tag, self._px(16)
+        tag.adjustSize()
+        tag.setVisible(bool(tag.text()) and self.width() > 2 * tag.width() + px(60))
+        tag.move(self.width() - tag.width() - px(8), (self.height() - tag.height()) // 2)
+        self.pencil.setGeometry(px(10), (self.height() - size) // 2, size, size)
+        right = tag.width() + px(14) if tag.isVisibleTo(self) else px(8)
+        self.setTextMargins(px(26), 0, right, 0)
 
     def chips(self) -> tuple[tuple[int, int], ...]:
         """Return where in the text the unknown words stand: (first, last + 1) each."""
@@ -231,7 +239,10 @@ class Notice(QLabel):
 
 
 class Strip(QWidget):
-    """The foot of Present: holds the capsule, so that it covers nothing of the stage."""
+    """The foot of Present: holds the capsule, so that it covers nothing of the stage.
+
+    It is as high at every size of the text: what the class reads needs the rest of the screen.
+    """
 
     def __init__(self, say: Captions) -> None:
         super().__init__()
@@ -258,7 +269,7 @@ class Capsule(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = say
         self._playing = False
-        self._colour = "#FFFFFF"
+        self._colour, self._icon = "#FFFFFF", 22
         row = QHBoxLayout(self)
         self.setFixedHeight(44)
         row.setContentsMargins(22, 6, 22, 6)
@@ -267,7 +278,6 @@ class Capsule(QWidget):
         for name in ("back", "play", "step"):
             button = QToolButton()
             button.setObjectName("capsulebutton")
-            button.setIconSize(QSize(22, 22))
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setToolTip(say(f"action.{name}"))
             button.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
@@ -289,65 +299,73 @@ class Capsule(QWidget):
         """Show whether it plays."""
         self._playing = playing
         name = "pause" if playing else "play"
-        self.buttons["play"].setIcon(icon(name, self._colour, 22))
+        self.buttons["play"].setIcon(icon(name, self._colour, self._icon))
 
-    def show_theme(self, theme: Theme) -> None:
-        """Draw in another theme."""
-        self._colour = theme.onink
+    def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
+        """Draw in another theme, larger as far as the strip has room for it."""
+        self._colour, self._icon = theme.onink, enlarged(22, min(scale, CAPSULE_MOST))
+        for button in self.buttons.values():
+            button.setIconSize(QSize(self._icon, self._icon))
         for name in ("back", "step"):
-            self.buttons[name].setIcon(icon(name, self._colour, 22))
+            self.buttons[name].setIcon(icon(name, self._colour, self._icon))
         self.show_playing(self._playing)
 
 
-def style_sheet(theme: Theme) -> str:
-    """Return the chrome's style in a theme: ink on paper, one hairline, no shadow."""
+def style_sheet(theme: Theme, scale: float = 1.0) -> str:
+    """Return the chrome's style in a theme: ink on paper, one hairline, no shadow.
+
+    Everything but hairlines is ``scale`` times larger.
+    """
+    px = partial(enlarged, factor=scale)
+    icon_px = partial(enlarged, factor=icon_factor(scale))
+    capsule_px = partial(enlarged, factor=min(scale, CAPSULE_MOST))
     return f"""
-    QMainWindow, QWidget {{ background: {theme.window}; color: {theme.ink}; font-family: Inter; font-size: 14px; }}
+    QMainWindow, QWidget {{ background: {theme.window}; color: {theme.ink}; font-family: Inter; font-size: {px(14)}px; }}
     #bar {{ border-bottom: 1px solid {theme.hair}; }}
     #transport {{ border-top: 1px solid {theme.hair}; }}
     #transport QLabel, #transport Scrubber, #bar QLabel, #rail QLabel {{ background: transparent; }}
     #stage, #empty, #strip {{ background: {theme.stage}; }}
     #empty QLabel {{ background: transparent; }}
-    #empty #primary {{ min-width: 200px; }}
-    #emptytitle {{ font-size: 22px; font-weight: 600; }}
-    #emptytext {{ color: {theme.ink2}; font-size: 16px; }}
-    #notice {{ background: {theme.panel}; color: {theme.ink}; padding: 9px 28px; border-top: 1px solid {theme.hair}; font-size: 14px; }}
-    #sentence {{ background: {theme.panel}; border: 1.5px solid {theme.hair2}; border-radius: 8px; padding: 6px 0; font-size: 15px; selection-background-color: {theme.ink}; selection-color: {theme.onink}; }}
+    #empty #primary {{ min-width: {px(200)}px; }}
+    #emptytitle {{ font-size: {px(22)}px; font-weight: 600; }}
+    #emptytext {{ color: {theme.ink2}; font-size: {px(16)}px; }}
+    #notice {{ background: {theme.panel}; color: {theme.ink}; padding: {px(9)}px {px(28)}px; border-top: 1px solid {theme.hair}; font-size: {px(14)}px; }}
+    #sentence {{ background: {theme.panel}; border: 1.5px solid {theme.hair2}; border-radius: {px(8)}px; padding: {px(6)}px 0; font-size: {px(15)}px; selection-background-color: {theme.ink}; selection-color: {theme.onink}; }}
     #sentence:focus {{ border: 2px solid {theme.ink}; background: {theme.stage}; }}
-    #bar #tag {{ background: {theme.well}; color: {theme.ink2}; border-radius: 6px; padding: 3px 8px; font-size: 12px; font-weight: 500; }}
-    #bar #badge {{ background: {theme.well}; color: {theme.ink2}; border-radius: 14px; padding: 6px 14px; font-size: 13px; font-weight: 500; }}
-    #choice {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: 8px; padding: 7px 26px 7px 12px; font-size: 14px; font-weight: 500; }}
-    #choice::menu-indicator {{ subcontrol-position: right center; subcontrol-origin: padding; right: 9px; }}
-    #primary {{ background: {theme.ink}; color: {theme.onink}; border: none; border-radius: 8px; padding: 8px 14px; font-weight: 600; }}
-    #box, #plainbox {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: 8px; padding: 7px 12px; font-weight: 600; }}
-    #plainbox {{ padding: 6px; }}
-    #plain {{ background: transparent; border: 2px solid transparent; border-radius: 8px; padding: 5px; }}
+    #bar #tag {{ background: {theme.well}; color: {theme.ink2}; border-radius: {px(6)}px; padding: {px(3)}px {px(8)}px; font-size: {px(12)}px; font-weight: 500; }}
+    #bar #badge {{ background: {theme.well}; color: {theme.ink2}; border-radius: {px(14)}px; padding: {px(6)}px {px(14)}px; font-size: {px(13)}px; font-weight: 500; }}
+    #choice {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: {px(8)}px; padding: {px(7)}px {px(26)}px {px(7)}px {px(12)}px; font-size: {px(14)}px; font-weight: 500; }}
+    #choice::menu-indicator {{ subcontrol-position: right center; subcontrol-origin: padding; right: {px(9)}px; }}
+    #primary {{ background: {theme.ink}; color: {theme.onink}; border: none; border-radius: {px(8)}px; padding: {px(8)}px {px(14)}px; font-weight: 600; }}
+    #box, #plainbox {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: {px(8)}px; padding: {px(7)}px {px(12)}px; font-weight: 600; }}
+    #plainbox {{ padding: {px(6)}px; }}
+    #plain {{ background: transparent; border: 2px solid transparent; border-radius: {icon_px(8)}px; padding: {icon_px(5)}px; }}
     #plain:hover, #segment:hover, #choice:hover, #box:hover, #plainbox:hover {{ background: {theme.well}; }}
-    #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: 25px; min-width: 44px; max-width: 44px; min-height: 44px; max-height: 44px; }}
+    #round {{ background: {theme.ink}; border: 3px solid {theme.ink}; border-radius: {icon_px(44) // 2 + 3}px; min-width: {icon_px(44)}px; max-width: {icon_px(44)}px; min-height: {icon_px(44)}px; max-height: {icon_px(44)}px; }}
     #round:disabled {{ background: {theme.ghost}; border-color: {theme.ghost}; }}
     #segment:disabled {{ color: {theme.ghost}; }}
     #round[late="true"] {{ border: 3px dotted {theme.onink}; }}
-    #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: 7px; padding: 5px 9px; font-weight: 600; color: {theme.ink2}; }}
+    #segment {{ background: transparent; border: 1.25px solid transparent; border-radius: {px(7)}px; padding: {px(5)}px {px(9)}px; font-weight: 600; color: {theme.ink2}; }}
     #segment:checked {{ background: {theme.stage}; border-color: {theme.hair2}; color: {theme.ink}; }}
     QToolButton:focus, QPushButton:focus {{ border: 2px solid {theme.ink}; }}
-    #primary:focus {{ border: 2px solid {theme.ink}; padding: 6px 12px; background-clip: padding; }}
-    #ticktitle {{ font-size: 15px; }}
-    #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: 10px; font-size: 12px; font-weight: 600; padding: 2px; }}
+    #primary:focus {{ border: 2px solid {theme.ink}; padding: {px(8) - 2}px {px(14) - 2}px; background-clip: padding; }}
+    #ticktitle {{ font-size: {px(15)}px; }}
+    #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: {px(10)}px; font-size: {px(12)}px; font-weight: 600; padding: {px(2)}px; }}
     #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
     #rail {{ border-right: 1px solid {theme.hair}; }}
     #inspector {{ border-left: 1px solid {theme.hair}; }}
     #capsule {{ background: {theme.ink}; border-radius: 22px; }}
     #capsule QLabel, #capsulebutton {{ background: transparent; border: none; color: {theme.onink}; }}
-    #capsuleclock {{ font-size: 17px; font-weight: 600; }}
-    #capsulenote {{ font-size: 14px; }}
-    #sheet {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; padding: 14px; font-size: 14px; }}
-    QMenu {{ background: {theme.panel}; border: 1px solid {theme.hair2}; padding: 6px; }}
-    QMenu::item {{ padding: 6px 22px; border-radius: 6px; }}
+    #capsuleclock {{ font-size: {capsule_px(17)}px; font-weight: 600; }}
+    #capsulenote {{ font-size: {capsule_px(14)}px; }}
+    #sheet {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; padding: {px(14)}px; font-size: {px(14)}px; }}
+    QMenu {{ background: {theme.panel}; border: 1px solid {theme.hair2}; padding: {px(6)}px; }}
+    QMenu::item {{ padding: {px(6)}px {px(22)}px; border-radius: {px(6)}px; }}
     QMenu::item:selected {{ background: {theme.well}; }}
     QMenu::item:disabled {{ color: {theme.ink3}; }}
-    QToolTip {{ background: {theme.ink}; color: {theme.onink}; border: none; padding: 5px 8px; font-size: 13px; }}
-    QScrollBar {{ background: {theme.window}; width: 12px; height: 12px; border: none; }}
-    QScrollBar::handle {{ background: {theme.hair2}; border-radius: 5px; min-height: 28px; min-width: 28px; margin: 2px; }}
+    QToolTip {{ background: {theme.ink}; color: {theme.onink}; border: none; padding: {px(5)}px {px(8)}px; font-size: {px(13)}px; }}
+    QScrollBar {{ background: {theme.window}; width: {px(12)}px; height: {px(12)}px; border: none; }}
+    QScrollBar::handle {{ background: {theme.hair2}; border-radius: {px(5)}px; min-height: {px(28)}px; min-width: {px(28)}px; margin: {px(2)}px; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: none; }}
     """  # noqa: E501

@@ -1,4 +1,4 @@
-"""Sizes: how wide a text is, and which box and scale a scene gets. Knows no Qt."""
+"""Sizes: how wide a text is, how large the chrome, which box and scale a scene gets. No Qt."""
 
 from __future__ import annotations
 
@@ -12,20 +12,32 @@ SMALLEST = (1188.0, 700.0)  # the box that scenes are made for; it grows, never 
 MISSING = 600  # thousandths of the size, for a character that no shipped font has
 
 
+def px(size: float, factor: float) -> int:
+    """Return a size of the chrome in whole px when all text is enlarged by a factor (1 … 2)."""
+    return round(size * factor)
+
+
+def icon_factor(factor: float) -> float:
+    """Return the factor of icons without words: large already, they grow half as much."""
+    return (1 + factor) / 2
+
+
 def fit(
     width_px: float,
     height_px: float,
     *,
     smallest: tuple[float, float] = SMALLEST,
     least_scale: float = LEAST_SCALE,
+    factor: float = 1.0,
 ) -> tuple[float, float, float]:
     """Return the box of a scene (width, height) and its scale for a place of so many px.
 
     The scene is laid out for the place's own shape: the box has it wherever it can be as large as
-    ``smallest``. The scale is never under ``least_scale``; box times scale is then larger than the
-    place, which has to scroll.
+    ``smallest``. The scale is never under ``least_scale`` times the factor by which all text is
+    enlarged; box times scale is then larger than the place, which has to scroll.
     """
-    scale = max(min(width_px / smallest[0], height_px / smallest[1]), least_scale)
+    least = least_scale * factor
+    scale = max(min(width_px / smallest[0], height_px / smallest[1]), least)
     return max(width_px / scale, smallest[0]), max(height_px / scale, smallest[1]), scale
 
 

@@ -30,21 +30,24 @@ from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLay
 
 from widgets import equation, formats, numbers
 from widgets.captions import Captions
+from widgets.geometry import px
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
     from engine.trace import Pair, Step, Trace
 
-MARGIN = 16  # px at the left and right of the text
-BAR = 12  # px that a scroll bar may take
-GAP = 8  # px at least between what stands at the left and at the right of a line
+# px at 100 %
+MARGIN = 16  # at the left and right of the text
+BAR = 12  # that a scroll bar may take
+GAP = 8  # at least between what stands at the left and at the right of a line
+ABOVE_RULE, BELOW_RULE = 11.5, 12.5
 LISTED = 16  # numbers of a row that are written out
-COLUMNS = 4  # of them beside one another
+COLUMNS, FEWER = 4, 2  # of them beside one another, and where there is no room
 CELL = 9  # characters that one of them takes
 LINKED = 5  # numbers of one operand that are written out
 WORDS = 5  # of an answer
 COPIES = ("numpy", "csv", "latex")
-SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px
+SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px at 100 %
 # Spaces that leave room in a chip for its round ends and its icon; they do not break.
 BEFORE, AFTER = "\u2003\u2002\u00a0", "\u2004"
 
@@ -67,7 +70,7 @@ class Inspector(QWidget):
         self.setObjectName("inspector")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = captions
-        self._theme = theme
+        self._theme, self._scale = theme, 1.0
         self._shown: tuple[Pair, int | str] | None = None
         self.text = _Text()
         self.text.setAccessibleName(captions("inspector.name"))
@@ -76,18 +79,18 @@ class Inspector(QWidget):
         self.copy_button.setObjectName("box")
         self.copy_button.setVisible(False)
         self.copy_button.setMenu(self._copies())
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 14, 0, 12)
-        column.setSpacing(10)
-        column.addWidget(self.text, 1)
-        column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._column = QVBoxLayout(self)
+        self._column.setSpacing(10)
+        self._column.addWidget(self.text, 1)
+        self._column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignHCenter)
         self.show_theme(theme)
 
-    def show_theme(self, theme: Theme) -> None:
-        """Change the colours."""
-        self._theme = theme
-        self.text.show_theme(theme)
-        self._formats = _Formats(theme)
+    def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
+        """Change the colours, and how much larger the words are."""
+        self._theme, self._scale = theme, scale
+        self._column.setContentsMargins(1, px(14, scale), 0, px(12, scale))
+        self.text.show_theme(theme, scale)
+        self._formats = _Formats(theme, scale)
         self._write()
 
     def show_tick(self, pair: Pair, tick: int) -> None:
@@ -151,8 +154,13 @@ class Inspector(QWidget):
     def _follow(self, link: QUrl) -> None:
         self.linked.emit(self.text.links[int(link.path())])
 
+    @property
+    def _room(self) -> int:
+        """Return how wide a line may be, in px."""
+        return max(self.width() - px(2 * MARGIN + BAR, self._scale), 120)
+
     def _write(self) -> None:
-        page = _Page(self.text, self._formats, max(self.width() - 2 * MARGIN - BAR, 120))
+        page = _Page(self.text, self._formats, self._room, self._scale)
         if self._shown is not None:
             pair, what = self._shown
             if isinstance(what, str):
@@ -265,9 +273,11 @@ class Inspector(QWidget):
         row = step.value[index[:-1]].tolist()
         first = index[-1] - index[-1] % LISTED
         part = row[first : first + LISTED]
-        for start in range(0, len(part), COLUMNS):
+        fits = _width((" " * CELL * COLUMNS, f.mono)) <= self._room
+        columns = COLUMNS if fits else FEWER
+        for start in range(0, len(part), columns):
             cells = []
-            for i, number in enumerate(part[start : start + COLUMNS], first + start):
+            for i, number in enumerate(part[start : start + columns], first + start):
                 text = _unbroken(numbers.value(number))
                 cells.append((" " * (CELL - len(text)), f.mono))
                 cells.append((text, f.mono_shown if i == index[-1] else f.mono))
@@ -347,24 +357,27 @@ def _unbroken(words: str) -> str:
 
 
 class _Formats:
-    """The formats of a theme."""
+    """The formats of a theme, so many times larger."""
 
-    def __init__(self, theme: Theme) -> None:
-        self.small = _format(SMALL, theme.ink2)
-        self.body = _format(BODY, theme.ink)
-        self.strong = _format(BODY, theme.ink, weight=QFont.Weight.DemiBold)
-        self.title = _format(TITLE, theme.ink, weight=QFont.Weight.DemiBold)
-        self.mono = _format(MONO, theme.ink, family="JetBrains Mono")
+    def __init__(self, theme: Theme, scale: float) -> None:
+        small, body, title, mono, chip = (
+            px(size, scale) for size in (SMALL, BODY, TITLE, MONO, CHIP)
+        )
+        self.small = _format(small, theme.ink2)
+        self.body = _format(body, theme.ink)
+        self.strong = _format(body, theme.ink, weight=QFont.Weight.DemiBold)
+        self.title = _format(title, theme.ink, weight=QFont.Weight.DemiBold)
+        self.mono = _format(mono, theme.ink, family="JetBrains Mono")
         self.mono_shown = _format(
-            MONO, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
+            mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
         )
         self.mono_shown.setBackground(QColor(theme.hair2))
         self.chips = {
-            unit: _format(CHIP, text, weight=QFont.Weight.DemiBold)
+            unit: _format(chip, text, weight=QFont.Weight.DemiBold)
             for unit, (_, text, _) in units(theme).items()
         }
         self.formula = {
-            (italic, script): _script(theme.ink, italic, script)
+            (italic, script): _script(theme.ink, italic, script, scale)
             for italic in (False, True)
             for script in (-1, 0, 1)
         }
@@ -397,11 +410,11 @@ def _format(
     return made
 
 
-def _script(colour: str, italic: bool, script: int) -> QTextCharFormat:
+def _script(colour: str, italic: bool, script: int, scale: float) -> QTextCharFormat:
     """Return the format of a piece of an equation."""
     # Qt sets scripts at two thirds of their format's size.
     size = FORMULA if not script else 1.5 * SCRIPT
-    made = _format(size, colour, italic=italic)
+    made = _format(size * scale, colour, italic=italic)
     align = QTextCharFormat.VerticalAlignment
     made.setVerticalAlignment(
         {-1: align.AlignSubScript, 0: align.AlignNormal, 1: align.AlignSuperScript}[script]
@@ -412,19 +425,20 @@ def _script(colour: str, italic: bool, script: int) -> QTextCharFormat:
 class _Page:
     """Writes a document from the top."""
 
-    def __init__(self, text: _Text, formats: _Formats, width: int) -> None:
-        self._text, self._f, self._width = text, formats, width
+    def __init__(self, text: _Text, formats: _Formats, width: int, scale: float) -> None:
+        self._text, self._f, self._width, self._scale = text, formats, width, scale
         self._cursor = text.begin(width)
         self._first, self._rule = True, False
 
     def line(self, left: list[_Run], *, right: list[_Run] | None = None, above: int = 1) -> None:
         """Write a line; what stands at the right gets a line of its own where it has no room."""
         right = [(_unbroken(words), how) for words, how in right or []]
-        fits = sum(_width(run) for run in (*left, *right)) + GAP <= self._width
+        fits = sum(_width(run) for run in (*left, *right)) + px(GAP, self._scale) <= self._width
         # Qt rounds the text before a tab stop, which may end it a pixel behind the stop.
         tab = QTextOption.Tab(self._width - 2, QTextOption.TabType.RightTab)
         block = QTextBlockFormat()
-        block.setTopMargin(above + (24 if self._rule else 0))
+        rule = ABOVE_RULE + BELOW_RULE if self._rule else 0
+        block.setTopMargin(px(above + rule, self._scale))
         if right and fits:
             block.setTabPositions([tab])
         self._block(block)
@@ -497,14 +511,14 @@ class _Text(QTextBrowser):
         self.setOpenLinks(False)
         self.setUndoRedoEnabled(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setViewportMargins(MARGIN, 0, 0, 0)
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
         self.document().setDocumentMargin(0)
 
-    def show_theme(self, theme: Theme) -> None:
-        """Change the colours of ground and selection."""
-        self._units, self._hair = units(theme), theme.hair
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Change the colours of ground and selection, and how much larger the marks are."""
+        self._units, self._hair, self._scale = units(theme), theme.hair, scale
+        self.setViewportMargins(px(MARGIN, scale), 0, 0, 0)
         palette = self.palette()
         palette.setColor(QPalette.ColorRole.Base, QColor(theme.window))
         palette.setColor(QPalette.ColorRole.Text, QColor(theme.ink))
@@ -549,17 +563,23 @@ class _Text(QTextBrowser):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for start, end, unit in self.chips:
             first, last = self._rect(start), self._rect(end)
+            pad = 3 * self._scale
             box = QRectF(
-                first.left(), first.top() - 3, last.left() - first.left(), first.height() + 6
-            )
+                first.left(), first.top() - pad, last.left() - first.left(),
+                first.height() + 2 * pad,
+            )  # fmt: skip
             mark, _, ground = self._units[unit]
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(ground))
             painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
-            draw_unit(painter, unit, QPointF(box.left() + 8, box.center().y() - 5), mark)
+            painter.save()
+            painter.translate(box.left(), box.center().y())
+            painter.scale(self._scale, self._scale)
+            draw_unit(painter, unit, QPointF(8, -5), mark)
+            painter.restore()
         painter.setPen(QPen(QColor(self._hair), 1))
         for position in self.rules:
-            y = self._rect(position).top() - 12.5
+            y = self._rect(position).top() - BELOW_RULE * self._scale
             painter.drawLine(QPointF(0, y), QPointF(self.lineWrapColumnOrWidth(), y))
         painter.end()
 

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from widgets.captions import Captions
+from widgets.controls import Choice
+from widgets.geometry import icon_factor, px, text_width
 from widgets.icons import icon
 from widgets.theme import Theme
 
 MARK_PX = 5  # between two marks of ticks at least
 RING_AFTER_MS = 150  # a result that is late is said by a ring round the play button
-GAP = 14.0  # px between two groups of the scrubber
+# px at 100 %
+GAP = 14.0  # between two groups of the scrubber
+SCRUBBER = (200, 42)
+TITLE = 440  # what the longest title takes, up to some hundred ticks
+BEFORE, BEHIND = 22, 16  # the scrubber
+SIDES = (20, 3, 20, 2)
 
 
 class Scrubber(QWidget):
@@ -26,18 +51,28 @@ class Scrubber(QWidget):
         super().__init__()
         self.theme, self._say = theme, captions
         self.tick, self.last = 0.0, 1
-        self.setMinimumSize(240, 42)
+        self.enlarge(1.0)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(captions("transport.scrubber"))
 
+    def enlarge(self, scale: float) -> None:
+        """Draw everything so many times larger."""
+        self._scale = scale
+        self.setMinimumSize(*(px(side, scale) for side in SCRUBBER))
+        self.update()
+
     def groups(self) -> tuple[tuple[str, float, float, float, float], ...]:
         """Return for each group its caption, left and right edge, and first and last tick."""
-        width, end = float(self.width()) - 16, float(self.last)
-        side = min(110.0, width * 0.12)
+        edge, gap = 8 * self._scale, GAP * self._scale
+        width, end = self.width() - 2 * edge, float(self.last)
+        names = ("transport.prepare", "transport.run", "transport.answer")
+        # Each side has room for its word; where there is more, it takes an eighth.
+        word = max(text_width(self._say(name), px(13, self._scale), 700) for name in names)
+        side = max(min(110 * self._scale, width * 0.12), word)
         return (
-            ("transport.prepare", 8.0, 8 + side, 0.0, 0.0),
-            ("transport.run", 8 + side + GAP, 8 + width - side - GAP, 1.0, max(end - 1, 1.0)),
-            ("transport.answer", 8 + width - side, 8 + width, end, end),
+            (names[0], edge, edge + side, 0.0, 0.0),
+            (names[1], edge + side + gap, edge + width - side - gap, 1.0, max(end - 1, 1.0)),
+            (names[2], edge + width - side, edge + width, end, end),
         )
 
     def x_of(self, tick: float) -> float:
@@ -50,7 +85,8 @@ class Scrubber(QWidget):
         _, left, right, first, last = self.groups()[group]
         if first == last:
             return (left + right) / 2
-        return left + 14 + (right - left - 28) * (tick - first) / (last - first)
+        pad = GAP * self._scale
+        return left + pad + (right - left - 2 * pad) * (tick - first) / (last - first)
 
     def tick_at(self, x: float) -> int:
         """Return the whole tick that is nearest to a place."""
@@ -60,34 +96,36 @@ class Scrubber(QWidget):
         """Paint the groups, their ticks, what has been done, and the knob."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme, y, now = self.theme, 12.0, self.x_of(self.tick)
+        # Along the line in px; across it in px at 100 %.
+        theme, k, now = self.theme, self._scale, self.x_of(self.tick)
+        y = 12.0 * k
         current = 0 if self.tick < 0.5 else 2 if self.tick > self.last - 0.5 else 1
         for number, (caption, left, right, first, last) in enumerate(self.groups()):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.hair))
-            painter.drawRoundedRect(QRectF(left, y - 3, right - left, 6), 3, 3)
+            painter.drawRoundedRect(QRectF(left, y - 3 * k, right - left, 6 * k), 3 * k, 3 * k)
             done = min(max(now, left), right)
             painter.setBrush(QColor(theme.ink))
             if done > left and self.isEnabled():
-                painter.drawRoundedRect(QRectF(left, y - 3, done - left, 6), 3, 3)
+                painter.drawRoundedRect(QRectF(left, y - 3 * k, done - left, 6 * k), 3 * k, 3 * k)
             painter.setPen(QPen(QColor(theme.ink3), 1.5))
-            apart = (right - left - 28) / max(last - first, 1)
+            apart = (right - left - 2 * GAP * k) / max(last - first, 1)
             every = max(1, math.ceil(MARK_PX / apart))
             for tick in range(int(first), int(last) + 1, every):
                 x = self._x_of_whole(tick)
-                painter.drawLine(QPointF(x, y + 6), QPointF(x, y + 11))
+                painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
             font = self.font()
-            font.setPixelSize(13)
+            font.setPixelSize(px(13, k))
             font.setBold(number == current)
             painter.setFont(font)
             painter.setPen(QColor(theme.ink if number == current else theme.ink2))
-            place = QRectF(left, y + 13, max(right - left, 60), 18)
+            place = QRectF(left, y + 13 * k, right - left, 18 * k)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft, self._say(caption))
         if not self.isEnabled():  # there is no now
             return
         painter.setPen(QPen(QColor(theme.now_line), 1.8))
         painter.setBrush(QColor(theme.now))
-        painter.drawEllipse(QPointF(now, y), 9, 9)
+        painter.drawEllipse(QPointF(now, y), 9 * k, 9 * k)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Cut to the tick under the pointer."""
@@ -99,8 +137,47 @@ class Scrubber(QWidget):
             self.sought.emit(float(self.tick_at(event.position().x())))
 
 
+class Title(QLabel):
+    """One line: which tick it is, and what works at it; what has no room is in the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("ticktitle")
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._said: tuple[str, str, str] = ("", "", "")
+
+    def say(self, head: str, note: str, colour: str) -> None:
+        """Show a head, and a note beside it in a colour; the same again costs nothing."""
+        if (head, note, colour) != self._said:
+            self._said = (head, note, colour)
+            self._write()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        self._write()
+
+    def _write(self) -> None:
+        head, note, colour = self._said
+        strong = QFont(self.font())
+        strong.setBold(True)
+        gap = QFontMetricsF(self.font()).horizontalAdvance("\u00a0" * 3)
+        room = self.width() - QFontMetricsF(strong).horizontalAdvance(head) - gap - 2
+        shown = QFontMetricsF(self.font()).elidedText(note, Qt.TextElideMode.ElideRight, room)
+        self.setToolTip("" if shown == note else note)
+        self.setText(
+            f'<b>{escape(head)}</b>&nbsp;&nbsp; <span style="color:{colour}">{escape(shown)}</span>'
+            if head
+            else ""
+        )
+
+
 class Transport(QWidget):
     """Buttons, the step's name, the scrubber and the speeds.
+
+    Where it is narrow for the size of the text, the name stands above all, and the speeds are a
+    menu.
 
     ``pressed`` carries the id of an action, ``sought`` a tick, ``speed_chosen`` a speed.
     """
@@ -114,37 +191,40 @@ class Transport(QWidget):
         self.setObjectName("transport")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say, self._theme = captions, theme
-        self._playing = False
+        self._playing, self._scale = False, 1.0
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(RING_AFTER_MS)
         self._late.timeout.connect(lambda: self._ring(True))
         self.buttons: dict[str, QToolButton] = {}
-        row = QHBoxLayout(self)
-        row.setContentsMargins(20, 3, 20, 2)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._above, row = QVBoxLayout(self), QHBoxLayout()
+        self._above.setSpacing(0)
+        # A layout is placed before it is filled: PySide wraps the items of one that comes filled,
+        # and the wrapper of the title's item would outlive it when the title moves.
+        self._above.addLayout(row)
         row.setSpacing(6)
         for name in ("first", "back", "play", "step", "last"):
             button = QToolButton()
             button.setObjectName("round" if name == "play" else "plain")
-            button.setIconSize(QSize(24, 24) if name == "play" else QSize(20, 20))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the stage
             button.setAccessibleName(captions(f"action.{name}"))
             button.setToolTip(captions(f"action.{name}"))
             button.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
             self.buttons[name] = button
             row.addWidget(button)
-        row.addSpacing(22)
-        middle = QVBoxLayout()
-        middle.setSpacing(0)
-        self.title = QLabel()
-        self.title.setObjectName("ticktitle")
-        self.title.setTextFormat(Qt.TextFormat.RichText)
+        row.addSpacing(BEFORE)
+        self._middle = QVBoxLayout()
+        self._middle.setSpacing(0)
+        row.addLayout(self._middle, 1)
+        self.title = Title()
         self.scrubber = Scrubber(theme, captions)
         self.scrubber.sought.connect(self.sought)
-        middle.addWidget(self.title)
-        middle.addWidget(self.scrubber)
-        row.addLayout(middle, 1)
-        row.addSpacing(16)
+        self._middle.addWidget(self.title)
+        self._middle.addWidget(self.scrubber)
+        row.addSpacing(BEHIND)
+        self.speed_choice = Choice(captions("transport.speeds"))
+        self.speed_choice.chosen.connect(lambda speed: self.speed_chosen.emit(float(speed)))
         self.speeds = QButtonGroup(self)
         self.speeds.setExclusive(True)
         for speed in speeds:
@@ -157,23 +237,51 @@ class Transport(QWidget):
             button.setToolTip(button.accessibleName())
             button.clicked.connect(lambda _=False, speed=speed: self.speed_chosen.emit(speed))
             self.speeds.addButton(button, round(speed * 10))
+            self.speed_choice.add(str(speed), button.text())
             row.addWidget(button)
+        row.addWidget(self.speed_choice)
         self.show_theme(theme)
 
-    def show_theme(self, theme: Theme) -> None:
-        """Draw in another theme."""
+    def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
+        """Draw in another theme, so many times larger."""
         self._theme = self.scrubber.theme = theme
+        self._scale = scale
+        self.scrubber.enlarge(scale)
         for name, button in self.buttons.items():
+            size = self._icon_px(name)
+            button.setIconSize(QSize(size, size))
             if name != "play":
-                button.setIcon(icon(name, theme.ink))
+                button.setIcon(icon(name, theme.ink, size))
+        self._above.setContentsMargins(*(px(side, icon_factor(scale)) for side in SIDES))
         self._show_play()
-        self.scrubber.update()
+        self._fit()
 
-    def show_tick(self, tick: float, last: int, title: str) -> None:
-        """Show where the clock is; ``title`` is rich text."""
+    def _icon_px(self, name: str) -> int:
+        return px(24 if name == "play" else 20, icon_factor(self._scale))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Arrange the parts for the width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Put the title above all where it has no room, and the speeds into a menu."""
+        k = self._scale
+        buttons = [*self.buttons.values(), *self.speeds.buttons()]
+        around = sum(button.sizeHint().width() + 6 for button in buttons)
+        around += BEFORE + BEHIND + px(SIDES[0] + SIDES[2], icon_factor(k))
+        beside = around + px(TITLE, k) <= self.width()
+        segments = around + px(SCRUBBER[0], k) <= self.width()
+        for button in self.speeds.buttons():
+            button.setVisible(segments)
+        self.speed_choice.setVisible(not segments)
+        if beside != (self._middle.count() == 2):
+            (self._middle if beside else self._above).insertWidget(0, self.title)
+
+    def show_tick(self, tick: float, last: int, head: str = "", note: str = "") -> None:
+        """Show where the clock is, in words: a head, and a note beside it."""
         self.scrubber.tick, self.scrubber.last = tick, max(last, 1)
-        if self.title.text() != title:
-            self.title.setText(title)
+        self.title.say(head, note, self._theme.ink2)
         self.scrubber.update()
 
     def show_playing(self, playing: bool, speed: float) -> None:
@@ -181,6 +289,7 @@ class Transport(QWidget):
         self._playing = playing
         self._show_play()
         self.speeds.button(round(speed * 10)).setChecked(True)
+        self.speed_choice.choose(str(speed))
 
     def show_busy(self, busy: bool) -> None:
         """Put a ring round the play button when a result is late."""
@@ -200,5 +309,5 @@ class Transport(QWidget):
 
     def _show_play(self) -> None:
         name = "pause" if self._playing else "play"
-        self.buttons["play"].setIcon(icon(name, self._theme.onink, 24))
+        self.buttons["play"].setIcon(icon(name, self._theme.onink, self._icon_px("play")))
         self.buttons["play"].setToolTip(self._say(f"action.{'pause' if self._playing else 'play'}"))
