@@ -28,7 +28,7 @@ from engine.tasks import (
 )
 
 ONE_WAY = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm", "lstm-plain")
-BOTH_WAYS = ("rnn-bi",)
+BOTH_WAYS = ("rnn-bi", "rnn-bi-plain")
 SMALL = (*ONE_WAY, *BOTH_WAYS)  # 16 numbers of state
 GRIDS = ("transformer", "transformer-causal")
 EQUAL = (
@@ -36,7 +36,11 @@ EQUAL = (
     *GRIDS,
 )
 SHIPPED = (*SMALL, *EQUAL)
-LOSING = ("rnn-plain", "rnn-plain-50k")  # what they read fades on the way to the answer
+LOSING = (
+    "rnn-plain",
+    "rnn-bi-plain",
+    "rnn-plain-50k",
+)  # what they read fades on the way to the answer
 KEEPING = tuple(name for name in SHIPPED if name not in LOSING)
 SENTENCES = 4000
 ROLE_SENTENCES = 600
@@ -181,6 +185,15 @@ def loss_at_5_and_more(name: str) -> float:
 
 def test_sixteen_numbers_without_attention_lose_words_at_distance_5_and_more() -> None:
     assert loss_at_5_and_more("rnn-plain") > loss_at_5_and_more("rnn") + 0.05
+
+
+def test_sixteen_numbers_behind_gates_lose_no_words_at_distance_5_and_more() -> None:
+    assert max(map(loss_at_5_and_more, ("gru-plain", "lstm-plain"))) < 0.01
+
+
+def test_reading_from_both_sides_loses_fewer_far_words_and_as_much_memory_loses_some() -> None:
+    one_way, both_ways = map(loss_at_5_and_more, ("rnn-plain", "rnn-bi-plain"))
+    assert 0.05 < both_ways < one_way - 0.02
 
 
 def test_sixteen_numbers_without_attention_lose_words_on_new_sentences_too() -> None:
