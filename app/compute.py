@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from engine.ops import Ops
 from engine.said import Said
 from engine.tokens import Sentence, read_sentence
 from engine.trace import Pair, Trace
+from engine.trace import load as load_trace
 from widgets.view import Growth
 
 if TYPE_CHECKING:
@@ -107,6 +109,47 @@ def make_pair(
     # Both sides repeat the sentence's notes; each is said once.
     notes = tuple(dict.fromkeys(left.facts.notes + right.facts.notes))
     return PairResult(pair, sentence, notes, positions, trained)
+
+
+def open_trace(path: str, chain_id: str, grid_id: str) -> PairResult:
+    """Return a saved run beside the other side's model over the same words.
+
+    Parameters
+    ----------
+    path
+        Of a file that ``unrolled trace`` wrote.
+    chain_id, grid_id
+        The model of the side that the file does not hold is run.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence: a file that is no trace, a run of many sentences, words that the other
+        model does not read alike.
+    """
+    opened = load_trace(Path(path))
+    name = Path(path).name
+    if opened.value(opened.steps[0].name).ndim != 1 or not opened.tokens:
+        raise ChoiceError(f"{name} holds many sentences at once; save a run of one sentence.")
+    other = _of_kind(*(("grid", grid_id) if opened.facts.kind == "chain" else ("chain", chain_id)))
+    sentence = _sentence(" ".join(opened.tokens), other)
+    if sentence.tokens != opened.tokens or other.vocabulary != opened.vocabulary:
+        raise ChoiceError(
+            f"{name} holds a run over words that {other.id} does not read alike, so they cannot "
+            "stand on one stage; what is shown stays, choose a run of the missing word."
+        )
+    beside = _run(other, sentence)
+    chain, grid = (opened, beside) if opened.facts.kind == "chain" else (beside, opened)
+    ids = (chain.facts.model, grid.facts.model)
+    pair = Pair(
+        chain=chain,
+        grid=grid,
+        typed=sentence.typed,
+        unknown=sentence.unknown,
+        # Of a model that is not installed nothing is known but this one run.
+        depth_of_tokens=_depths(*ids) if set(ids) <= set(weights.available()) else (),
+    )
+    return PairResult(pair, sentence, tuple(dict.fromkeys(chain.facts.notes + grid.facts.notes)))
 
 
 def make_trace(text: str, id: str) -> Trace:

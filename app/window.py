@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import re
 import sys
 from dataclasses import replace
@@ -11,13 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QFrame,
     QHBoxLayout,
     QMainWindow,
+    QMenu,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -29,11 +38,13 @@ from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
+from app.history import History
 from app.player import Player
 from app.selection import Selection
 from app.setting import Setting, of_models
 from app.stills import Stills
 from engine.said import Said
+from engine.tokens import MOST_CHARACTERS
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
@@ -87,6 +98,8 @@ class Window(QMainWindow):
         self.studying = Background(self)
         self._influence = False
         self._predict = False
+        self._history: History[tuple[str, Setting]] = History()
+        self._file = ""  # the saved trace that is being opened
         self._studied: tuple[Pair | None, int] = (
             None,
             -1,
@@ -112,6 +125,7 @@ class Window(QMainWindow):
         say = self._say
         self.setWindowTitle("Unrolled")
         self.setMinimumSize(960, 600)
+        self.setAcceptDrops(True)
         self.resize(1600, 900)
         view = View(1188, 728, self._theme, say)
         self.canvas = Canvas(view)
@@ -224,6 +238,10 @@ class Window(QMainWindow):
         self.session.speed = self.player.speed
         self.session.still = self.player.reduced
         self.session.theme = self._theme.name
+        view = self.canvas.view
+        self.session.tick = self.player.tick
+        self.session.layer = -1 if view.layer is None else view.layer
+        self.session.query = -1 if view.query is None else view.query
         self.session.chain, self.session.grid = self.setting.chain, self.setting.grid
         if not self._presenting:
             self.session.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
@@ -271,6 +289,71 @@ class Window(QMainWindow):
         self._show_setting()
         self.compute()
 
+    def undo(self) -> None:
+        """Show the sentence and the models that were shown before."""
+        self._restore_state(self._history.undo(), "window.nothing_to_undo")
+
+    def redo(self) -> None:
+        """Show the sentence and the models that were undone."""
+        self._restore_state(self._history.redo(), "window.nothing_to_redo")
+
+    def _restore_state(self, state: tuple[str, Setting] | None, otherwise: str) -> None:
+        if state is None:
+            self.notice.say(self._say(otherwise))
+            return
+        text, self.setting = state
+        self._show_setting()
+        self.set_text(text)
+
+    def show_recent(self) -> None:
+        """Offer the sentences that were read before, under the field."""
+        others = [text for text in self.session.recent if text != self.bar.field.text()]
+        if not others:
+            self.notice.say(self._say("window.no_recent"))
+            return
+        menu = QMenu(self)
+        for text in others:
+            shown = text if len(text) <= 80 else f"{text[:79]}…"
+            entry = menu.addAction(shown.replace("&", "&&"))
+            entry.triggered.connect(lambda _=False, text=text: self.set_text(text))
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        field = self.bar.field
+        menu.popup(field.mapToGlobal(field.rect().bottomLeft()))
+        menu.setActiveAction(menu.actions()[0])
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Take sentences and files."""
+        if event.mimeData().hasUrls() or event.mimeData().hasText():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Read a sentence or a text file, or open a saved trace."""
+        files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            self.open_file(files[0])
+        elif event.mimeData().hasText():
+            self.set_text(event.mimeData().text())
+        event.acceptProposedAction()
+
+    def open_file(self, path: str) -> None:
+        """Open a saved trace beside the other side's model, or read a text file."""
+        self._file = ""
+        if path.lower().endswith(".npz"):
+            self._file = path
+            self.background.ask(_open, path, self.setting)
+            self.player.hold(True)
+            self.transport.show_busy(True)
+        elif path.lower().endswith(".txt"):
+            try:
+                with Path(path).open(encoding="utf-8", errors="replace") as file:
+                    self.set_text(file.read(MOST_CHARACTERS))
+            except OSError as error:
+                self.notice.say(
+                    self._say("window.unread", name=Path(path).name, why=error.strerror)
+                )
+        else:
+            self.notice.say(self._say("window.drop", name=Path(path).name))
+
     def _typed(self, text: str) -> None:
         self._typing.start()
 
@@ -291,6 +374,7 @@ class Window(QMainWindow):
         if not text.strip():
             self._show_nothing()
             return
+        self._file = ""
         self.background.ask(_compute, text, self.setting)
         self.player.hold(True)  # a tick shows only what has been computed
         self.transport.show_busy(True)
@@ -323,6 +407,11 @@ class Window(QMainWindow):
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
+        if self._file:
+            self.bar.field.setText(" ".join(self._result.sentence.tokens))
+            self.notice.say(self._say("window.opened", name=Path(self._file).name))
+        else:
+            self._remember_sentence()
         self.bar.field.mark(words, pair.unknown)
         self.bar.show_device(pair.grid.facts.backend, pair.grid.facts.device)
         room = self.canvas.fitted()[0] - 56
@@ -346,15 +435,34 @@ class Window(QMainWindow):
         self.canvas.show_view(view)
         self.player.set_last(pair.last_tick)
         if first:
-            self.player.seek(0)
+            self._go_where_we_were(pair)
         self.selection.keep(pair)
         self._measure()
         self._show_tick(self.player.tick)
 
+    def _go_where_we_were(self, pair: Pair) -> None:
+        """Show the tick, the block and the asking word of the last time."""
+        layer, query = self.session.layer, self.session.query
+        self.canvas.show_view(
+            replace(
+                self.canvas.view,
+                layer=layer if 0 <= layer < pair.grid.facts.layers else None,
+                query=query if 0 <= query < len(pair.tokens) else None,
+            )
+        )
+        self.player.seek(min(math.floor(self.session.tick), pair.last_tick))
+
+    def _remember_sentence(self) -> None:
+        """Note what is shown for undo, and among the recent sentences."""
+        text = self.bar.field.text().strip()
+        self._history.show((text, self.setting))
+        others = [other for other in self.session.recent if other != text]
+        self.session.recent = [text, *others][: sessions.RECENT]
+
     def _measure(self) -> None:
         """Measure how both models' work grows with the tokens; the plots wait for it."""
         assert self.pair is not None
-        models = (self.setting.chain, self.setting.grid)
+        models = (self.pair.chain.facts.model, self.pair.grid.facts.model)
         if models != self._measured:
             self._measured = models
             self.canvas.show_view(replace(self.canvas.view, growth=(), length=None))
@@ -389,7 +497,10 @@ class Window(QMainWindow):
         if self._result is None:
             return None
         pair, result = self._result.pair, self._result
-        models = of_models(pair.chain.facts.model, pair.grid.facts.model)
+        try:
+            models = of_models(pair.chain.facts.model, pair.grid.facts.model)
+        except ValueError:  # a saved run of a model that is none of the shipped ones
+            models = self.setting
         return replace(models, positions=result.positions, trained=result.trained)
 
     def _switches(self) -> tuple[Switch, ...]:
@@ -999,6 +1110,13 @@ def sentence_of(error: Exception) -> str:
 
 def _nothing() -> None:
     """Compute nothing: an empty sentence is the newest request, so that older ones are dropped."""
+
+
+def _open(path: str, setting: Setting) -> Any:
+    import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
+    from app.compute import open_trace
+
+    return open_trace(path, setting.chain, setting.grid)
 
 
 def _measure(chain: str, grid: str, number: int) -> Any:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QImage, QKeySequence
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeySequence
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
+from app.compute import make_trace
 from app.setting import Setting
 from app.window import Window, sentence_of
 from engine.said import Said
+from engine.trace import save as save_trace
 from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import style_sheet
@@ -945,3 +948,126 @@ def test_shot_draws_the_window_and_refuses_what_it_cannot(
         assert main(["shot", *refused, "-o", str(place)]) == 2
         assert word in capsys.readouterr().err
     assert place.read_bytes() == kept
+
+
+def dropped(window: Window, data: QMimeData) -> None:
+    """Drop something on the window as the mouse does."""
+    keys, button = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
+    place, copying = QPoint(600, 300), Qt.DropAction.CopyAction
+    enter = QDragEnterEvent(place, copying, data, button, keys)
+    window.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    window.dropEvent(QDropEvent(QPointF(place), copying, data, button, keys))
+
+
+def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    data = QMimeData()
+    data.setText("the dogs that slept ___")
+    dropped(window, data)
+    settled(window, qtbot)
+    assert shown(window)[1] == "dogs"
+    (tmp_path / "a.txt").write_text("the old\nteacher ___", encoding="utf-8")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.txt"))])
+    dropped(window, data)
+    settled(window, qtbot)
+    assert shown(window) == ["the", "old", "teacher", "___"]
+    path = tmp_path / "run.npz"
+    save_trace(make_trace("the birds near the river ___", "gru"), path)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    dropped(window, data)
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert window.pair.chain.facts.model == "gru"
+    assert window.pair.grid.facts.model == "transformer"
+    assert window.bar.field.text() == "the birds near the river ___"
+    assert "as it was saved" in window.notice.text()
+
+
+@pytest.mark.parametrize("damage", ["missing", "newer", "cut off", "picture"])
+def test_a_file_that_cannot_be_opened_is_said_and_nothing_is_lost(
+    window: Window, qtbot: QtBot, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / ("a.png" if damage == "picture" else "run.npz")
+    save_trace(make_trace("the birds ___", "gru"), path)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "newer":
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        header = members["header.npy"].replace(b'"version": 1', b'"version": 9')
+        assert header != members["header.npy"]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (members | {"header.npy": header}).items():
+                archive.writestr(name, content)
+    before = window.pair
+    window.open_file(str(path))
+    settled(window, qtbot)
+    assert window.notice.text().endswith(".")
+    assert path.name in window.notice.text()
+    assert window.pair is before
+
+
+def test_sentences_and_models_are_undone_and_redone(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "Ctrl+Z")
+    assert "nothing to undo" in window.notice.text()
+    window.set_text("the dogs ___")
+    settled(window, qtbot)
+    key(window, qtbot, "A")
+    settled(window, qtbot)
+    assert window.setting == Setting(attention=False)
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert (shown(window)[1], window.setting) == ("dogs", Setting())
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "cat"
+    for _ in range(2):
+        key(window, qtbot, "Ctrl+Shift+Z")
+        settled(window, qtbot)
+    assert (shown(window)[1], window.setting) == ("dogs", Setting(attention=False))
+    key(window, qtbot, "Ctrl+Y")
+    assert "nothing to redo" in window.notice.text()
+
+
+def test_recent_sentences_are_offered(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a display nothing can grab the keyboard, which a menu that pops up wants.
+    monkeypatch.setattr(QMenu, "popup", lambda menu, place: None)
+    key(window, qtbot, "Ctrl+R")
+    assert "no other sentence" in window.notice.text()
+    window.set_text("the dogs & cats ___")
+    settled(window, qtbot)
+    window.set_text("the wolves ___")
+    settled(window, qtbot)
+    key(window, qtbot, "Ctrl+R")
+    menu = window.findChildren(QMenu)[-1]
+    assert [entry.text() for entry in menu.actions()] == [
+        "the dogs && cats ___", "the cat that slept ___",
+    ]  # fmt: skip
+    menu.actions()[0].trigger()
+    settled(window, qtbot)
+    assert shown(window)[1] == "dogs"
+
+
+def test_tick_block_and_asking_word_are_shown_again(qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    for again in (False, True):
+        window = Window(path)
+        window.show()
+        window.compute()
+        qtbot.waitUntil(lambda w=window: w.pair is not None, timeout=20_000)  # type: ignore[misc]
+        if again:
+            view = window.canvas.view
+            assert (window.player.tick, view.layer, view.query) == (13, 0, 2)
+        else:
+            key(window, qtbot, "End")
+            click(window, qtbot, "layer:0")
+            click(window, qtbot, "ask:2")
+        window.close()

@@ -144,6 +144,8 @@ def _plot(plot: _Plot, tokens: int, box: Box, view: View) -> list[Shape]:
     theme, (x, y, width, height) = view.theme, box
     longest = next((limit for limit in RANGES if limit >= tokens), tokens)
     points = [(t, both) for t, both in plot.points if t <= longest]
+    if not points:
+        return []
     most = max((max(both) for _, both in points), default=1.0) or 1.0
     most = max(most, *plot.now)
 
