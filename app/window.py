@@ -64,6 +64,7 @@ INSPECTOR_PX = 320
 # Of the window: below, each folds away. The stage needs 1018 to be seen without scrolling; the
 # rail gives way first, because a click on a node is to show its numbers.
 NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118}
+BESIDE_RAIL = 470  # of bar and foot, at the least
 INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
 CAPSULE_MS = 2000
 DARKER = {"light": "dark", "contrast": "contrast-dark"}
@@ -637,8 +638,12 @@ class Window(QMainWindow):
         elif kind == "toggle":
             getattr(self, f"toggle_{rest}")()
         else:
+            before = self.selection.scene
             self.selection.open(name)
             self._show_selected()
+            if self.selection.scene != before:  # another picture is read from its beginning
+                for bar in (self.stage.horizontalScrollBar(), self.stage.verticalScrollBar()):
+                    bar.setValue(0)
             QTimer.singleShot(0, self._keep_in_sight)  # the inspector may have taken its place
 
     def _keep_in_sight(self) -> None:
@@ -939,7 +944,10 @@ class Window(QMainWindow):
 
     def toggle_rail(self) -> None:
         """Fold the rail away, or show it."""
-        self._toggle_panel("rail", self.rail)
+        if self.rail.isVisible() or self._rail_fits:
+            self._toggle_panel("rail", self.rail)
+        elif not self._presenting:
+            self.notice.say(self._say("window.no_room"))
 
     def _toggle_panel(self, name: str, panel: QWidget) -> None:
         """Show a panel, or not. Where it has no room, that lasts only until it is folded again."""
@@ -966,7 +974,12 @@ class Window(QMainWindow):
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
         self.inspector.setVisible(inspector and not self._presenting)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
-        self.rail.setVisible(rail and not self._presenting)
+        self.rail.setVisible(rail and self._rail_fits and not self._presenting)
+
+    @property
+    def _rail_fits(self) -> bool:
+        """Return whether bar and foot have room beside the rail, however much it is wanted."""
+        return self.width() >= self.rail.maximumWidth() + px(BESIDE_RAIL, self.session.scale)
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""

@@ -11,7 +11,9 @@ from app.session import Session, load, save
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    session = Session(text="the dogs ___ “ö” \U0001f408", chain="gru", theme="dark", speed=2.0)
+    session = Session(
+        text="the dogs ___ “ö” \U0001f408", chain="gru", theme="dark", speed=2.0, scale=1.5
+    )
     path = tmp_path / "deep" / "session.json"
     assert save(session, path) == ""
     assert load(path) == (session, "")
@@ -26,7 +28,9 @@ def test_no_file_gives_the_defaults_and_no_word(tmp_path: Path) -> None:
     "content",
     [
         b"", b"{", b"[1]", b'{"version": 2}', b'{"version": 1, "text": 7}', b"\xff\xfe",
-        b'{"version": 1, "theme": "pink"}', b'{"version": 1, "chain": "nonsense"}',
+        b'{"version": 1, "theme": "pink"}', b'{"version": 1, "scale": 1.1}',
+        b'{"version": 1, "scale": NaN}', b'{"version": 1, "scale": "2"}',
+        b'{"version": 1, "chain": "nonsense"}',
         b"[" * 100_000, b" " * 1_000_001,
     ],
 )  # fmt: skip

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeySequence
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
+from app import SCALES
 from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
 from app.compute import make_trace
@@ -27,6 +28,7 @@ from widgets import captions, theme
 from widgets.controls import style_sheet
 from widgets.hit import named
 from widgets.painter import register_fonts
+from widgets.transport import Scrubber
 from widgets.view import Spread
 
 ROOT = Path(__file__).parents[1]
@@ -729,19 +731,153 @@ def test_the_readme_lists_the_keys() -> None:
     assert markdown_table(SAY) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("size", [(1600, 900), (1280, 720), (960, 600)])
-def test_no_words_of_the_chrome_are_cut_off(
-    window: Window, qtbot: QtBot, size: tuple[int, int]
-) -> None:
-    window.resize(*size)
-    qtbot.wait(50)
-    from PySide6.QtWidgets import QAbstractButton, QLabel
+SIZES = ((1600, 900), (1280, 720), (960, 600))
 
-    for widget in window.findChildren(QAbstractButton) + window.findChildren(QLabel):
-        if widget.isVisible() and widget.text() and not widget.property("wordWrap"):
-            hint = widget.sizeHint()
-            assert widget.width() >= hint.width() - 1, (widget.text(), widget.width(), hint)
-            assert widget.fontInfo().pixelSize() >= 12, widget.text()
+
+def enlarge(window: Window, qtbot: QtBot, scale: float) -> None:
+    """Press Ctrl+= as often as it takes."""
+    key(window, qtbot, "Ctrl+0")
+    for _ in range(SCALES.index(scale)):
+        key(window, qtbot, "Ctrl+=")
+    window.notice.clear()
+    assert window.session.scale == scale
+
+
+def parts_of(window: Window) -> list[QWidget]:
+    """Return everything in the chrome that is seen and has words or can be pressed."""
+    found: list[QWidget] = [*window.findChildren(QAbstractButton), *window.findChildren(QLabel)]
+    found += [window.bar.field, window.transport.scrubber]
+    return [widget for widget in found if widget.isVisible()]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_no_words_of_the_chrome_are_cut_off(window: Window, qtbot: QtBot, scale: float) -> None:
+    enlarge(window, qtbot, scale)
+    key(window, qtbot, "End")
+    for size in SIZES:
+        window.resize(*size)
+        for _ in range(2):
+            key(window, qtbot, "Ctrl+B")  # with the rail, where there is room for it, and without
+            window.notice.clear()
+            qtbot.wait(50)
+            for widget in parts_of(window):
+                words = widget.text() if isinstance(widget, (QAbstractButton, QLabel)) else ""
+                if words and not widget.property("wordWrap"):
+                    hint = widget.sizeHint()
+                    assert widget.width() >= hint.width() - 1, (words, size, widget.width(), hint)
+                    assert widget.height() >= hint.height() - 1, (words, size)
+                if not isinstance(widget, Scrubber):  # which paints its words itself
+                    assert widget.fontInfo().pixelSize() >= 12 * scale, words
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_nothing_of_the_chrome_overlaps_or_leaves_the_window(
+    window: Window, qtbot: QtBot, scale: float
+) -> None:
+    enlarge(window, qtbot, scale)
+    for size in SIZES:
+        window.resize(*size)
+        for _ in range(2):
+            key(window, qtbot, "Ctrl+B")  # with the rail, where there is room for it, and without
+            window.notice.clear()
+            qtbot.wait(50)
+            inside = (window.bar.field.tag, window.bar.field.pencil)
+            places = {
+                widget: QRect(widget.mapTo(window, QPoint()), widget.size())
+                for widget in parts_of(window)
+                if widget not in inside
+            }
+            for widget, place in places.items():
+                assert window.rect().contains(place), (widget.objectName(), place, size)
+                for other, beside in places.items():
+                    assert widget is other or not place.intersects(beside), (
+                        widget.objectName(), other.objectName(), size,
+                    )  # fmt: skip
+            assert window.place.height() > 200, size  # a third of the smallest window
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_no_text_of_the_stage_is_under_12_px_times_the_factor(
+    window: Window, qtbot: QtBot, scale: float
+) -> None:
+    enlarge(window, qtbot, scale)
+    for size in SIZES:
+        window.resize(*size)
+        qtbot.wait(50)
+        box_width, _, factor = window.canvas.fitted()
+        assert 14 * factor >= 12 * scale - 1e-6
+        scrolls = window.stage.horizontalScrollBar().maximum() > 0
+        assert scrolls == (box_width * factor > window.stage.viewport().width() + 1)
+
+
+def test_the_words_of_the_inspector_and_the_keys_grow_too(window: Window, qtbot: QtBot) -> None:
+    enlarge(window, qtbot, 2.0)
+    window.resize(1280, 720)
+    key(window, qtbot, "End")
+    click(window, qtbot, "chain:rnn.h.3")
+    qtbot.wait(50)
+    document = window.inspector.text.document()
+    block = document.begin()
+    while block.isValid():
+        pieces = block.begin()
+        while not pieces.atEnd():
+            format = pieces.fragment().charFormat()
+            script = format.verticalAlignment() != format.VerticalAlignment.AlignNormal
+            size = format.font().pixelSize() * (2 / 3 if script else 1)
+            assert size >= 24, pieces.fragment().text()
+            pieces += 1
+        block = block.next()
+    assert document.idealWidth() <= window.inspector.width()
+    window.help()
+    assert window.sheet.fontInfo().pixelSize() == 28
+    key(window, qtbot, "Ctrl+-")
+    assert window.sheet.fontInfo().pixelSize() == 24
+
+
+def test_keys_change_the_size_of_all_text_and_it_is_remembered(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    seen = []
+    for name in ("Ctrl+-", *["Ctrl+="] * 5, "Ctrl+-", "Ctrl+0", "Ctrl++"):
+        key(window, qtbot, name)
+        seen.append(round(100 * window.session.scale))
+        assert f"{seen[-1]} %" in window.notice.text()
+    assert seen == [100, 125, 150, 175, 200, 200, 175, 100, 125]
+    window.close()
+    again = Window(tmp_path / "session.json")
+    again.show()
+    assert again.session.scale == 1.25
+    assert again.bar.field.fontInfo().pixelSize() == round(15 * 1.25)
+    again.close()
+
+
+def test_where_large_text_leaves_no_room_for_the_rail_it_is_said(
+    window: Window, qtbot: QtBot
+) -> None:
+    enlarge(window, qtbot, 2.0)
+    window.resize(960, 600)
+    key(window, qtbot, "Ctrl+B")
+    assert not window.rail.isVisible()
+    assert window.notice.text() == SAY("window.no_room")
+    window.resize(1280, 720)
+    key(window, qtbot, "Ctrl+B")
+    assert window.rail.isVisible()
+
+
+def test_present_fills_the_screen_however_large_the_text_is(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "F5")
+    qtbot.wait(50)
+    before = (window.canvas.size(), window.strip.height())
+    enlarge(window, qtbot, 2.0)
+    qtbot.wait(50)
+    assert (window.canvas.size(), window.strip.height()) == before
+    assert window.stage.horizontalScrollBar().maximum() == 0
+    window.capsule.show()
+    qtbot.wait(50)
+    for widget in window.capsule.findChildren(QWidget):
+        assert window.strip.rect().contains(
+            QRect(widget.mapTo(window.strip, QPoint()), widget.size())
+        )
 
 
 def test_closing_while_it_computes_ends_the_worker(qtbot: QtBot, tmp_path: Path) -> None:
@@ -907,12 +1043,12 @@ def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: Qt
 def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
     window: Window, qtbot: QtBot
 ) -> None:
-    # 520 words: of five "zz" in front the last one is read.
-    window.set_text("zz cat " * 5 + "the cat that slept " * 126 + "the cat that zz cat ___")
+    # 2056 words: of five "zz" in front the last one is read.
+    window.set_text("zz cat " * 5 + "the cat that slept " * 510 + "the cat that zz cat ___")
     settled(window, qtbot)
     field = window.bar.field
     end = len(field.text())
-    assert len(shown(window)) == 512
+    assert len(shown(window)) == 2048
     assert field.chips() == ((28, 30), (end - 10, end - 8))
 
 
