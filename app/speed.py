@@ -149,7 +149,7 @@ def _row(
     goals = [goal("time, over PyTorch's", torch, AT_MOST_OF_TORCH[kind])]
     if kind == "grid":
         share = median(flops / s / rate for s, rate in zip(ours, rates, strict=True))
-        what = "rate of its products, over that of one large"
+        what = "products a second, over one large product"
         goals.append(goal(what, share, AT_LEAST_OF_SGEMM, at_least=True))
     goals.append(goal("memory of the trace, over its values", memory, AT_MOST_OF_HELD))
     return {
