@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from engine.said import Said
 
-LIMIT = 512  # words that are kept: as many as are drawn
+LIMIT = 2048  # words that are kept: a run of more would not fit into memory
 PADDING, UNKNOWN, BLANK = "<pad>", "<unk>", "___"  # the words that every vocabulary has
 MOST_CHARACTERS = 1_000_000
 LONGEST_WORD = 40  # characters; a word box holds no more

@@ -262,10 +262,10 @@ def test_what_was_changed_in_the_text_is_said_beside_a_figure(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "figure.svg"
-    text = "The cat " * 260 + "___"
+    text = "The cat " * 1030 + "___"
     assert main(["figure", "rnn-transformer", "--text", text, "-o", str(path)]) == 0
     err = capsys.readouterr().err
-    assert "Of 521 words the 512 that end with the blank are read." in err
+    assert "Of 2 061 words the 2048 that end with the blank are read." in err
     assert "Capitals are read as small letters." in err
 
 

@@ -122,30 +122,30 @@ def test_the_vocabulary_s_own_marks_cannot_be_typed(word: str) -> None:
 
 
 def test_of_a_long_text_the_words_that_end_with_the_blank_are_kept() -> None:
-    sentence = read(" ".join(f"w{i}" for i in range(600)) + " ___ the cat")
-    assert sentence.tokens == (*(f"w{i}" for i in range(89, 600)), "___")
-    assert sentence.hidden == 511
-    assert sentence.notes[0] == "Of 603 words the 512 that end with the blank are read."
+    sentence = read(" ".join(f"w{i}" for i in range(2100)) + " ___ the cat")
+    assert sentence.tokens == (*(f"w{i}" for i in range(53, 2100)), "___")
+    assert sentence.hidden == 2047
+    assert sentence.notes[0] == "Of 2 103 words the 2048 that end with the blank are read."
 
 
-@pytest.mark.parametrize("place", [0, 7, 511])
+@pytest.mark.parametrize("place", [0, 7, 2047])
 def test_of_a_long_text_the_first_words_are_kept_when_the_blank_is_there(place: int) -> None:
-    words = ["cat"] * 560
+    words = ["cat"] * 2060
     words[place] = "___"
     sentence = read(" ".join(words))
-    assert sentence.tokens == tuple(words[:512])
+    assert sentence.tokens == tuple(words[:2048])
     assert sentence.hidden == place
-    assert sentence.notes == ("Of 560 words the first 512 are read.",)
+    assert sentence.notes == ("Of 2 060 words the first 2048 are read.",)
 
 
 def test_of_a_long_text_without_a_blank_the_last_words_are_kept() -> None:
-    sentence = read("cat " * 520 + "purrs")
-    assert sentence.typed == ("cat",) * 511 + ("purrs",)
-    assert sentence.hidden == 511
+    sentence = read("cat " * 2060 + "purrs")
+    assert sentence.typed == ("cat",) * 2047 + ("purrs",)
+    assert sentence.hidden == 2047
 
 
-def test_512_words_are_read_as_they_are() -> None:
-    assert read("cat " * 511 + "___").notes == ()
+def test_2048_words_are_read_as_they_are() -> None:
+    assert read("cat " * 2047 + "___").notes == ()
 
 
 def test_ten_thousand_words_are_read_at_once() -> None:
@@ -153,7 +153,7 @@ def test_ten_thousand_words_are_read_at_once() -> None:
     start = process_time()
     sentence = read(text)
     assert process_time() - start < 0.5  # a few milliseconds on any machine of today
-    assert len(sentence.tokens) == 512
+    assert len(sentence.tokens) == 2048
 
 
 def test_a_million_letters_without_a_space_are_one_short_word() -> None:

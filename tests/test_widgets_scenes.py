@@ -422,3 +422,22 @@ def test_bars_at_the_words_are_as_long_as_what_the_word_does(tokens: int) -> Non
             assert bars[f"ask:{i}"] == pytest.approx(longest * (i + 1) / tokens, abs=1e-6)
     said = " ".join(text.text for text in texts(barred))
     assert "moves when the word becomes unknown" in said
+
+
+@pytest.mark.parametrize("blank", [3, 590])
+def test_of_more_than_512_tokens_the_first_are_drawn_and_all_are_counted(blank: int) -> None:
+    words = (f"{SENTENCES[24]} and ".replace("___", "chirp") * 26).split()[:600]
+    words[blank] = "___"
+    for chain_id in ("rnn", "rnn-bi"):
+        made = make_pair(" ".join(words), chain_id, "transformer")
+        pair = made.pair
+        assert len(pair.tokens) == 600
+        for tick in (1, 3, 100, 512, 560, 600, pair.last_tick):
+            view = view_of(spreads=(Spread("grid", "influence", (0.5,) * 600),))
+            picture = recurrence_attention(pair, float(tick), view)
+            said = " ".join(text.text for text in texts(picture))
+            assert "600 tokens: the first 512 are drawn" in said
+            assert "T" in said
+            assert str(pair.chain.depth) in said
+            drawn = {n for n, *_ in named(picture) if n.startswith("ask:")}
+            assert drawn == {f"ask:{i}" for i in range(512)}

@@ -17,7 +17,7 @@ from widgets.picture import Group, Picture, Shape
 from widgets.scenes.recurrence_attention.chain import chain, words
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import layout
+from widgets.scenes.recurrence_attention.layout import MOST_DRAWN, layout
 from widgets.scenes.recurrence_attention.motion import (
     covers,
     dimmed,
@@ -48,8 +48,8 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
     now = math.floor(tick)
     phase = tick - now
     place = layout(
-        len(pair.tokens), max(pair.grid.facts.heads, 1), max(view.width, SMALLEST[0]),
-        max(view.height, SMALLEST[1]),
+        min(len(pair.tokens), MOST_DRAWN), max(pair.grid.facts.heads, 1),
+        max(view.width, SMALLEST[0]), max(view.height, SMALLEST[1]),
     )  # fmt: skip
     if place.detail == "map" and phase > 0:  # ticks are cuts where nothing small could be followed
         now, phase = (now + 1, 0.0) if phase >= 0.2 else (now, 0.0)

@@ -58,7 +58,7 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
     asks, hidden = asking(pair, view), pair.grid.hidden
     shapes: list[Shape] = []
     edge = 0.5 if place.pitch >= 6 else 0.0
-    for i, (word, cx) in enumerate(zip(pair.typed, place.columns, strict=True)):
+    for i, (word, cx) in enumerate(zip(pair.typed, place.columns, strict=False)):
         strong = i in (asks, hidden)
         wide = max(place.pitch - 2 * edge, 2.0 if strong else 0.0)
         title = say("rt.hidden_word" if i == hidden else "rt.word", index=i + 1, word=word)
@@ -74,6 +74,8 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
         tags.append((asks, say("rt.quoted", word=shortened(pair.typed[asks], 120, 16, 600))))
     spans: list[tuple[float, float]] = []
     for i, text in tags:
+        if i >= len(place.columns):
+            continue
         wide = text_width(text, 16, 600)
         x = min(max(place.columns[i] - wide / 2, place.left), place.right - wide)
         if spans and x < spans[0][1] + 12 and x + wide > spans[0][0] - 12:  # beside the first tag
@@ -249,7 +251,7 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
         ("L", end, middle + shut), ("L", start + 32, middle + shut),
         ("C", start + 10, middle + shut, start + 20, middle + open_, start, middle + open_),
     )  # fmt: skip
-    tokens = len(place.columns)
+    tokens = len(trace.tokens)
     known = tick >= tokens
     both = trace.facts.bidirectional
     numbers = trace.facts.width * (2 if both else 1)
@@ -298,14 +300,14 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     theme, say = view.theme, view.captions
     x, y, width, height = place.context
     known = tick >= trace.ticks["look_back"]
-    tokens = len(place.columns)
+    tokens = len(trace.tokens)
     shapes: list[Shape] = []
     if known and not view.classic:  # beside drawn numbers no computed line
         weights = [float(w) for w in trace.value("attn.pattern")]
         shares = percents(weights)
         top = place.node_y - place.node_r if place.strip is None else place.strip[1] - 18
         thickest = 5.5 if place.strip is None else 3.0
-        order = sorted(range(tokens), key=lambda i: weights[i])
+        order = sorted(range(len(place.columns)), key=lambda i: weights[i])
         for i in order:
             if tokens > 6 and weights[i] < 0.02:
                 continue

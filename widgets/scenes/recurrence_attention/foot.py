@@ -15,7 +15,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import CELLS, Box, shortened
 from widgets.numbers import count, seconds
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
-from widgets.scenes.recurrence_attention.layout import CLASSIC, Layout
+from widgets.scenes.recurrence_attention.layout import CLASSIC, MOST_DRAWN, Layout
 from widgets.scenes.recurrence_attention.spread import meaning
 
 if TYPE_CHECKING:
@@ -252,8 +252,10 @@ def _sources(pair: Pair, place: Layout, view: View) -> list[Shape]:
     ]  # fmt: skip
     drawn = view.classic and len(pair.tokens) == len(CLASSIC)
     picture = (say("rt.classic_source"),) if drawn else ()
-    bars = meaning(pair, view)
-    notes = dict.fromkeys((*picture, *([bars] if bars else []), *chain.facts.notes, *facts.notes))
+    said = [meaning(pair, view)]
+    if len(pair.tokens) > MOST_DRAWN:
+        said.append(say("rt.drawn", count=len(pair.tokens), drawn=MOST_DRAWN))
+    notes = dict.fromkeys((*picture, *filter(None, said), *chain.facts.notes, *facts.notes))
     if notes:
         text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
         shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))

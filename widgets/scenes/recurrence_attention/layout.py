@@ -22,6 +22,7 @@ QKV, SCORES, SOFTMAX, WEIGHTED_SUM, PROJECT, REST = range(1, 7)
 Detail = Literal["full", "middle", "low", "map"]
 MAP_TOKENS = 128  # that a map shows one by one; of more, the largest of each run
 BRUSH = 64  # tokens that are opened out of a pooled map
+MOST_DRAWN = 512  # tokens; of a longer text the first ones are drawn, and the stage says so
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
         if part == "attn.context":
             return place.context
         return place.chain_answer if part.startswith("answer.") else None
-    if part == "embed.positions" and index:
+    if part == "embed.positions" and index and index[0] < len(place.columns):
         half = min(place.word_width / 2, place.pitch / 2 - 1)
         top, bottom = place.positions
         return (place.columns[index[0]] - half, top, 2 * half, bottom - top)

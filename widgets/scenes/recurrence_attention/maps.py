@@ -48,7 +48,7 @@ def maps(pair: Pair, state: GridState, place: Layout, view: View) -> list[Shape]
     """Return a map for each head, what its axes are, and the bars of one row."""
     theme, say = view.theme, view.captions
     head = profile_head(pair, state, view)
-    span = shown_tokens(len(pair.tokens), view)
+    span = shown_tokens(len(place.columns), view)
     begun, known = state.phase >= QKV, state.phase >= SCORES
     shapes: list[Shape] = []
     cx = (place.left + place.right) / 2
@@ -167,7 +167,7 @@ def _axes(pair: Pair, state: GridState, place: Layout, span: range, view: View) 
     text = say("rt.map_axes")
     if pool > 1:
         text = say("rt.map_pooled", count=pool)
-    elif len(span) < len(pair.tokens):
+    elif len(span) < len(place.columns):
         text = say("rt.map_opened", first=span.start + 1, last=span.stop)
     shapes: list[Shape] = [Text(x=x, y=base, text=text, size=14, weight=500, fill=theme.ink3)]
     weights = name.endswith("pattern")
@@ -208,9 +208,9 @@ def _profile(
         Rect(x=x - 6, y=y, width=width + 12, height=height, radius=6, fill=theme.panel,
              stroke=theme.hair),
     ]  # fmt: skip
-    shapes += _brush(len(pair.tokens), place, view)
+    shapes += _brush(len(place.columns), place, view)
     shares = percents(row) if state.phase >= SOFTMAX else ()
-    for k, (cx, value) in enumerate(zip(place.columns, row, strict=True)):
+    for k, (cx, value) in enumerate(zip(place.columns, row, strict=False)):
         tall = abs(value) / span * room
         shapes.append(
             Rect(

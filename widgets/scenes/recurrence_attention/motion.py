@@ -57,9 +57,9 @@ def touched(trace: Trace, tick: int, place: Layout) -> tuple[Box, ...]:
         return (place.words_box,)
     if trace.facts.kind == "chain":
         if stage.startswith("read."):
-            tokens = len(place.columns)
-            read = [tick if d == FORWARD else tokens + 1 - tick for d in directions(trace)]
-            return tuple(_node_box(t, place) for t in read)
+            last = len(trace.tokens) + 1
+            read = [tick if d == FORWARD else last - tick for d in directions(trace)]
+            return tuple(_node_box(min(t, len(place.columns)), place) for t in read)
         return (around(place.context if stage == "look_back" else place.chain_answer, 7),)
     kind = stage.rpartition(".")[2]
     if kind == "project":

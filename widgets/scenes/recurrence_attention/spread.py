@@ -25,7 +25,7 @@ def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
     shapes: list[Shape] = []
     for row, spread in enumerate(view.spreads[:2]):
         shares = _whole(spread)
-        for i, value in enumerate(spread.values):
+        for i, value in enumerate(spread.values[: len(place.columns)]):
             if not math.isnan(value):
                 shapes += _bar(pair, i, value, shares[i], row, place, view)
         if place.detail == "full" and place.pitch >= NUMBERED_PX:

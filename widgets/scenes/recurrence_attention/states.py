@@ -186,9 +186,11 @@ def strips(pair: Pair, tick: int, place: Layout, view: View) -> list[Group]:
     x, y, width, height = place.strip
     both = directions(pair.chain)
     part = height / len(both)
-    wide = min(tick, len(place.columns)) * place.pitch
+    drawn, more = len(place.columns), len(pair.tokens) - len(place.columns)
     groups = []
     for lane, d in enumerate(both):
+        read = min(tick, drawn) if d == FORWARD else min(max(tick - more, 0), drawn)
+        wide = read * place.pitch
         left = x if d == FORWARD else x + width - wide
         whole = _strip(pair, d, lane, place, view)
         clip = (left, y + lane * part, wide, part)
@@ -248,7 +250,8 @@ def _labelled(weights: Sequence[int], place: Layout) -> set[int]:
     if place.strip is None:
         return set(range(len(weights)))
     chosen: set[int] = set()
-    for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
+    drawn = range(min(len(weights), len(place.columns)))
+    for i in sorted(drawn, key=lambda i: -weights[i]):
         near = any(abs(place.columns[i] - place.columns[other]) < 52 for other in chosen)
         if weights[i] >= 2 and not near:
             chosen.add(i)
