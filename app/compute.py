@@ -441,6 +441,24 @@ def state_shares(
     return _once(trace, ("shares", states, direction), compute)
 
 
+def asked_by(pair: Pair, state: int) -> tuple[float, ...]:
+    """Return the attention that a state of the chain would give to the states so far.
+
+    It is that of the same model over the words up to this state, from 1: shape (token,), sums to 1.
+    Empty where the chain has no attention, or knows the words on the right already.
+    """
+    trace = pair.chain
+    if not trace.facts.attention or trace.facts.bidirectional:
+        return ()
+
+    def compute() -> tuple[float, ...]:
+        ids = trace.value("tokens")[:state]
+        read = run(_ran(trace), ids, hidden=min(trace.hidden, state - 1), ops=Ops())
+        return tuple(float(weight) for weight in read.value("attn.pattern"))
+
+    return _once(trace, ("asked", state), compute)
+
+
 def _ran(trace: Trace) -> Model:
     """Return the model that made a trace: its shape is known by id, its weights by the trace."""
     read = model(trace.facts.model)

@@ -101,10 +101,7 @@ class Window(QMainWindow):
         self._predict = False
         self._history: History[tuple[str, Setting]] = History()
         self._file = ""  # the saved trace that is being opened
-        self._studied: tuple[Pair | None, int] = (
-            None,
-            -1,
-        )  # run and state whose bars are asked for
+        self._studied: tuple[Pair | None, tuple[str, int] | None] = (None, None)  # asked for
         self._measured = ("", "")  # the models whose growth is measured or shown
         self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
@@ -688,8 +685,11 @@ class Window(QMainWindow):
 
     def _study(self) -> None:
         """Ask for what each word does, when the run or the opened state is another one."""
-        found = re.fullmatch(r"chain:rnn\.h\.(\d+)(\[\d+\])?", self.canvas.view.selected)
-        wanted = (self.pair, int(found[1]) if found else 0) if self._influence else (None, -1)
+        found = re.fullmatch(
+            r"chain:(rnn(?:\.back)?)\.h\.(\d+)(\[\d+\])?", self.canvas.view.selected
+        )
+        state = (found[1], int(found[2])) if found else None
+        wanted = (self.pair, state) if self._influence else (None, None)
         if wanted == self._studied:
             return
         self._studied = wanted
@@ -1141,15 +1141,18 @@ def _measure(chain: str, grid: str, number: int) -> Any:
     return None
 
 
-def _study(pair: Pair, state: int) -> tuple[Spread, ...]:
+def _study(pair: Pair, state: tuple[str, int] | None) -> tuple[Spread, ...]:
     """Return the influence of each word on both answers, or its share in a state of the chain."""
-    from app.compute import influence, state_shares
+    from app.compute import asked_by, influence, state_shares
 
     grid = Spread("grid", "influence", influence(pair, "grid").moved)
-    if not state:
+    if state is None:
         return (Spread("chain", "influence", influence(pair, "chain").moved), grid)
-    shares = state_shares(pair, (state - 1,))[0]
-    return (Spread("chain", "share", tuple(float(share) for share in shares), state), grid)
+    direction, t = state
+    shares = tuple(float(share) for share in state_shares(pair, (t - 1,), direction)[0])
+    asked = asked_by(pair, t)
+    spreads = (Spread("chain", "share", shares, t), grid)
+    return (*spreads, Spread("chain", "asked", asked, t)) if asked else spreads
 
 
 def _compute(text: str, setting: Setting) -> Any:

@@ -253,3 +253,20 @@ def test_a_run_without_positions_is_run_again_without_them() -> None:
     trace = run(bare, pair.grid.value("tokens"), hidden=4, ops=Ops(), words=pair.tokens)
     found = compute.influence(replace(pair, grid=trace), "grid")
     assert found.moved[:4] == leave_one_out(bare, trace, ops=Ops()).moved[:4]
+
+
+def test_a_state_is_asked_what_it_would_look_at(folder: Path) -> None:
+    pair = make_pair("the cat that slept ___", "rnn", "transformer").pair
+    chain = pair.chain
+    H = chain.value("attn.states").astype(np.float64)
+    W_a = chain.parameters["attn.W_a"].astype(np.float64)
+    for t in (1, 3, 5):
+        scores = H[t - 1] @ W_a @ H[:t].T
+        expected = np.exp(scores - scores.max())
+        expected /= expected.sum()
+        assert compute.asked_by(pair, t) == pytest.approx(expected.tolist(), abs=1e-5)
+    for changed in ({"attention": False}, {"bidirectional": True}):
+        put(folder, "rnn", replace(CHAIN, **changed))  # type: ignore[arg-type]
+        compute.model.cache_clear()
+        other = make_pair("the cat that slept ___", "rnn", "transformer").pair
+        assert compute.asked_by(other, 3) == ()

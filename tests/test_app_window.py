@@ -301,7 +301,8 @@ def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) ->
     assert (chain.side, grid.side) == ("chain", "grid")
     assert max(range(4), key=lambda i: chain.values[i]) == 1  # "cat" decides the verb
     click(window, qtbot, "chain:rnn.h.3")
-    qtbot.waitUntil(lambda: [spread.state for spread in spreads()] == [3, 0], timeout=20_000)
+    qtbot.waitUntil(lambda: [spread.state for spread in spreads()] == [3, 0, 3], timeout=20_000)
+    assert len(spreads()[2].values) == 3  # what state 3 would look at so far
     shares = spreads()[0].values
     assert sum(shares) == pytest.approx(1, abs=1e-5)
     assert shares[3:] == (0, 0)  # of what comes later there is nothing in it
@@ -770,13 +771,13 @@ def test_no_words_of_the_chrome_are_cut_off(window: Window, qtbot: QtBot, scale:
                     assert widget.fontInfo().pixelSize() >= 12 * scale, words
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("size", SIZES)
 def test_nothing_of_the_chrome_overlaps_or_leaves_the_window(
-    window: Window, qtbot: QtBot, scale: float
+    window: Window, qtbot: QtBot, size: tuple[int, int]
 ) -> None:
-    enlarge(window, qtbot, scale)
-    for size in SIZES:
-        window.resize(*size)
+    window.resize(*size)
+    for name in ("Ctrl+0", *["Ctrl+="] * 4, *["Ctrl+-"] * 4):
+        key(window, qtbot, name)
         for _ in range(2):
             key(window, qtbot, "Ctrl+B")  # with the rail, where there is room for it, and without
             window.notice.clear()
@@ -788,12 +789,12 @@ def test_nothing_of_the_chrome_overlaps_or_leaves_the_window(
                 if widget not in inside
             }
             for widget, place in places.items():
-                assert window.rect().contains(place), (widget.objectName(), place, size)
+                assert window.rect().contains(place), (widget.objectName(), window.session.scale)
                 for other, beside in places.items():
                     assert widget is other or not place.intersects(beside), (
-                        widget.objectName(), other.objectName(), size,
+                        widget.objectName(), other.objectName(), window.session.scale,
                     )  # fmt: skip
-            assert window.place.height() > 200, size  # a third of the smallest window
+            assert window.place.height() > 200  # the stage keeps a third of the smallest window
 
 
 @pytest.mark.parametrize("scale", SCALES)

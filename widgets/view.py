@@ -29,7 +29,8 @@ class Spread(NamedTuple):
     """A share or an influence of every token, 0 … 1, drawn as bars at the words; NaN has none.
 
     ``about`` is "influence" (how far the side's answer moves when the token becomes an unknown one)
-    or "share" (of each token in hidden state ``state``, from 1).
+    or "share" (of each token in hidden state ``state``, from 1). "asked" is no bar: the attention
+    that this state would give to the states so far, written under them.
     """
 
     side: str
@@ -68,4 +69,4 @@ class View:
     covered: int = 0  # the tick whose numbers wait to be predicted; 0: none
     pinned_head: int | None = None  # the other heads are dimmed
     pinned_word: int | None = None  # and the other words
-    spreads: tuple[Spread, ...] = ()  # the first above the words, the second below
+    spreads: tuple[Spread, ...] = ()  # bars: the first above the words, the second below

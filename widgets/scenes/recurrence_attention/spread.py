@@ -23,7 +23,7 @@ NUMBERED_PX = 100  # of a word's column, from which on there is room for numbers
 def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
     """Return the bars at the words, their numbers where there is room, and what they mean."""
     shapes: list[Shape] = []
-    for row, spread in enumerate(view.spreads[:2]):
+    for row, spread in enumerate(_bars(view)):
         shares = _whole(spread)
         for i, value in enumerate(spread.values[: len(place.columns)]):
             if not math.isnan(value):
@@ -36,13 +36,20 @@ def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
 def meaning(pair: Pair, view: View) -> str:
     """Return in words what the bars at the words mean, "" when there are none."""
     parts = []
-    for row, spread in enumerate(view.spreads[:2]):
+    for row, spread in enumerate(_bars(view)):
         where = view.captions("rt.spread_below" if row else "rt.spread_above")
         side = view.captions(f"model.{pair.side(spread.side).facts.cell or 'transformer'}")
         parts.append(
             view.captions(f"rt.spread_{spread.about}", where=where, side=side, state=spread.state)
         )
+    for spread in view.spreads:
+        if spread.about == "asked":
+            parts.append(view.captions("rt.spread_asked", state=spread.state))
     return ", ".join(parts)
+
+
+def _bars(view: View) -> list[Spread]:
+    return [spread for spread in view.spreads if spread.about != "asked"][:2]
 
 
 def _whole(spread: Spread) -> tuple[int, ...]:
@@ -68,7 +75,7 @@ def _bar(
     """Return a token's bar: along the edge of its box, or upright where boxes are narrow."""
     theme = view.theme
     x, y, width, height = word_box(i, place)
-    title = _title(pair, i, share, view.spreads[row], view)
+    title = _title(pair, i, share, _bars(view)[row], view)
     name, full = f"ask:{i}", min(value, 1.0)
     if place.detail == "map":
         tall = full * height / 2

@@ -229,10 +229,16 @@ def _strip(pair: Pair, direction: str, lane: int, place: Layout, view: View) -> 
 
 
 def _weights(pair: Pair, tick: int, view: View) -> tuple[int, ...]:
-    """Return the numbers under the nodes: per cents that the last state gives, or none."""
+    """Return the numbers under the nodes: per cents that the last state gives, or none.
+
+    Where an earlier state is asked, its per cents; states that it cannot know come not at all.
+    """
     trace = pair.chain
     if view.classic:
         return CLASSIC if len(pair.tokens) == len(CLASSIC) else ()
+    asked = next((spread for spread in view.spreads if spread.about == "asked"), None)
+    if asked is not None:
+        return percents(asked.values)
     if not trace.facts.attention or tick < trace.ticks["look_back"]:
         return ()
     return percents(trace.value("attn.pattern"))
