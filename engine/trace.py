@@ -271,6 +271,21 @@ class Trace:
         return max(self.depths.values())
 
     @cached_property
+    def longest(self) -> tuple[Step, ...]:
+        """Return the longest chain of operations, each of which waits for the one before it.
+
+        ``depth`` of them count 1, the others are inputs and views. Of equally long chains it is
+        the one whose operands come first.
+        """
+        depths = self.depths
+        step = next(step for step in self.steps if depths[step.name] == self.depth)
+        backwards = [step]
+        while before := [name for name in step.reads if name in depths]:
+            step = self.step(max(before, key=depths.__getitem__))
+            backwards.append(step)
+        return tuple(reversed(backwards))
+
+    @cached_property
     def flops(self) -> int:
         """Return the floating-point operations of the whole run."""
         return sum(step.cost.flops for step in self.steps)

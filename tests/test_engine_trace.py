@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import json
 import math
 import struct
@@ -22,6 +23,7 @@ from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.tape import Tape
 from engine.trace import (
+    DEPTHLESS,
     Basis,
     Cost,
     Facts,
@@ -114,6 +116,31 @@ def test_depth_counts_operations_and_no_views() -> None:
     )
     assert made.depths == {"a": 0, "b": 1, "c": 1, "d": 2}
     assert made.depth == 2
+
+
+def test_the_longest_chain_goes_through_what_is_waited_for_and_counts_no_views() -> None:
+    made = trace(
+        step("a", "one", op="input"),
+        step("b", "one", "a"),  # 1
+        step("c", "one", "b", op="view"),  # 1
+        step("d", "two", "a", "c"),  # 2, and not by a
+        step("e", "two", "a", "W"),  # 1
+        step("f", "two", "d"),  # 3, as long as g: the first that is read
+        step("g", "two", "d"),  # 3
+        step("h", "three", "e", "f", "g"),  # 4
+        step("i", "three", "h", op="view"),  # 4, and no longer than h
+    )
+    assert [s.name for s in made.longest] == ["a", "b", "c", "d", "f", "h"]
+    assert trace(step("a", "one", op="input")).longest == (step("a", "one", op="input"),)
+
+
+@pytest.mark.parametrize("config", [CHAIN, GRID], ids=["chain", "grid"])
+def test_each_step_of_the_longest_chain_reads_the_one_before_it(config: Config) -> None:
+    made = computed(config)
+    for before, after in itertools.pairwise(made.longest):
+        assert before.name in after.reads
+    assert sum(s.op not in DEPTHLESS for s in made.longest) == made.depth
+    assert made.longest[-1].name == "answer.word"
 
 
 def test_work_is_the_sum_over_all_steps() -> None:
