@@ -113,6 +113,8 @@ RECIPES = {
     "rnn-bi-plain": _both_sides("RNN", "elman", False, steps=110_000, rate=3e-3),
     "gru-bi": _both_sides("GRU", "gru", True, steps=35_000, rate=4e-3),
     "lstm-bi": _both_sides("LSTM", "lstm", True, steps=30_000, rate=4e-3),
+    "gru-bi-plain": _both_sides("GRU", "gru", False, steps=45_000, rate=4e-3),
+    "lstm-bi-plain": _both_sides("LSTM", "lstm", False, steps=45_000, rate=4e-3),
     "rnn-50k": _chain("RNN with attention", "elman", 110, True, steps=10_000, rate=1e-3),
     "rnn-plain-50k": _chain("RNN", "elman", 157, False, steps=10_000, rate=1e-3),
     "gru-50k": _chain("GRU with attention", "gru", 74, True, steps=8_000, rate=3e-3),
