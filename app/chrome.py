@@ -27,6 +27,7 @@ from widgets.icons import icon
 from widgets.theme import Theme
 
 SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
+TWO_COLUMNS = 580  # px at 100 %: narrower, the keys are listed in one column
 # How the bar is arranged, the first that fits: badge, words on Present and Export, and the sentence
 # beside the rest or on a row of its own.
 ARRANGEMENTS = (
@@ -85,7 +86,7 @@ class Bar(QWidget):
         self._say = say
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._arranged = ARRANGEMENTS[0]
+        self._arranged, self._arranging = ARRANGEMENTS[0], False
         self._column, self._row = QVBoxLayout(self), QHBoxLayout()
         self._column.addLayout(self._row)  # while it is empty: see widgets.transport
         self.field = Field(say)
@@ -142,8 +143,7 @@ class Bar(QWidget):
         self._column.setSpacing(edge)
         self._row.setSpacing(gap)
         self.setMinimumHeight(px(50, icon_factor(scale)))
-        self._arrange(ARRANGEMENTS[0])
-        self._fit()
+        self._fit(anew=True)
 
     def event(self, event: QEvent) -> bool:
         """Arrange the bar anew when it or what it holds has another size."""
@@ -152,11 +152,15 @@ class Bar(QWidget):
             self._fit()
         return done
 
-    def _fit(self) -> None:
+    def _fit(self, *, anew: bool = False) -> None:
+        if self._arranging:  # what is shown or moved makes Qt lay the bar out at once
+            return
         fits = [how for how in ARRANGEMENTS if self._needed(*how) <= self.width()]
         how = fits[0] if fits else ARRANGEMENTS[-1]
-        if how != self._arranged:
+        if anew or how != self._arranged:
+            self._arranging = True
             self._arrange(how)
+            self._arranging = False
 
     def _needed(self, badge: bool, words: bool, beside: bool) -> int:
         """Return how many px an arrangement needs."""
@@ -164,8 +168,8 @@ class Bar(QWidget):
         widths = [part.sizeHint().width() for part in parts]
         if badge:
             widths.append(self.badge.sizeHint().width())
-        if beside:
-            widths.append(self.field.minimumWidth())
+        if beside:  # the badge goes before the sentence has little room
+            widths.append(round(self.field.minimumWidth() * (1.5 if badge else 1)))
         for button, saved in self._saved.items():
             shown = button.sizeHint().width() + (0 if button.text() else saved)
             widths.append(shown - (0 if words else saved))
@@ -291,11 +295,12 @@ class KeySheet(QTextEdit):
         super().__init__(parent)
         self.setReadOnly(True)
         self.setObjectName("sheet")
-        self.setHtml(keys_as_html(say))
+        self._say = say
 
     def show_over(self, window: QWidget, scale: float) -> None:
         """Show the sheet in the middle of the window."""
         width, padding = min(px(920, scale), window.width() - 40), px(SHEET_PADDING, scale)
+        self.setHtml(keys_as_html(self._say, beside=width >= px(TWO_COLUMNS, scale)))
         self.document().setTextWidth(width - 2 * padding)
         needed = int(self.document().size().height()) + 2 * padding
         height = min(needed, window.height() - 40)
@@ -312,8 +317,8 @@ class KeySheet(QTextEdit):
         self.hide()
 
 
-def keys_as_html(say: Captions) -> str:
-    """Return the table of all keys, by groups, in two columns."""
+def keys_as_html(say: Captions, *, beside: bool) -> str:
+    """Return the table of all keys, by groups, in two columns beside one another or in one."""
 
     def table(*groups: str) -> str:
         rows = []
@@ -328,6 +333,9 @@ def keys_as_html(say: Captions) -> str:
             ]
         return f"<table cellpadding='4'>{''.join(rows)}</table>"
 
+    title = f"<h2>{escape(say('window.keys'))}</h2>"
+    if not beside:
+        return title + table(*GROUPS)
     columns = (table(*GROUPS[:-1]), table(GROUPS[-1]))
     cells = "".join(f"<td width='50%'>{column}</td>" for column in columns)
-    return f"<h2>{escape(say('window.keys'))}</h2><table width='100%'><tr>{cells}</tr></table>"
+    return f"{title}<table width='100%'><tr>{cells}</tr></table>"

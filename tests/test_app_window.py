@@ -28,6 +28,7 @@ from widgets import captions, theme
 from widgets.controls import style_sheet
 from widgets.hit import named
 from widgets.painter import register_fonts
+from widgets.svg import svg
 from widgets.transport import Scrubber
 from widgets.view import Spread
 
@@ -1208,3 +1209,30 @@ def test_tick_block_and_asking_word_are_shown_again(qtbot: QtBot, tmp_path: Path
             click(window, qtbot, "layer:0")
             click(window, qtbot, "ask:2")
         window.close()
+
+
+def test_a_frozen_state_stands_beside_what_is_changed(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    def said() -> str:
+        picture = window.canvas.picture()
+        assert picture is not None
+        return svg(picture)
+
+    key(window, qtbot, "End")
+    key(window, qtbot, "F")
+    assert window.selection.scene == "compare"
+    assert "A, frozen" in said()
+    window.set_text("the dogs that slept ___")
+    settled(window, qtbot)
+    assert "dogs" in said()
+    assert "cat" in said()
+    path = tmp_path / "compared.svg"
+    window.export_stage(ending=".svg", path=str(path))
+    settled(window, qtbot)
+    assert "B, now" in path.read_text(encoding="utf-8")
+    key(window, qtbot, "F")
+    assert window.selection.scene == "rnn-transformer"
+    key(window, qtbot, "F")
+    key(window, qtbot, "Esc")
+    assert window.selection.scene == "rnn-transformer"

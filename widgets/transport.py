@@ -37,7 +37,7 @@ RING_AFTER_MS = 150  # a result that is late is said by a ring round the play bu
 # px at 100 %
 GAP = 14.0  # between two groups of the scrubber
 SCRUBBER = (200, 42)
-TITLE = 440  # what the longest title takes, up to some hundred ticks
+TITLE = 480  # what the longest title takes, up to a hundred ticks
 BEFORE, BEHIND = 22, 16  # the scrubber
 SIDES = (20, 3, 20, 2)
 
