@@ -259,6 +259,7 @@ def _figure(given: argparse.Namespace) -> int:
     from app import compute, export
     from widgets import captions, theme
     from widgets.grey import grey
+    from widgets.scenes import SCENES
     from widgets.view import View
 
     export.check(Path(given.output))
@@ -297,7 +298,11 @@ def _figure(given: argparse.Namespace) -> int:
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
         picture = compute.still(
-            pair, float(tick), view, size=given.size, scene="opened" if given.open else CHAPTERS[0]
+            pair,
+            float(tick),
+            view,
+            size=given.size,
+            scene=SCENES["opened" if given.open else CHAPTER],
         )
         if given.grey:
             picture = grey(picture, view.theme)

@@ -42,6 +42,7 @@ ACTIONS = (
     Action("influence", ("I",), "stage", "toggle_influence"),
     Action("predict", ("V",), "stage", "toggle_predict"),
     Action("pin", ("X",), "stage", "pin"),
+    Action("freeze", ("F",), "stage", "freeze"),
     Action("arcs", ("L",), "stage", "toggle_arcs"),
     Action("classic", ("C",), "stage", "toggle_classic"),
     Action("layer", ("Y",), "stage", "next_layer"),

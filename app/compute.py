@@ -30,6 +30,7 @@ from widgets.view import Growth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from widgets.canvas import Scene
     from widgets.picture import Picture
     from widgets.view import View
 
@@ -187,7 +188,7 @@ def still(
     view: View,
     *,
     size: tuple[int, int] = (1600, 900),
-    scene: str = CHAPTER,
+    scene: Scene | None = None,
 ) -> Picture:
     """Return the stage as it goes into a file: laid out for its size, without switches.
 
@@ -198,16 +199,16 @@ def still(
     size
         Width and height of the file in px, whose shape the box takes.
     scene
-        Key of ``widgets.scenes.SCENES``; "opened" shows the selected element.
+        By default the chapter's, without what is selected.
     """
     from widgets.geometry import fit
     from widgets.scenes import SCENES
 
     width, height, _ = fit(*size, least_scale=0.0)
     shown = replace(view, width=width, height=height, controls=False, hovered="")
-    if scene == CHAPTER:
-        shown = replace(shown, selected="")
-    return SCENES[scene](pair, float(tick), shown)
+    if scene is None or scene is SCENES[CHAPTER]:
+        scene, shown = SCENES[CHAPTER], replace(shown, selected="")
+    return scene(pair, float(tick), shown)
 
 
 @lru_cache(maxsize=32)

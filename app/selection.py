@@ -11,6 +11,10 @@ from widgets.inspector import Inspector
 
 if TYPE_CHECKING:
     from engine.trace import Pair
+    from widgets.canvas import Scene
+    from widgets.picture import Picture
+    from widgets.scenes.compare import Side
+    from widgets.view import View
 
 
 class Selection:
@@ -24,6 +28,7 @@ class Selection:
         self._canvas, self._inspector = canvas, inspector
         self._path: list[str] = []  # opened one from another, the last is shown
         self._deep = False
+        self._beside: Scene | None = None  # what is frozen beside what is now
 
     @property
     def is_open(self) -> bool:
@@ -33,7 +38,29 @@ class Selection:
     @property
     def scene(self) -> str:
         """Return the key of the scene on the stage."""
-        return "opened" if self._deep and self._canvas.view.selected else CHAPTER
+        if self._deep and self._canvas.view.selected:
+            return "opened"
+        return CHAPTER if self._beside is None else "compare"
+
+    @property
+    def drawing(self) -> Scene:
+        """Return the scene on the stage."""
+        from widgets.scenes import SCENES
+
+        return self._beside if self.scene == "compare" and self._beside else SCENES[self.scene]
+
+    def freeze(self, frozen: Side, label: str) -> None:
+        """Keep a state, and show beside it whatever is on the stage from now on."""
+        from widgets.scenes.compare import Side, compare
+
+        def beside(pair: Pair, tick: float, view: View) -> Picture:
+            return compare(frozen, Side(pair, round(tick), label), view)
+
+        self._beside = beside
+
+    def thaw(self) -> None:
+        """Show the stage alone again."""
+        self._beside = None
 
     def open(self, name: str) -> None:
         """Open an element of the stage; the one that is open already one level deeper."""
@@ -79,9 +106,7 @@ class Selection:
         if name != self._canvas.view.selected:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
         if pair is not None:
-            from widgets.scenes import SCENES
-
-            self._canvas.show_pair(SCENES[self.scene], pair)
+            self._canvas.show_pair(self.drawing, pair)
         if self._inspector.isHidden():
             return  # written when it is shown
         if pair is None:

@@ -14,6 +14,7 @@ from widgets.captions import Captions
 
 if TYPE_CHECKING:
     from engine.trace import Pair
+    from widgets.canvas import Scene
     from widgets.view import View
 
 SIZE = (1600, 900)  # px that the stage is laid out for
@@ -50,7 +51,8 @@ class Stills(QObject):
         tick: int,
         view: View,
         *,
-        scene: str,
+        scene: Scene,
+        name: str,
         ending: str,
         scale: int,
         grey: bool,
@@ -64,7 +66,7 @@ class Stills(QObject):
             path, chosen = QFileDialog.getSaveFileName(
                 self._window,
                 self._say("window.export"),
-                f"{scene}-tick-{tick}{ending}",
+                f"{name}-tick-{tick}{ending}",
                 ";;".join(kinds),
                 self._say(f"window.filter_{ending[1:]}"),
             )
@@ -77,7 +79,7 @@ class Stills(QObject):
         self.said.emit(self._say("window.saving", path=path))
         self._background.ask(_save, pair, tick, view, scene, Path(path), scale, grey)
 
-    def copy_stage(self, pair: Pair, tick: int, view: View, *, scene: str) -> None:
+    def copy_stage(self, pair: Pair, tick: int, view: View, *, scene: Scene) -> None:
         """Copy the stage as an image."""
         if not self._refused():
             self._done = self._say("window.copied")
@@ -123,7 +125,7 @@ class Stills(QObject):
 
 
 def _save(
-    pair: Pair, tick: int, view: View, scene: str, path: Path, scale: int, in_grey: bool
+    pair: Pair, tick: int, view: View, scene: Scene, path: Path, scale: int, in_grey: bool
 ) -> None:
     from app import export
     from app.compute import still
@@ -135,7 +137,7 @@ def _save(
     export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
 
 
-def _paint(pair: Pair, tick: int, view: View, scene: str) -> QImage:
+def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> QImage:
     from app import export
     from app.compute import still
 

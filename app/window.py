@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CELLS, DEFAULT_TEXT, SCALES, SETS, SPEEDS
+from app import CELLS, CHAPTER, DEFAULT_TEXT, SCALES, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
@@ -50,6 +50,7 @@ from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
 from widgets.geometry import px, text_width
 from widgets.inspector import Inspector
+from widgets.remember import forget
 from widgets.transport import Transport
 from widgets.view import Spread, Switch, View
 
@@ -401,6 +402,7 @@ class Window(QMainWindow):
         self.transport.setEnabled(True)
         first = self.player.last == 0
         before, self._result = self.pair, outcome.value
+        forget()
         pair = self._result.pair
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)
@@ -609,7 +611,7 @@ class Window(QMainWindow):
     def activate(self, name: str) -> None:
         """Do what a click on an element of the stage means."""
         kind, _, rest = name.partition(":")
-        if not name and self.selection.scene == "opened":
+        if not name and self.selection.scene != CHAPTER:
             return
         if not name or name == "crumb:0":
             self.selection.leave()
@@ -677,6 +679,19 @@ class Window(QMainWindow):
         tick = self._tick_shown  # where it is covered, the inspector tells no more than the stage
         self.selection.show(self.pair, tick - (tick == self.canvas.view.covered > 0))
         self._study()
+
+    def freeze(self) -> None:
+        """Freeze what is shown as A; whatever is changed then stands beside it as B. Again: end."""
+        if self.selection.scene == "compare":
+            self.selection.thaw()
+        elif self.pair is not None:
+            from widgets.scenes.compare import Side
+
+            label = self._say("window.frozen")
+            self.selection.leave()
+            self.selection.freeze(Side(self.pair, self._tick_shown, label), self._say("window.now"))
+            self.notice.say(self._say("window.freeze"))
+        self._show_selected()
 
     def toggle_influence(self) -> None:
         """Show what each word does to both answers and to the opened state, or show it no more."""
@@ -1016,6 +1031,8 @@ class Window(QMainWindow):
         elif self.bar.field.hasFocus():
             self.canvas.setFocus()
         else:
+            if self.selection.scene == "compare":
+                self.selection.thaw()
             self.selection.leave()
             self._show_selected()
 
@@ -1062,7 +1079,8 @@ class Window(QMainWindow):
             self._result.pair,
             round(self.player.tick),
             self.canvas.view,
-            scene=self.selection.scene,
+            scene=self.selection.drawing,
+            name=self.selection.scene,
             ending=ending,
             scale=scale,
             grey=grey,
@@ -1084,7 +1102,7 @@ class Window(QMainWindow):
             self._result.pair,
             round(self.player.tick),
             self.canvas.view,
-            scene=self.selection.scene,
+            scene=self.selection.drawing,
         )
 
     # ------------------------------------------------------------------ coming and going
