@@ -10,17 +10,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+FILES = ("test_widgets_scenes.py", "test_widgets_compare.py")
 
 
 def main() -> None:
-    """Write every picture of ``CASES`` in test_widgets_scenes.py."""
+    """Write every picture of ``CASES`` in the files that have goldens."""
     sys.path.insert(0, str(HERE.parent))
-    tests = runpy.run_path(str(HERE / "test_widgets_scenes.py"))
-    for tokens, tick in tests["CASES"]:
-        path = tests["golden"](tokens, tick)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(tests["drawn"](tokens, tick), encoding="utf-8")
-        print(path.name)
+    for name in FILES:
+        tests = runpy.run_path(str(HERE / name))
+        for case in tests["CASES"]:
+            path = tests["golden"](*case)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(tests["drawn"](*case), encoding="utf-8")
+            print(path.name)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from widgets.numbers import MINUS, percents, value
 from widgets.picture import Group, Picture, Shape, Text
 from widgets.scenes.compare.bands import answers, attention, costs, label, points, rule, words
 from widgets.scenes.compare.findings import (
+    HEADS,
     TOP,
     Changed,
     Side,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Side", "compare"]
 
 VERDICT_PX = 28.0  # nothing else is written as large
+ANSWERED = ("bits", "rounding", "close", "still", "other")
 
 
 @lru_cache(maxsize=8)
@@ -78,7 +80,7 @@ def _place(a: Side, b: Side, view: View) -> Layout:
         attention=any(side.pair.chain.facts.attention for side in (a, b)),
         notes=max(len(_notes(side.pair, columns_of(view.width)[0][1])) for side in (a, b)),
         answers=max(TOP, *(len(likely(a, b, side)) for side in ("chain", "grid"))),
-        heads=max(side.pair.grid.facts.heads for side in (a, b)),
+        heads=min(max(side.pair.grid.facts.heads for side in (a, b)), HEADS),
     )
 
 
@@ -106,7 +108,7 @@ def _head(a: Side, b: Side, place: Layout, view: View) -> tuple[list[Shape], str
         large = shortened(sentence, place.edge - EDGE, VERDICT_PX, 700)
         shapes.append(
             Text(x=EDGE, y=y, text=large, size=VERDICT_PX, weight=700, family="display",
-                 fill=theme.ink if found.how not in ("pending", "so_far") else theme.ink3,
+                 fill=theme.ink if found.how in ANSWERED else theme.ink3,
                  read_by_class=True)
         )  # fmt: skip
         said.append(sentence)
@@ -183,7 +185,7 @@ def _cause(found: Verdict, traces: tuple[Trace, Trace], view: View) -> str:
         return say("compare.cause.order", points=_small(100 * abs(found.largest)))
     if found.cause == "nothing":
         return say("compare.cause.nothing")
-    if found.how not in ("still", "other"):
+    if found.how not in ("still", "other") or found.word < 0:
         return ""
     old, new = (percents(trace.value("answer.probabilities")) for trace in traces)
     whole = new[found.word] - old[found.word]

@@ -104,7 +104,10 @@ def _bars(
     shapes = [Path(commands=line, stroke=theme.hair2, stroke_width=1)]
     for i, share in enumerate(whole):
         cx = x + (i + 0.5) * pitch
-        tall = max((floor - top) * float(shares[i]) / most, 0.5)
+        tall = (floor - top) * float(shares[i]) / most
+        if tall < 0.5 and place.words[which] == "cells":
+            continue
+        tall = max(tall, 0.5)
         title = say("compare.weight_title", side=SIDES[which], value=share,
                     word=side.pair.tokens[i])  # fmt: skip
         shapes.append(
@@ -133,9 +136,23 @@ def _row(
     tall = (BOX if manner == "boxes" else place.words_height) - 4
     gap = {"boxes": 8.0, "turned": 1.0, "cells": 0.0}[manner]
     shapes: list[Shape] = []
+    if manner == "cells":
+        long = pitch * len(side.pair.tokens)
+        shapes.append(
+            Rect(x=x, y=top, width=long, height=tall, radius=3, fill=theme.panel,
+                 stroke=theme.hair2)
+        )  # fmt: skip
     for i, word in enumerate(side.pair.tokens):
         left, wide = x + i * pitch + gap / 2, pitch - gap
         other, hidden = i in differ, i == side.pair.grid.hidden
+        if manner == "cells":
+            if other or hidden:
+                shapes.append(
+                    Rect(x=left, y=top, width=max(wide, 2.0), height=tall,
+                         fill=theme.ink if other else theme.stage, stroke=theme.ink,
+                         title=f"{i + 1}: {word}")
+                )  # fmt: skip
+            continue
         fill = theme.ink if other else theme.well if hidden else theme.panel
         ink = theme.onink if other else theme.ink
         shapes.append(
@@ -145,8 +162,6 @@ def _row(
                  dash=(2.0, 3.0) if side.pair.unknown[i] else (), title=f"{i + 1}: {word}")
         )  # fmt: skip
         cx, middle = left + wide / 2, top + tall / 2
-        if manner == "cells":
-            continue
         if hidden:
             blank: tuple[Command, ...] = (("M", cx - 17, top + 19), ("L", cx + 17, top + 19))
             if manner == "turned":
@@ -248,8 +263,9 @@ def answers(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
             say(f"model.{side.pair.side(which).facts.cell or 'transformer'}") for side in (a, b)
         )
         text = say("compare.points", model=list(names)[-1])
-        shapes.append(label(x + width, y + 14, shortened(text, width, 14, 500), view, "end"))
-        shapes += _differences(rows, (x, width), place, view)
+        if differences := _differences(rows, (x, width), place, view):
+            heading = shortened(text, width, 14, 500)
+            shapes += [label(x + width, y + 14, heading, view, "end"), *differences]
     return shapes
 
 
@@ -339,7 +355,13 @@ def attention(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
         text = say("compare.blocks")
         if which is not None:
             text = say("compare.block", block=which + 1, asks=_asker(side, view))
-        shapes.append(label(x, y + 14, shortened(text, width, 14, 500), view))
+        many = side.pair.grid.facts.heads
+        count = say("compare.heads_shown", shown=len(rows), count=many) if many > len(rows) else ""
+        room = width - (text_width(count, 14, 500) + 12 if count else 0)
+        shapes += [
+            label(x, y + 14, shortened(text, room, 14, 500), view),
+            label(x + width, y + 14, count, view, "end"),
+        ]
     x, width = place.columns[1]
     if any(row.points is not None or row.distance is not None for row in rows):
         shapes += [
@@ -348,11 +370,11 @@ def attention(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
         ]
     elif all(None not in row.looks for row in rows):
         shapes.append(label(x, y + 14, shortened(say("compare.no_rows"), width, 14, 500), view))
-    for h, row in enumerate(rows):
-        base = place.first(y) + pitch * (h + 0.5)
+    for i, row in enumerate(rows):
+        base = place.first(y) + pitch * (i + 0.5)
         for half, side in enumerate((a, b)):
-            shapes += _look(half, side, h, row.looks[half], base, place, view)
-        shapes += _changes(h, row, base, (x + 62, x + width), place, view)
+            shapes += _look(half, side, row.head, row.looks[half], base, place, view)
+        shapes += _changes(row, base, (x + 62, x + width), place, view)
     return shapes
 
 
@@ -404,7 +426,7 @@ def _look(
 
 
 def _changes(
-    head: int, row: Head, y: float, ends: tuple[float, float], place: Layout, view: View
+    row: Head, y: float, ends: tuple[float, float], place: Layout, view: View
 ) -> list[Shape]:
     """Return a head's change in points, and the distance of its rows as a bar of its hue."""
     theme, size = view.theme, place.size
@@ -415,7 +437,7 @@ def _changes(
     if row.distance is None:
         return shapes
     x, long = ends[0] + 24, ends[1] - ends[0] - 24 - 48
-    hue = theme.heads[head % len(theme.heads)]
+    hue = theme.heads[row.head % len(theme.heads)]
     shapes += [
         Rect(x=x, y=y - 4, width=long, height=8, radius=4, fill=theme.hair),
         number(ends[1], base, f"{row.distance:.2f}", view, size=size),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOP = 3  # likeliest words that a side shows
+HEADS = 5  # of more, those whose rows lie farthest apart
 # How far two orders of one sum lie apart, in units of the last place of the largest result: 17 was
 # the most that was seen between 3 and 512 words, in the shortest sentence.
 ROUNDING_ULPS = 128
@@ -173,11 +174,12 @@ def marked(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[frozenset[int], 
 class Verdict(NamedTuple):
     """How the two answers of one model relate.
 
-    ``how`` is "pending" (a side has none yet), "so_far" (the same: neither has one yet, and what
-    both have computed is equal to the last bit), "bits" (equal to the last bit), "rounding" (the
-    order of a sum is all that differs), "close" (equal within that, for whatever reason), "still"
-    (the same word is likeliest) or "other". ``largest`` is the largest difference of a word's
-    probability, B − A, and ``word`` that word's index.
+    ``how`` is "pending", "pending_a" or "pending_b" (neither, or only the other one, has an answer
+    yet), "so_far" (neither has one, and what both have computed is equal to the last bit), "bits"
+    (equal to the last bit), "rounding" (the order of a sum is all that differs), "close" (equal
+    within that, for whatever reason), "still" (the same word is likeliest) or "other". ``largest``
+    is the largest difference of a word's probability, B − A, and ``word`` that word's index; −1
+    where the words of the answers are not the same.
     """
 
     how: str
@@ -188,8 +190,11 @@ class Verdict(NamedTuple):
 
 def verdict(a: Side, b: Side, side: str) -> Verdict:
     """Return how the answers of the "chain" or of the "grid" relate."""
-    if not (a.known(side, "answer") and b.known(side, "answer")):
+    answered = (a.known(side, "answer"), b.known(side, "answer"))
+    if not any(answered):
         return Verdict("so_far" if _equal_so_far(a, b, side) else "pending")
+    if not all(answered):
+        return Verdict("pending_b" if answered[0] else "pending_a")
     return _verdict(a.pair, b.pair, side)
 
 
@@ -237,8 +242,6 @@ def _order_is_nothing(a: Trace, b: Trace) -> bool:
 def _equal_so_far(a: Side, b: Side, side: str) -> bool:
     """Return whether both sides have computed the same steps, and the same numbers in them."""
     old, new = a.pair.side(side), b.pair.side(side)
-    if old is new and a.tick == b.tick:
-        return True
     done = [
         [step for step in trace.steps if trace.ticks[step.stage] <= tick]
         for trace, tick in ((old, a.tick), (new, b.tick))
@@ -375,13 +378,14 @@ class Look(NamedTuple):
 
 
 class Head(NamedTuple):
-    """One head on both sides, None where it has not looked yet.
+    """One head on both sides, by its index; None where it has not looked yet.
 
     ``points`` is by how much the weight on what it looked at most in A has changed, in points;
     ``distance`` the total variation distance of the two rows, half the sum of the absolute
     differences, 0 … 1. Both are None where they cannot be compared.
     """
 
+    head: int
     looks: tuple[Look | None, Look | None]
     points: int | None
     distance: float | None
@@ -405,7 +409,7 @@ def asking(pair: Pair, query: int | None) -> int:
 
 
 def heads(a: Side, b: Side, layer: int | None, query: int | None) -> tuple[Head, ...]:
-    """Return each head of the last computed block on both sides."""
+    """Return the heads of the last computed block on both sides, of many the most changed."""
     sides = (a, b)
     blocks = tuple(block(side, layer) for side in sides)
     rows = [
@@ -430,8 +434,9 @@ def heads(a: Side, b: Side, layer: int | None, query: int | None) -> tuple[Head,
                 points = percents(new)[at] - looks[0].percent
             if None not in there and len(old) == len(new):
                 distance = float(0.5 * abs(new[list(there)] - old).sum())
-        found.append(Head((looks[0], looks[1]), points, distance))
-    return tuple(found)
+        found.append(Head(h, (looks[0], looks[1]), points, distance))
+    found.sort(key=lambda row: -(row.distance or 0.0))
+    return tuple(sorted(found[:HEADS], key=lambda row: row.head))
 
 
 def _look(side: Side, which: int, head: int, row: NDArray[np.float64]) -> Look:
