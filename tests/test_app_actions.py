@@ -22,6 +22,7 @@ DESIGNED = {
     "Shift+Tab": "previous_element", "Return": "open", "Backspace": "close", "Ctrl+L": "sentence",
     "Ctrl+E": "export", "Ctrl+Shift+E": "export_window", "Ctrl+C": "copy", "Ctrl+I": "inspector",
     "Ctrl+B": "rail", "?": "help", "Ctrl+Shift+M": "still",
+    "Ctrl+=": "larger", "Ctrl+-": "smaller", "Ctrl+0": "usual_size",
 }  # fmt: skip
 
 
@@ -45,6 +46,8 @@ def test_keys_are_written_with_their_signs_and_once() -> None:
     assert keys_as_text(BY_ID["open"]) == "Enter"
     assert keys_as_text(BY_ID["faster"]) == "+"
     assert keys_as_text(BY_ID["slower"]) == "−"
+    assert keys_as_text(BY_ID["larger"]) == "Ctrl++"
+    assert keys_as_text(BY_ID["smaller"]) == "Ctrl+−"
 
 
 def test_the_table_has_a_row_for_each_action() -> None:

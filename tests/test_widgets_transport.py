@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from widgets import captions, theme
+from widgets.controls import style_sheet
+from widgets.geometry import text_width
 from widgets.painter import register_fonts
 from widgets.transport import Scrubber, Transport
 
@@ -53,6 +58,80 @@ def test_between_two_ticks_the_knob_lies_between_them(scrubber: Scrubber) -> Non
 def test_prepare_and_answer_have_one_tick_each_and_run_the_rest(scrubber: Scrubber) -> None:
     scrubber.last = 13
     assert [(first, last) for *_, first, last in scrubber.groups()] == [(0, 0), (1, 12), (13, 13)]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+def test_at_its_least_width_the_words_of_the_groups_stand_apart(
+    scrubber: Scrubber, scale: float
+) -> None:
+    scrubber.enlarge(scale)
+    scrubber.resize(scrubber.minimumSize())
+    ends = [left + text_width(SAY(name), 13 * scale, 700) for name, left, *_ in scrubber.groups()]
+    starts = [left for _, left, *_ in scrubber.groups()]
+    assert ends[0] < starts[1]
+    assert ends[1] < starts[2]
+    assert ends[2] <= scrubber.width()
+
+
+@pytest.fixture
+def placed(qtbot: QtBot) -> Iterator[Callable[[int, float], Transport]]:
+    """Yield what lays the foot out in a window of a width, at a size of the text."""
+    register_fonts()
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1600, 300)
+    foot = Transport(LIGHT, SAY, (0.5, 1.0, 2.0, 4.0))
+    foot.setParent(window)
+    foot.show_playing(False, 1.0)
+    window.show()
+
+    def place(width: int, scale: float) -> Transport:
+        window.setStyleSheet(style_sheet(LIGHT, scale))
+        foot.show_theme(LIGHT, scale)
+        foot.resize(width, 300)
+        qtbot.wait(20)
+        return foot
+
+    yield place
+    window.close()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("width", [760, 960, 1280])
+def test_where_it_is_narrow_the_speeds_are_a_menu_and_the_title_stands_above(
+    placed: Callable[[int, float], Transport], width: int, scale: float
+) -> None:
+    transport = placed(width, scale)
+    segments = {button.isVisible() for button in transport.speeds.buttons()}
+    assert segments == {not transport.speed_choice.isVisible()}
+    above = transport.title.geometry().bottom() < transport.buttons["play"].geometry().top()
+    assert above or transport.title.width() >= 470 * scale
+    if width >= 480 * scale:
+        assert transport.speeds.buttons()[-1].geometry().right() < width
+        assert transport.speed_choice.geometry().right() < width
+
+
+def test_a_speed_is_chosen_from_the_menu_too(transport: Transport) -> None:
+    chosen: list[float] = []
+    transport.speed_chosen.connect(chosen.append)
+    transport.speed_choice.menu().actions()[0].trigger()
+    assert chosen == [0.5]
+    transport.show_playing(True, 4.0)
+    assert transport.speed_choice.text() == "4×"
+
+
+def test_of_a_title_without_room_the_rest_is_in_the_tooltip(
+    placed: Callable[[int, float], Transport],
+) -> None:
+    transport = placed(960, 1.5)
+    note = "chain: a stage with a long name · grid: another one " * 4
+    transport.show_tick(3.0, 13, "Tick 3 of 13", note)
+    assert "…" in transport.title.text()
+    assert transport.title.toolTip() == note
+    assert transport.title.sizeHint().width() <= transport.title.width()
+    transport.show_tick(4.0, 13, "Tick 4 of 13", "chain: Read <b>")
+    assert "Read &lt;b&gt;" in transport.title.text()
+    assert transport.title.toolTip() == ""
 
 
 def test_dragging_seeks_along(scrubber: Scrubber, qtbot: QtBot) -> None:

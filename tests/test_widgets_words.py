@@ -120,6 +120,14 @@ def test_a_small_place_scrolls_rather_than_have_text_under_12_px() -> None:
     assert (width, height) == (1188, 700)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.25, 2.0])
+def test_where_all_text_is_enlarged_a_place_scrolls_sooner(factor: float) -> None:
+    width, _, scale = geometry.fit(1180, 700, factor=factor)
+    assert scale * 14 >= 12 * factor
+    assert (width * scale > 1181) == (factor * 12 / 14 * 1188 > 1181)
+    assert geometry.px(12, factor) >= 12 * factor
+
+
 def test_figures_are_as_wide_as_each_other() -> None:
     widths = {geometry.text_width(digit, 20, 600) for digit in "0123456789"}
     assert len(widths) == 1
