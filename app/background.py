@@ -117,6 +117,7 @@ class Background(QObject):
                 self._computed.emit(outcome)
             except RuntimeError:  # the receiver went away with the program
                 return
+            del request, outcome  # a run is not kept alive until the next request
 
 
 def _leave_a_core() -> None:

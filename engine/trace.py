@@ -314,6 +314,8 @@ class Pair:
     typed: tuple[str, ...]  # the words as typed, "___" not put in; same length as tokens
     unknown: tuple[bool, ...]  # words outside the vocabulary
     depth_of_tokens: tuple[tuple[int, int, int], ...] = ()  # (T, depth of chain, depth of grid)
+    # Stands for the pair where it is remembered without being kept: no other pair has it.
+    key: object = field(default_factory=object, init=False, repr=False)
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class Painter:
         How much all kept images may take; what the last picture shows is kept in any case.
     """
 
-    def __init__(self, cache_bytes: int = 256 * 2**20) -> None:
+    def __init__(self, cache_bytes: int = 24 * 2**20) -> None:
         self._cache_bytes = cache_bytes
         self._finished: OrderedDict[tuple[object, ...], _Raster] = OrderedDict()
         self._last: dict[str, _Raster] = {}  # by slot
@@ -242,7 +242,10 @@ class _Raster:
             if perf_counter() >= end:
                 break
         painter.end()
-        return self._next == len(self._shapes)
+        if self._next < len(self._shapes):
+            return False
+        self._shapes, self._next = (), 0  # the image is all that is needed of them
+        return True
 
 
 def _lay_over(raster: _Raster, group: Group, painter: QPainter, target: _Target) -> None:

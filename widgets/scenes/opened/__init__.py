@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair
@@ -16,6 +15,7 @@ from widgets.geometry import SMALLEST, text_width
 from widgets.glyphs import shortened
 from widgets.numbers import value as said
 from widgets.picture import Group, Path, Picture, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.opened.panel import panel
 from widgets.scenes.opened.tensor import shape_words, tensor
 from widgets.scenes.opened.working import Opened, element, place, work
@@ -74,7 +74,7 @@ def selected(pair: Pair, tick: float, view: View) -> Picture:
     return opened(pair, view.selected, view)
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def _drawn(pair: Pair, name: str, view: View) -> Group:
     """Return everything that does not change with the pointer."""
     found = pair.find(name)
@@ -105,7 +105,7 @@ def _drawn(pair: Pair, name: str, view: View) -> Group:
         *panel(o, working, card, view),
         *_foot(o, width, height, view),
     ]
-    return Group(shapes=tuple(shapes), slot="opened", cache_key=(pair, name, view))
+    return Group(shapes=tuple(shapes), slot="opened", cache_key=(pair.key, name, view))
 
 
 def _title(o: Opened, width: float, view: View) -> list[Shape]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
@@ -11,6 +10,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import arrow, heat, shortened
 from widgets.numbers import percents
 from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.frame import answer
 from widgets.scenes.recurrence_attention.layout import Layout, asking
 from widgets.scenes.recurrence_attention.spread import spreads
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 
-@lru_cache(maxsize=128)
+@remembered(48)
 def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """Return the chain with its words, neck, context and answer, as far as it is at a tick."""
     trace = pair.chain
@@ -40,15 +40,15 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
             Text(x=x + width, y=y + height + 25, text=text, size=14, weight=500,
                  fill=view.theme.ink3, anchor="end")
         )  # fmt: skip
-    return Group(shapes=tuple(shapes), cache_key=("chain", pair, tick, place, view))
+    return Group(shapes=tuple(shapes), cache_key=("chain", pair.key, tick, place, view))
 
 
-@lru_cache(maxsize=32)
+@remembered(8)
 def words(pair: Pair, place: Layout, view: View) -> Group:
     """Return the row of words and, below each, its position; they feed both sides."""
     shapes = _row(pair, place, view) if place.detail == "map" else _boxes(pair, place, view)
     shapes += spreads(pair, place, view)
-    return Group(shapes=tuple(shapes), slot="words", cache_key=("words", pair, place, view))
+    return Group(shapes=tuple(shapes), slot="words", cache_key=("words", pair.key, place, view))
 
 
 def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:

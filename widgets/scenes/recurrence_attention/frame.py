@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
@@ -11,6 +10,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import Box, shortened, toggle, wrapped
 from widgets.numbers import count, percents
 from widgets.picture import Ellipse, Group, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.foot import depth_line, foot
 from widgets.scenes.recurrence_attention.layout import Layout
 from widgets.theme import mix
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 
-@lru_cache(maxsize=16)
+@remembered(4)
 def frame(pair: Pair, place: Layout, view: View) -> Group:
     """Return what does not change with the tick."""
     theme, say = view.theme, view.captions
@@ -72,7 +72,7 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         shapes.append(
             Text(x=place.notes, y=top + 12, text=left_out, size=14, weight=500, fill=theme.ink3)
         )
-    return Group(shapes=tuple(shapes), slot="frame", cache_key=(pair, place, view))
+    return Group(shapes=tuple(shapes), slot="frame", cache_key=(pair.key, place, view))
 
 
 def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
@@ -10,6 +9,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import arc, arrow, link_opacity, link_width, shortened
 from widgets.numbers import percents
 from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.frame import answer
 from widgets.scenes.recurrence_attention.layout import (
     PROJECT,
@@ -34,7 +34,7 @@ LINKS = {"full": (0.0, 0), "middle": (0.05, 0), "low": (0.08, 2), "map": (0.0, 0
 FAINT = 0.22
 
 
-@lru_cache(maxsize=128)
+@remembered(24)
 def grid(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """Return the grid's nodes, notes, folded rest and answer, as far as it is at a tick."""
     theme, trace = view.theme, pair.grid
@@ -59,7 +59,7 @@ def grid(pair: Pair, tick: int, place: Layout, view: View) -> Group:
             Text(x=x, y=y + height + 19, text=view.captions("rt.done", tick=tick), size=14,
                  weight=500, fill=theme.ink3)
         )  # fmt: skip
-    return Group(shapes=tuple(shapes), cache_key=("grid", pair, tick, place, view))
+    return Group(shapes=tuple(shapes), cache_key=("grid", pair.key, tick, place, view))
 
 
 def _flow(trace: Trace, state: GridState, place: Layout, view: View) -> list[Shape]:
@@ -101,7 +101,7 @@ def _flow(trace: Trace, state: GridState, place: Layout, view: View) -> list[Sha
     return shapes
 
 
-@lru_cache(maxsize=128)
+@remembered(24)
 def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """Return the attention of the block on the stage: links from who asks to what is looked at.
 
@@ -111,7 +111,7 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     """
     trace = pair.grid
     state = grid_state(trace, tick, view.layer)
-    key = ("links", pair, tick, place, view)
+    key = ("links", pair.key, tick, place, view)
     if state.phase < SCORES or place.maps:
         return Group(shapes=(), cache_key=key)
     everybody = view.all_arcs or (state.running and state.phase <= WEIGHTED_SUM)

@@ -6,7 +6,6 @@ words that it weighs.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import arrow
 from widgets.numbers import percents
 from widgets.picture import Cells, Ellipse, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.layout import (
     BRUSH,
     MAP_TOKENS,
@@ -121,7 +121,7 @@ def _map(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=64)
+@remembered(16)
 def _colours(
     pair: Pair, name: str, head: int, span: range, view: View
 ) -> tuple[tuple[tuple[str, ...], ...], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
@@ -11,6 +10,7 @@ from widgets import equation
 from widgets.glyphs import CELLS, arrow, heat, pooled
 from widgets.numbers import percents
 from widgets.picture import Cells, Ellipse, Group, Rect, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.layout import CLASSIC, MAP_TOKENS, Layout
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def strips(pair: Pair, tick: int, place: Layout, view: View) -> list[Group]:
     return groups
 
 
-@lru_cache(maxsize=32)
+@remembered(8)
 def _strip(pair: Pair, direction: str, lane: int, place: Layout, view: View) -> Group:
     """Return the states of all words in one direction as a map of columns.
 
@@ -224,7 +224,7 @@ def _strip(pair: Pair, direction: str, lane: int, place: Layout, view: View) -> 
                 name=f"chain:{direction}.{t}", title=state_title(pair, direction, t, view),
             )
         )  # fmt: skip
-    key = ("strip", direction, pair, place, view)
+    key = ("strip", direction, pair.key, place, view)
     return Group(shapes=tuple(shapes), slot=f"strip {lane}", cache_key=key)
 
 
