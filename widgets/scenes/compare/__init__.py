@@ -7,13 +7,13 @@ computed by its tick is drawn as an outline, and nothing is said of it.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from widgets.geometry import SMALLEST, text_width
 from widgets.glyphs import pill, shortened, wrapped
 from widgets.numbers import MINUS, percents, value
 from widgets.picture import Group, Picture, Shape, Text
+from widgets.remember import remembered
 from widgets.scenes.compare.bands import answers, attention, costs, label, points, rule, words
 from widgets.scenes.compare.findings import (
     HEADS,
@@ -37,7 +37,7 @@ VERDICT_PX = 28.0  # nothing else is written as large
 ANSWERED = ("bits", "rounding", "close", "still", "other")
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def compare(a: Side, b: Side, view: View) -> Picture:
     """Return two frozen states side by side, A at the left.
 
@@ -51,6 +51,7 @@ def compare(a: Side, b: Side, view: View) -> Picture:
     a, b = (side._replace(tick=min(max(side.tick, 0), side.pair.last_tick)) for side in (a, b))
     width, height = max(view.width, SMALLEST[0]), max(view.height, SMALLEST[1])
     calm = replace(view, width=width, height=height, hovered="", selected="")
+    key = (*((side.pair.key, side.tick, side.label) for side in (a, b)), calm)
     place = _place(a, b, calm)
     head, said = _head(a, b, place, calm)
     shapes = [
@@ -66,7 +67,7 @@ def compare(a: Side, b: Side, view: View) -> Picture:
         width=width,
         height=height,
         background=view.theme.stage,
-        shapes=(Group(shapes=tuple(shapes), slot="compare", cache_key=(a, b, calm)),),
+        shapes=(Group(shapes=tuple(shapes), slot="compare", cache_key=key),),
         title=view.captions("compare.title"),
         description=said,
     )

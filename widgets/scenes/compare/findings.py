@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.trace import Pair, Trace
 from widgets.numbers import percents
+from widgets.remember import remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Changed(NamedTuple):
     places: tuple[int, ...] = ()
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def changed(a: Pair, b: Pair) -> tuple[Changed, ...]:
     """Return everything that was changed from A to B: words first, then models and switches.
 
@@ -198,7 +199,7 @@ def verdict(a: Side, b: Side, side: str) -> Verdict:
     return _verdict(a.pair, b.pair, side)
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _verdict(a: Pair, b: Pair, side: str) -> Verdict:
     old, new = a.side(side), b.side(side)
     p, q = _probabilities(old), _probabilities(new)
@@ -269,7 +270,7 @@ def likely(a: Side, b: Side, side: str) -> tuple[Likely, ...]:
     return _likely(a.pair, b.pair, side, known)
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _likely(a: Pair, b: Pair, side: str, known: tuple[bool, bool]) -> tuple[Likely, ...]:
     traces = (a.side(side), b.side(side))
     words = dict.fromkeys(
