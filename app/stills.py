@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.background import Background, Outcome
+from widgets import clipboard
 from widgets.captions import Captions
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ class Stills(QObject):
         if outcome.error is not None:
             self.failed.emit(outcome.error)
             return
-        if outcome.value is not None:
-            QGuiApplication.clipboard().setImage(outcome.value)
+        if outcome.value is not None and not clipboard.copy(outcome.value):
+            self.said.emit(self._say("window.not_copied"))
+            return
         self.said.emit(self._done)
 
 

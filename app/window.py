@@ -100,6 +100,7 @@ class Window(QMainWindow):
         self.studying = Background(self)
         self._influence = False
         self._predict = False
+        self._last_shown = 0  # tick
         self._history: History[tuple[str, Setting]] = History()
         self._file = ""  # the saved trace that is being opened
         self._studied: tuple[Pair | None, tuple[str, int] | None] = (None, None)  # asked for
@@ -192,6 +193,11 @@ class Window(QMainWindow):
         self.canvas.activated.connect(self.activate)
         self.canvas.dropped.connect(self.swap_words)
         self.inspector.linked.connect(self.open_name)
+        self.inspector.copied.connect(
+            lambda taken: self.notice.say(
+                self._say("window.copied_text" if taken else "window.not_copied")
+            )
+        )
         self.capsule.pressed.connect(self.do)
         for place in (self.canvas, self.strip):
             place.installEventFilter(self)
@@ -298,7 +304,7 @@ class Window(QMainWindow):
 
     def _restore_state(self, state: tuple[str, Setting] | None, otherwise: str) -> None:
         if state is None:
-            self.notice.say(self._say(otherwise))
+            self.notice.say(self._say(otherwise), passing=True)
             return
         text, self.setting = state
         self._show_setting()
@@ -308,7 +314,7 @@ class Window(QMainWindow):
         """Offer the sentences that were read before, under the field."""
         others = [text for text in self.session.recent if text != self.bar.field.text()]
         if not others:
-            self.notice.say(self._say("window.no_recent"))
+            self.notice.say(self._say("window.no_recent"), passing=True)
             return
         menu = QMenu(self)
         for text in others:
@@ -523,6 +529,9 @@ class Window(QMainWindow):
     def _show_tick(self, tick: float) -> None:
         self.canvas.show_tick(tick)
         shown = self._tick_shown
+        if shown != self._last_shown:
+            self._last_shown = shown
+            self.notice.pass_by()
         self.transport.show_tick(tick, self.player.last, *self._tick_title(shown))
         self.capsule.show_tick(shown, self.player.last)
         self._show_selected()
@@ -573,7 +582,9 @@ class Window(QMainWindow):
         """Cover what each step computes until the next press, or show everything again."""
         self._predict = not self._predict
         self._cover(0)
-        self.notice.say(self._say("window.predict_on" if self._predict else "window.predict_off"))
+        self.notice.say(
+            self._say("window.predict_on" if self._predict else "window.predict_off"), passing=True
+        )
 
     def _cover(self, tick: int) -> None:
         """Cover what a tick computes; 0 covers nothing."""
@@ -597,14 +608,17 @@ class Window(QMainWindow):
                 self.canvas.show_view(replace(view, pinned_word=pinned))
                 return
         if (view.pinned_head, view.pinned_word) == (None, None):
-            self.notice.say(self._say("window.pin_what"))
+            self.notice.say(self._say("window.pin_what"), passing=True)
         else:
             self.canvas.show_view(replace(view, pinned_head=None, pinned_word=None))
 
     def toggle_still(self) -> None:
         """Reduce motion, or not."""
         self.player.set_reduced(not self.player.reduced)
-        self.notice.say(self._say("window.still_on" if self.player.reduced else "window.still_off"))
+        self.notice.say(
+            self._say("window.still_on" if self.player.reduced else "window.still_off"),
+            passing=True,
+        )
 
     # ------------------------------------------------------------------ the stage
 
@@ -690,7 +704,7 @@ class Window(QMainWindow):
             label = self._say("window.frozen")
             self.selection.leave()
             self.selection.freeze(Side(self.pair, self._tick_shown, label), self._say("window.now"))
-            self.notice.say(self._say("window.freeze"))
+            self.notice.say(self._say("window.freeze"), passing=True)
         self._show_selected()
 
     def toggle_influence(self) -> None:
@@ -947,7 +961,9 @@ class Window(QMainWindow):
         self._show_theme()
         if self.sheet.isVisible():
             self.sheet.show_over(self, self.session.scale)
-        self.notice.say(self._say("window.scale", percent=round(100 * self.session.scale)))
+        self.notice.say(
+            self._say("window.scale", percent=round(100 * self.session.scale)), passing=True
+        )
         QTimer.singleShot(0, self._keep_in_sight)
 
     def toggle_inspector(self) -> None:
@@ -962,7 +978,7 @@ class Window(QMainWindow):
         if self.rail.isVisible() or self._rail_fits:
             self._toggle_panel("rail", self.rail)
         elif not self._presenting:
-            self.notice.say(self._say("window.no_room"))
+            self.notice.say(self._say("window.no_room"), passing=True)
 
     def _toggle_panel(self, name: str, panel: QWidget) -> None:
         """Show a panel, or not. Where it has no room, that lasts only until it is folded again."""

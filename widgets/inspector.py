@@ -15,7 +15,6 @@ from PySide6.QtGui import (
     QColor,
     QFont,
     QFontMetricsF,
-    QGuiApplication,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -28,7 +27,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
-from widgets import equation, formats, numbers
+from widgets import clipboard, equation, formats, numbers
 from widgets.captions import Captions
 from widgets.geometry import px
 from widgets.theme import Theme
@@ -59,11 +58,13 @@ class Inspector(QWidget):
     """What happens at a tick, or one element in full.
 
     ``linked`` tells the name of an element that was clicked, "side:step[i,j]"; ``save_asked`` that
-    of the element whose tensor is to be saved as .npy.
+    of the element whose tensor is to be saved as .npy; ``copied`` whether the clipboard took what
+    was copied.
     """
 
     linked = Signal(str)
     save_asked = Signal(str)
+    copied = Signal(bool)
 
     def __init__(self, theme: Theme, captions: Captions) -> None:
         super().__init__()
@@ -123,7 +124,7 @@ class Inspector(QWidget):
             text = formats.csv(step.value, step.axes)
         else:
             text = formats.literal(step.value)
-        QGuiApplication.clipboard().setText(text)
+        self.copied.emit(clipboard.copy(text))
 
     @property
     def _element(self) -> tuple[Trace, Step, tuple[int, ...]] | None:
