@@ -323,6 +323,16 @@ def test_with_positions_a_swap_is_no_rounding() -> None:
     assert "rounding" not in " ".join(verdicts(a, b))
 
 
+def test_a_difference_that_is_as_small_is_not_called_rounding_where_order_is_seen() -> None:
+    text = SENTENCES[32]
+    a, b = pair_of(text), pair_of(swapped(text, 19, 20))
+    found = verdict(*sides(a, b), "grid")
+    assert (found.how, found.cause) == ("close", "")
+    assert verdicts(a, b)[1] == "Transformer: the same to within 0.001 points"
+    p, q = (pair.grid.value("answer.probabilities").astype(float) for pair in (a, b))
+    assert abs(p - q).max() < 0.001 / 100
+
+
 def test_with_a_mask_order_is_something_even_without_positions() -> None:
     text = SENTENCES[5]
     a = pair_of(text, grid="transformer-causal", positions=False)
@@ -359,7 +369,7 @@ def test_two_runs_of_one_thing_say_that_nothing_differs() -> None:
 
 
 def test_the_verdict_names_both_answers_and_what_is_likely_of_them() -> None:
-    for kind in ("trained", "hidden", "sentence", "causal", "attention"):
+    for kind in ("trained", "hidden", "sentence", "causal", "attention", "longer"):
         a, b = change(kind)
         for side, line in zip(("chain", "grid"), verdicts(a, b), strict=True):
             old, new = a.side(side), b.side(side)
@@ -367,6 +377,8 @@ def test_the_verdict_names_both_answers_and_what_is_likely_of_them() -> None:
             shares = [whole(t)[w] for t, w in zip((old, new), best, strict=True)]
             if np.array_equal(old.value("answer.probabilities"), new.value("answer.probabilities")):
                 assert line.endswith("the same to the last bit")
+            elif best[0] == best[1] and shares[0] == shares[1]:
+                assert line.endswith(f"still “{best[0]}”, {shares[0]} %")
             elif best[0] == best[1]:
                 assert line.endswith(f"still “{best[0]}”, {shares[0]} % → {shares[1]} %")
             else:

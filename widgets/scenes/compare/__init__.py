@@ -174,9 +174,9 @@ def _sentence(found: Verdict, a: Pair, b: Pair, side: str, view: View) -> str:
         }  # fmt: skip
     elif found.how == "close":
         fields = {"points": _small(100 * abs(found.largest))}
-    return say(
-        "compare.side", model=model, verdict=say(f"compare.verdict.{found.how}", **fields)
-    )  # fmt: skip
+    kept = found.how == "still" and fields["before"] == fields["after"]
+    said = say("compare.verdict.kept" if kept else f"compare.verdict.{found.how}", **fields)
+    return say("compare.side", model=model, verdict=said)
 
 
 def _cause(found: Verdict, traces: tuple[Trace, Trace], view: View) -> str:
@@ -204,9 +204,8 @@ def _signed(number: float) -> str:
 def _small(number: float) -> str:
     """Return a small number rounded up to one digit, without an exponent: "0.00005"."""
     for digits in range(1, 16):
-        rounded = f"{number + 0.5 * 10**-digits:.{digits}f}"
         if number >= 10**-digits:
-            return rounded
+            return f"{number + 0.5 * 10**-digits:.{digits}f}".rstrip("0").rstrip(".")
     return value(number)
 
 

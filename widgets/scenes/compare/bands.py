@@ -98,7 +98,7 @@ def _bars(
         return [*shapes, label(x + width / 2, middle, text, view, "middle")]
     pitch = place.pitches[which]
     whole = percents(shares)
-    wide = min(0.62 * pitch, 46.0)
+    wide = min(max(0.62 * pitch, 1.5), 46.0)
     tallest = max(range(len(whole)), key=lambda i: float(shares[i]))
     line: tuple[Command, ...] = (("M", x, floor), ("L", x + width, floor))
     shapes = [Path(commands=line, stroke=theme.hair2, stroke_width=1)]
