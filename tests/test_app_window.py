@@ -1236,3 +1236,15 @@ def test_a_frozen_state_stands_beside_what_is_changed(
     key(window, qtbot, "F")
     key(window, qtbot, "Esc")
     assert window.selection.scene == "rnn-transformer"
+
+
+def test_a_passing_notice_goes_with_the_tick_and_another_stays(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "Ctrl+Shift+M")
+    assert window.notice.isVisible()
+    key(window, qtbot, "End")
+    assert not window.notice.isVisible()
+    window.notice.say("The file could not be read.")
+    key(window, qtbot, "Home")
+    assert window.notice.text() == "The file could not be read."

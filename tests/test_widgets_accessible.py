@@ -130,7 +130,7 @@ def test_what_can_be_switched_is_a_button_and_what_is_shown_a_graphic(canvas: Ca
 def test_the_element_at_a_point_of_the_screen_is_the_one_under_the_pointer(canvas: Canvas) -> None:
     canvas.show_tick(3.0)
     stage = stage_of(canvas)
-    for name in ("ask:1", "chain:rnn.h.3", "toggle:attention"):
+    for name in ("ask:1", "chain:rnn.h.3", "toggle:classic"):
         point = canvas.place_of(name)
         assert point is not None
         at = canvas.mapToGlobal(point)
@@ -207,7 +207,7 @@ def test_what_is_scrolled_away_is_said_to_be(qtbot: QtBot, pair: Pair) -> None:
     area.resize(500, 300)
     area.show()
     qtbot.waitExposed(area)
-    assert not element(canvas, "toggle:attention").state().offscreen
+    assert not element(canvas, "toggle:classic").state().offscreen
     assert element(canvas, "layer:1").state().offscreen
     area.ensureVisible(100, 540)
     assert not element(canvas, "layer:1").state().offscreen

@@ -17,12 +17,12 @@ from app.compute import make_pair
 from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets import numbers as numbers_module
+from widgets.counters import TOKENS, WHATS, depth_line, is_counter
 from widgets.geometry import fit, text_width
 from widgets.hit import hit, named
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
-from widgets.scenes.recurrence_attention.foot import depth_line
 from widgets.scenes.recurrence_attention.layout import CLASSIC
 from widgets.svg import svg
 from widgets.view import Growth, Spread, Switch, View
@@ -186,7 +186,21 @@ def test_every_name_is_an_element_or_an_action_at_every_tick(tokens: int) -> Non
                     action = re.fullmatch(
                         r"(ask|hide|layer|head|brush|length):\d+|toggle:\w+|shorter|longer", found
                     )
-                    assert action or pair.find(found), f"{found} names nothing"
+                    known = action or is_counter(found) or pair.find(found)
+                    assert known, f"{found} names nothing"
+
+
+@pytest.mark.parametrize("controls", [True, False])
+def test_every_counter_of_both_sides_can_be_reached_and_says_its_number(controls: bool) -> None:
+    pair = pair_of(5)
+    picture = recurrence_attention(pair, 0.0, view_of(growth=GROWTH, length=32, controls=controls))
+    titles = {name: title for name, title, _ in named(picture) if is_counter(name)}
+    assert set(titles) == {TOKENS, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS)}
+    assert titles["count:chain:depth"].startswith(f"RNN, depth {pair.chain.depth}:")
+    # The table tells what the marker stands at, and so does its title.
+    row = next(row for row in GROWTH if row.tokens == 32)
+    assert f", {numbers_module.count(row.flops[0])} FLOPs" in titles["count:chain:flops"]
+    assert titles[TOKENS].startswith("T = 32:")
 
 
 def test_going_back_is_the_same_picture_to_the_bit() -> None:
@@ -421,7 +435,7 @@ def test_bars_at_the_words_are_as_long_as_what_the_word_does(tokens: int) -> Non
         for i in (2, tokens - 2):
             assert bars[f"ask:{i}"] == pytest.approx(longest * (i + 1) / tokens, abs=1e-6)
     said = " ".join(text.text for text in texts(barred))
-    assert "moves when the word becomes unknown" in said
+    assert "moves with the word unknown" in said
 
 
 @pytest.mark.parametrize("blank", [3, 590])

@@ -213,14 +213,17 @@ class Notice(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._kept = False
+        self._kept = self._passing = False
         self.hide()
 
-    def say(self, sentence: str, *, until_next: bool = False) -> None:
-        """Show a sentence, if there is one; ``until_next`` keeps it over the next ``clear``."""
+    def say(self, sentence: str, *, until_next: bool = False, passing: bool = False) -> None:
+        """Show a sentence, if there is one.
+
+        ``until_next`` keeps it over the next ``clear``; a ``passing`` one goes when time goes on.
+        """
         if not sentence:
             return
-        self._kept = until_next
+        self._kept, self._passing = until_next, passing
         self.setText(sentence)
         self.show()
 
@@ -229,8 +232,14 @@ class Notice(QLabel):
         self.setText(f"{self.text()} {sentence}".strip())
         self.show()
 
+    def pass_by(self) -> None:
+        """Take the sentence away if it was a passing one."""
+        if self._passing:
+            self.clear()
+
     def clear(self) -> None:
         """Take the sentence away."""
+        self._passing = False
         if self._kept:
             self._kept = False
             return

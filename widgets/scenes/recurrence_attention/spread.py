@@ -35,17 +35,15 @@ def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
 
 def meaning(pair: Pair, view: View) -> str:
     """Return in words what the bars at the words mean, "" when there are none."""
-    parts = []
+    say, parts = view.captions, []
     for row, spread in enumerate(_bars(view)):
-        where = view.captions("rt.spread_below" if row else "rt.spread_above")
-        side = view.captions(f"model.{pair.side(spread.side).facts.cell or 'transformer'}")
-        parts.append(
-            view.captions(f"rt.spread_{spread.about}", where=where, side=side, state=spread.state)
-        )
+        where = say("rt.spread_below" if row else "rt.spread_above")
+        side = say(f"model.{pair.side(spread.side).facts.cell or 'transformer'}")
+        parts.append(say(f"rt.spread_{spread.about}", where=where, side=side, state=spread.state))
     for spread in view.spreads:
         if spread.about == "asked":
-            parts.append(view.captions("rt.spread_asked", state=spread.state))
-    return ", ".join(parts)
+            parts.append(say("rt.spread_asked", state=spread.state))
+    return f"{say('rt.spread')} {', '.join(parts)}" if parts else ""
 
 
 def _bars(view: View) -> list[Spread]:
