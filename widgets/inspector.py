@@ -1,4 +1,4 @@
-"""The panel at the right: what a tick does, or where one number comes from.
+"""The panel at the right: what a tick does, or where one number or counter comes from.
 
 It is one text document, written anew at every whole tick: its links are reached by keyboard, its
 text can be selected, and only the chips of the units are painted behind the text.
@@ -7,7 +7,7 @@ text can be selected, and only the chips of the units are painted behind the tex
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QUrl, Signal
@@ -27,13 +27,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
-from widgets import clipboard, equation, formats, numbers
+from widgets import clipboard, counter_pages, equation, formats, numbers
 from widgets.captions import Captions
+from widgets.counters import is_counter
 from widgets.geometry import px
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
     from engine.trace import Pair, Step, Trace
+    from widgets.view import Growth
 
 # px at 100 %
 MARGIN = 16  # at the left and right of the text
@@ -51,11 +53,11 @@ SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  
 BEFORE, AFTER = "\u2003\u2002\u00a0", "\u2004"
 
 # What stands on a line: text and its format.
-_Run = tuple[str, QTextCharFormat]
+Run = tuple[str, QTextCharFormat]
 
 
 class Inspector(QWidget):
-    """What happens at a tick, or one element in full.
+    """What happens at a tick, one element in full, or how a counter is added up.
 
     ``linked`` tells the name of an element that was clicked, "side:step[i,j]"; ``save_asked`` that
     of the element whose tensor is to be saved as .npy; ``copied`` whether the clipboard took what
@@ -73,6 +75,7 @@ class Inspector(QWidget):
         self._say = captions
         self._theme, self._scale = theme, 1.0
         self._shown: tuple[Pair, int | str] | None = None
+        self._growth: tuple[tuple[Growth, ...], int | None] = ((), None)
         self.text = _Text()
         self.text.setAccessibleName(captions("inspector.name"))
         self.text.anchorClicked.connect(self._follow)
@@ -91,7 +94,7 @@ class Inspector(QWidget):
         self._theme, self._scale = theme, scale
         self._column.setContentsMargins(1, px(14, scale), 0, px(12, scale))
         self.text.show_theme(theme, scale)
-        self._formats = _Formats(theme, scale)
+        self._formats = Formats(theme, scale)
         self._write()
 
     def show_tick(self, pair: Pair, tick: int) -> None:
@@ -105,6 +108,19 @@ class Inspector(QWidget):
         if pair.find(name) is not None and self._shown != (pair, name):
             self._shown = (pair, name)
             self._write()
+
+    def show_counter(
+        self, pair: Pair, name: str, growth: Sequence[Growth] = (), length: int | None = None
+    ) -> None:
+        """Show how a counter comes about; another name changes nothing.
+
+        ``growth`` is what was measured at other lengths, ``length`` that of the plots' marker.
+        """
+        if is_counter(name):
+            known, self._growth = self._growth, (tuple(growth), length)
+            if self._shown != (pair, name) or known != self._growth:
+                self._shown = (pair, name)
+                self._write()
 
     def show_nothing(self) -> None:
         """Show an empty panel: there is no sentence."""
@@ -143,8 +159,8 @@ class Inspector(QWidget):
         return menu
 
     def _ask_save(self) -> None:
-        if self._shown is not None and isinstance(self._shown[1], str):
-            self.save_asked.emit(self._shown[1])
+        if self._element is not None and self._shown is not None:
+            self.save_asked.emit(str(self._shown[1]))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Set the text anew for another width."""
@@ -161,19 +177,21 @@ class Inspector(QWidget):
         return max(self.width() - px(2 * MARGIN + BAR, self._scale), 120)
 
     def _write(self) -> None:
-        page = _Page(self.text, self._formats, self._room, self._scale)
+        page = Page(self.text, self._formats, self._room, self._scale)
         if self._shown is not None:
             pair, what = self._shown
-            if isinstance(what, str):
+            if isinstance(what, str) and is_counter(what):
+                counter_pages.write(page, pair, what, self._say, *self._growth)
+            elif isinstance(what, str):
                 self._write_element(page, pair, what)
             else:
                 self._write_tick(page, pair, what)
         page.done()
-        self.copy_button.setVisible(self._shown is not None and isinstance(self._shown[1], str))
+        self.copy_button.setVisible(self._element is not None)
 
     # ------------------------------------------------------------------ a tick
 
-    def _write_tick(self, page: _Page, pair: Pair, tick: int) -> None:
+    def _write_tick(self, page: Page, pair: Pair, tick: int) -> None:
         sides = [pair.chain, pair.grid]
         # What works stands above what waits.
         sides.sort(key=lambda trace: tick > trace.last_tick)
@@ -182,7 +200,7 @@ class Inspector(QWidget):
                 page.rule()
             self._write_side(page, trace, tick)
 
-    def _write_side(self, page: _Page, trace: Trace, tick: int) -> None:
+    def _write_side(self, page: Page, trace: Trace, tick: int) -> None:
         say, f = self._say, self._formats
         side = say(f"model.{trace.facts.cell or 'transformer'}")
         page.line([(say("inspector.tick", tick=tick, side=side), f.small)])
@@ -209,7 +227,7 @@ class Inspector(QWidget):
                 groups.setdefault(key, []).append(step)
         return groups.values()
 
-    def _write_work(self, page: _Page, steps: list[Step]) -> None:
+    def _write_work(self, page: Page, steps: list[Step]) -> None:
         """Write chip, work, shape and time of operations of one kind."""
         f = self._formats
         chip = self._chip(steps[0], len(steps))
@@ -218,7 +236,7 @@ class Inspector(QWidget):
         time = [(self._time(seconds, steps[0]), f.mono)]
         page.line([(self._shape(steps[0]), f.small)], right=time, above=4)
 
-    def _write_answer(self, page: _Page, trace: Trace) -> None:
+    def _write_answer(self, page: Page, trace: Trace) -> None:
         f = self._formats
         page.line([(self._say("inspector.answer"), f.small)], above=10)
         places = {word: i for i, word in enumerate(trace.vocabulary)}
@@ -229,7 +247,7 @@ class Inspector(QWidget):
 
     # ------------------------------------------------------------------ an element
 
-    def _write_element(self, page: _Page, pair: Pair, name: str) -> None:
+    def _write_element(self, page: Page, pair: Pair, name: str) -> None:
         from widgets.explain import explain
 
         found = pair.find(name)
@@ -264,7 +282,7 @@ class Inspector(QWidget):
             page.rule()
             self._write_reads(page, pair, explained.reads)
 
-    def _write_row(self, page: _Page, step: Step, index: tuple[int, ...]) -> None:
+    def _write_row(self, page: Page, step: Step, index: tuple[int, ...]) -> None:
         """Write the row that a number stands in."""
         f = self._formats
         page.line([(self._shape(step), f.small)])
@@ -289,7 +307,7 @@ class Inspector(QWidget):
             )
             page.line([(rest, f.small)], above=3)
 
-    def _write_reads(self, page: _Page, pair: Pair, reads: tuple[tuple[str, float], ...]) -> None:
+    def _write_reads(self, page: Page, pair: Pair, reads: tuple[tuple[str, float], ...]) -> None:
         """Write what a number is made of, an operand after another, as links."""
         f = self._formats
         page.line([(self._say("inspector.reads"), f.small)])
@@ -308,13 +326,13 @@ class Inspector(QWidget):
 
     # ------------------------------------------------------------------ words
 
-    def _chip(self, step: Step, times: int) -> list[_Run]:
+    def _chip(self, step: Step, times: int) -> list[Run]:
         """Return unit and operation, to be drawn as a chip."""
         from engine.ops import OPS
 
         unit = step.timing.unit
         words = self._say(f"inspector.unit.{unit}", op=OPS[step.op].label)
-        runs = [(f"{BEFORE}{words}{AFTER}".replace(" ", "\u00a0"), self._formats.chips[unit])]
+        runs = [self._formats.chip(unit, words)]
         if times > 1:
             runs.append((f" ×\u202f{times}", self._formats.small))
         return runs
@@ -357,7 +375,7 @@ def _unbroken(words: str) -> str:
     return words.replace(" ", numbers.NBSP).replace(numbers.THIN, numbers.NBSP)
 
 
-class _Formats:
+class Formats:
     """The formats of a theme, so many times larger."""
 
     def __init__(self, theme: Theme, scale: float) -> None:
@@ -369,6 +387,12 @@ class _Formats:
         self.strong = _format(body, theme.ink, weight=QFont.Weight.DemiBold)
         self.title = _format(title, theme.ink, weight=QFont.Weight.DemiBold)
         self.mono = _format(mono, theme.ink, family="JetBrains Mono")
+        self.mono_strong = _format(
+            mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
+        )
+        self.mono_strong = _format(
+            mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
+        )
         self.mono_shown = _format(
             mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
         )
@@ -382,6 +406,10 @@ class _Formats:
             for italic in (False, True)
             for script in (-1, 0, 1)
         }
+
+    def chip(self, unit: str, words: str) -> Run:
+        """Return words to be drawn as a unit's chip."""
+        return f"{BEFORE}{words}{AFTER}".replace(" ", numbers.NBSP), self.chips[unit]
 
 
 def units(theme: Theme) -> dict[str, tuple[str, str, str]]:
@@ -423,15 +451,15 @@ def _script(colour: str, italic: bool, script: int, scale: float) -> QTextCharFo
     return made
 
 
-class _Page:
+class Page:
     """Writes a document from the top."""
 
-    def __init__(self, text: _Text, formats: _Formats, width: int, scale: float) -> None:
-        self._text, self._f, self._width, self._scale = text, formats, width, scale
+    def __init__(self, text: _Text, formats: Formats, width: int, scale: float) -> None:
+        self._text, self.formats, self._width, self._scale = text, formats, width, scale
         self._cursor = text.begin(width)
         self._first, self._rule = True, False
 
-    def line(self, left: list[_Run], *, right: list[_Run] | None = None, above: int = 1) -> None:
+    def line(self, left: list[Run], *, right: list[Run] | None = None, above: int = 1) -> None:
         """Write a line; what stands at the right gets a line of its own where it has no room."""
         right = [(_unbroken(words), how) for words, how in right or []]
         fits = sum(_width(run) for run in (*left, *right)) + px(GAP, self._scale) <= self._width
@@ -457,17 +485,18 @@ class _Page:
     def formula(self, markup: str) -> None:
         """Write an equation."""
         runs = equation.runs(markup)
-        self.line([(text, self._f.formula[italic, script]) for text, italic, script in runs])
+        self.line([(text, self.formats.formula[italic, script]) for text, italic, script in runs])
 
     def rule(self) -> None:
         """Draw a hairline above the next line."""
         self._rule = True
 
-    def link(self, words: str, name: str, pair: Pair) -> _Run:
+    def link(self, words: str, name: str, pair: Pair, how: QTextCharFormat | None = None) -> Run:
         """Return words that lead to an element, if the name is one; parameters lead nowhere."""
+        how = how or self.formats.mono
         if pair.find(name) is None:
-            return words, self._f.mono
-        linked = QTextCharFormat(self._f.mono)
+            return words, how
+        linked = QTextCharFormat(how)
         linked.setAnchor(True)
         linked.setAnchorHref(f"read:{len(self._text.links)}")
         linked.setFontUnderline(True)
@@ -487,16 +516,16 @@ class _Page:
             self._text.rules.append(self._cursor.position())
         self._first = self._rule = False
 
-    def _runs(self, runs: list[_Run]) -> None:
+    def _runs(self, runs: list[Run]) -> None:
         for words, how in runs:
             start = self._cursor.position()
             self._cursor.insertText(words, how)
-            for unit, chip in self._f.chips.items():
+            for unit, chip in self.formats.chips.items():
                 if how is chip:
                     self._text.chips.append((start, self._cursor.position(), unit))
 
 
-def _width(run: _Run) -> float:
+def _width(run: Run) -> float:
     return QFontMetricsF(run[1].font()).horizontalAdvance(run[0])
 
 

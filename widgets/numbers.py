@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MINUS = "−"
 THIN = "\u202f"  # narrow no-break space, between thousands
 NBSP = "\u00a0"  # between a number and its unit
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))  # of a time, in seconds
 
 
 def percents(weights: Iterable[float]) -> tuple[int, ...]:
     """Return whole per cents of one distribution that add up to exactly 100.
+
+    Raises
+    ------
+    ValueError
+        When the weights do not sum to more than 0.
+    """
+    return shared(weights, 100)
+
+
+def shared(weights: Iterable[float], whole: int) -> tuple[int, ...]:
+    """Return whole numbers in proportion to weights that add up to exactly ``whole``.
 
     The largest remainders are rounded up (Hamilton's method); of equal ones the first.
 
@@ -24,12 +36,31 @@ def percents(weights: Iterable[float]) -> tuple[int, ...]:
     total = sum(values)
     if not total > 0 or not math.isfinite(total):
         raise ValueError("Weights that sum to nothing have no per cents.")
-    exact = [100 * v / total for v in values]
-    whole = [math.floor(e) for e in exact]
-    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
-    for i in order[: 100 - sum(whole)]:
-        whole[i] += 1
-    return tuple(whole)
+    exact = [whole * v / total for v in values]
+    parts = [math.floor(e) for e in exact]
+    order = sorted(range(len(exact)), key=lambda i: parts[i] - exact[i])
+    for i in order[: whole - sum(parts)]:
+        parts[i] += 1
+    return tuple(parts)
+
+
+def exact(number: int) -> str:
+    """Return a whole number with all of its digits: "39 271"."""
+    return f"{number:,}".replace(",", THIN)
+
+
+def times(seconds: Sequence[float]) -> tuple[str, ...]:
+    """Return times that are parts of one sum, and their sum behind them, in its unit.
+
+    What is written adds up exactly; the sum has three or four significant digits.
+    """
+    total = math.fsum(seconds)
+    if not total > 0:
+        return ("0",) * (len(seconds) + 1)
+    scale, unit = next(((s, u) for s, u in UNITS if total >= s * 0.9995), (1e-9, "ns"))
+    digits = max(0, 3 - math.floor(math.log10(total / scale)))
+    parts = shared(seconds, round(total / scale * 10**digits))
+    return tuple(f"{part / 10**digits:,.{digits}f}{NBSP}{unit}" for part in (*parts, sum(parts)))
 
 
 def count(number: int) -> str:
@@ -46,7 +77,7 @@ def count(number: int) -> str:
 
 def seconds(value: float) -> str:
     """Return a time: "71 µs", "1.24 ms", "2.5 s"."""
-    for limit, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+    for limit, unit in UNITS:
         if value >= limit * 0.9995:
             return f"{_three(value / limit)}{NBSP}{unit}"
     return f"{_three(value * 1e9)}{NBSP}ns"

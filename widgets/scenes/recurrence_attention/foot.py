@@ -6,11 +6,12 @@ The stage shows one sentence; the plots show every length, and ``view.length`` m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair
-from widgets import equation
+from widgets import counters, equation
+from widgets.counters import TOKENS, depth_line
 from widgets.geometry import text_width
 from widgets.glyphs import CELLS, Box, shortened
 from widgets.numbers import count, seconds
@@ -44,7 +45,12 @@ def foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
     tokens = len(pair.tokens) if view.length is None else view.length
     shapes: list[Shape] = [
         Path(commands=(("M", 28, y), ("L", place.edge, y)), stroke=theme.hair, stroke_width=1),
-        *equation.shapes(f"T = {tokens}", x=28, y=y + 44, size=20, fill=theme.ink, weight=600),
+        *(
+            replace(text, name=TOKENS, title=view.captions("count.title.tokens", value=tokens))
+            for text in equation.shapes(
+                f"T = {tokens}", x=28, y=y + 44, size=20, fill=theme.ink, weight=600
+            )
+        ),
         *_tokens(pair, tokens, place, view),
     ]
     plots = _plots(pair, tokens, view)
@@ -56,28 +62,10 @@ def foot(pair: Pair, place: Layout, view: View) -> list[Shape]:
     return [*shapes, *_table(pair, plots, place, view), *_sources(pair, place, view)]
 
 
-def depth_line(pair: Pair, side: str) -> tuple[int, int] | None:
-    """Return (slope, constant) of a side's depth in the number of words; None if it is no line.
-
-    Read off the depths that were found from the graph at several lengths.
-    """
-    column = 1 if side == "chain" else 2
-    points = [(row[0], row[column]) for row in pair.depth_of_tokens if row[0] > 1]
-    if len(points) < 2:
-        return None
-    (t0, d0), (t1, d1) = points[0], points[-1]
-    slope = (d1 - d0) // (t1 - t0)
-    constant = d0 - slope * t0
-    return (slope, constant) if all(d == slope * t + constant for t, d in points) else None
-
-
 def crossing(pair: Pair, view: View) -> str:
     """Return in words from how many tokens on the grid has the shorter chain of operations."""
-    chain, grid = depth_line(pair, "chain"), depth_line(pair, "grid")
-    if chain is None or grid is None or chain[0] <= grid[0]:
-        return ""
-    first = (grid[1] - chain[1]) // (chain[0] - grid[0]) + 1
-    return view.captions("rt.crossing", tokens=max(first, 1))
+    tokens = counters.crossing(pair)
+    return "" if tokens is None else view.captions("rt.crossing", tokens=tokens)
 
 
 def _tokens(pair: Pair, tokens: int, place: Layout, view: View) -> list[Shape]:
@@ -86,7 +74,15 @@ def _tokens(pair: Pair, tokens: int, place: Layout, view: View) -> list[Shape]:
     on_stage = view.length is None or view.length == len(pair.tokens)
     key = "rt.words" if on_stage else "rt.words_elsewhere"
     shapes: list[Shape] = [
-        Text(x=28, y=y + 66, text=say(key, count=len(pair.tokens)), size=14, fill=theme.ink2)
+        Text(
+            x=28,
+            y=y + 66,
+            text=say(key, count=len(pair.tokens)),
+            size=14,
+            fill=theme.ink2,
+            name=TOKENS,
+            title=say("count.title.tokens", value=tokens),
+        )
     ]
     if not view.controls or not view.growth:
         return shapes
@@ -218,18 +214,21 @@ def _table(pair: Pair, plots: Sequence[_Plot], place: Layout, view: View) -> lis
     flops: _Both = plots[1].now if len(plots) > 1 else (chain.flops, grid.flops)
     times: _Both = plots[2].now if len(plots) > 1 else (chain.seconds, grid.seconds)
     rows = (
-        (say("rt.flops"), *(count(int(value)) for value in flops)),
-        (say("rt.time"), *(seconds(value) for value in times)),
+        ("flops", say("rt.flops"), *(count(int(value)) for value in flops)),
+        ("seconds", say("rt.time"), *(seconds(value) for value in times)),
     )
-    for line, (label, *numbers) in enumerate(rows):
+    for line, (what, label, *numbers) in enumerate(rows):
         base = y + 45 + 22 * line
         shapes.append(
             Text(x=place.notes + 12, y=base, text=label, size=14, weight=500, fill=theme.ink2)
         )
-        for right, number in zip((place.edge - 118, place.edge), numbers, strict=True):
+        for side, name, right, number in zip(
+            ("chain", "grid"), names, (place.edge - 118, place.edge), numbers, strict=True
+        ):
             shapes.append(
                 Text(x=right, y=base, text=number, size=17, weight=700, fill=theme.ink,
-                     anchor="end", read_by_class=True)
+                     anchor="end", read_by_class=True, name=f"count:{side}:{what}",
+                     title=say(f"count.title.{what}", side=name, value=number))
             )  # fmt: skip
     return shapes
 

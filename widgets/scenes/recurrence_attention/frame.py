@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
 from widgets import equation
+from widgets.counters import depth_line, growth_markup
 from widgets.geometry import text_width
 from widgets.glyphs import Box, shortened, toggle, wrapped
 from widgets.numbers import count, percents
 from widgets.picture import Ellipse, Group, Rect, Shape, Text
 from widgets.remember import remembered
-from widgets.scenes.recurrence_attention.foot import depth_line, foot
+from widgets.scenes.recurrence_attention.foot import foot
 from widgets.scenes.recurrence_attention.layout import Layout
 from widgets.theme import mix
 from widgets.view import Switch
@@ -83,40 +85,44 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     depth = str(trace.depth)
     states = f"{len(trace.tokens)} × {facts.width * (2 if facts.bidirectional else 1)}"
     beside = 26 + text_width(depth, 46, 700, "display") + 12
+    title = say("count.title.depth", side=name, value=depth)
+    growth = equation.shapes(_growth(pair, side, view), x=beside, y=y + 72, size=16, fill=theme.ink)
+    opens = f"count:{side}:depth"
     shapes: list[Shape] = [
         Text(x=28, y=y, text=name, size=23, weight=600, family="display", fill=theme.ink,
              read_by_class=True),
         Text(x=28, y=y + 22, text=say(f"rt.{side}.order"), size=17, weight=600, fill=theme.ink2,
              read_by_class=True),
         Text(x=26, y=y + 72, text=depth, size=46, weight=700, family="display", fill=theme.ink,
-             read_by_class=True),
-        Text(x=beside, y=y + 52, text=say("rt.depth"), size=15, weight=500, fill=theme.ink2),
-        *equation.shapes(_growth(pair, side, view), x=beside, y=y + 72, size=16, fill=theme.ink),
+             read_by_class=True, name=opens, title=title),
+        Text(x=beside, y=y + 52, text=say("rt.depth"), size=15, weight=500, fill=theme.ink2,
+             name=opens, title=title),
+        *(replace(text, name=opens, title=title) for text in growth),
     ]  # fmt: skip
+    parameters = count(facts.parameters)
+    memory = [say("rt.memory", what=facts.memory)]
+    if facts.attention:
+        memory.append(say("rt.memory_states", count=states))
     line = y + 95
-    for text in (
-        *wrapped(say("rt.sees", what=facts.sees), 188, 14),
-        say("rt.parameters", count=count(facts.parameters)),
-        say("rt.memory", what=facts.memory),
-        *([say("rt.memory_states", count=states)] if facts.attention else []),
+    for what, value, lines in (
+        ("", "", wrapped(say("rt.sees", what=facts.sees), 188, 14)),
+        ("parameters", parameters, [say("rt.parameters", count=parameters)]),
+        ("memory", facts.memory, memory),
     ):
-        shapes.append(Text(x=28, y=line, text=text, size=14, fill=theme.ink2))
-        line += 17
+        opens = f"count:{side}:{what}" if what else ""
+        title = say(f"count.title.{what}", side=name, value=value) if what else ""
+        for text in lines:
+            shapes.append(
+                Text(x=28, y=line, text=text, size=14, fill=theme.ink2, name=opens, title=title)
+            )
+            line += 17
     return shapes
 
 
 def _growth(pair: Pair, side: str, view: View) -> str:
     """Return in the mark-up of equations how the depth of a side grows with the words."""
     line = depth_line(pair, side)
-    if line is None:
-        return ""
-    slope, constant = line
-    if slope == 0:
-        return view.captions("rt.any_t")
-    times = "T" if slope == 1 else f"{slope}\u2009T"
-    if constant == 0:
-        return times
-    return f"{times} {'+' if constant > 0 else '−'} {abs(constant)}"
+    return "" if line is None else growth_markup(line, view.captions("rt.any_t"))
 
 
 def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
