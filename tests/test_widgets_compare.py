@@ -22,6 +22,7 @@ from widgets import captions, numbers, theme
 from widgets.geometry import fit, text_width
 from widgets.hit import bounds, named
 from widgets.picture import Group, Picture, Rect, Shape, Text
+from widgets.remember import forget
 from widgets.scenes.compare import Side, compare
 from widgets.scenes.compare.findings import changed, heads, largest_change, states_apart, verdict
 from widgets.svg import svg
@@ -618,12 +619,12 @@ def test_a_tick_beyond_the_last_is_the_last() -> None:
 
 def test_a_comparison_is_made_once_and_quickly() -> None:
     a, b = change("trained", 64)
-    compare.cache_clear()
+    forget()
     first = compare(*sides(a, b), view_of())
     assert compare(*sides(a, b), view_of()) is first
     spent = []
     for _ in range(5):
-        compare.cache_clear()
+        forget()
         start = time.process_time()
         compare(*sides(a, b), view_of())
         spent.append(time.process_time() - start)
