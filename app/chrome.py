@@ -27,7 +27,7 @@ from widgets.icons import icon
 from widgets.theme import Theme
 
 SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
-TWO_COLUMNS = 580  # px at 100 %: narrower, the keys are listed in one column
+COLUMN = 400  # px at 100 % that a column of keys takes
 # How the bar is arranged, the first that fits: badge, words on Present and Export, and the sentence
 # beside the rest or on a row of its own.
 ARRANGEMENTS = (
@@ -299,8 +299,9 @@ class KeySheet(QTextEdit):
 
     def show_over(self, window: QWidget, scale: float) -> None:
         """Show the sheet in the middle of the window."""
-        width, padding = min(px(920, scale), window.width() - 40), px(SHEET_PADDING, scale)
-        self.setHtml(keys_as_html(self._say, beside=width >= px(TWO_COLUMNS, scale)))
+        width, padding = min(px(1360, scale), window.width() - 40), px(SHEET_PADDING, scale)
+        columns = max(1, min(len(GROUPS), width // px(COLUMN, scale)))
+        self.setHtml(keys_as_html(self._say, columns=columns))
         self.document().setTextWidth(width - 2 * padding)
         needed = int(self.document().size().height()) + 2 * padding
         height = min(needed, window.height() - 40)
@@ -317,8 +318,8 @@ class KeySheet(QTextEdit):
         self.hide()
 
 
-def keys_as_html(say: Captions, *, beside: bool) -> str:
-    """Return the table of all keys, by groups, in two columns beside one another or in one."""
+def keys_as_html(say: Captions, *, columns: int) -> str:
+    """Return the table of all keys, by groups, in so many columns, at most one for each group."""
 
     def table(*groups: str) -> str:
         rows = []
@@ -333,9 +334,8 @@ def keys_as_html(say: Captions, *, beside: bool) -> str:
             ]
         return f"<table cellpadding='4'>{''.join(rows)}</table>"
 
-    title = f"<h2>{escape(say('window.keys'))}</h2>"
-    if not beside:
-        return title + table(*GROUPS)
-    columns = (table(*GROUPS[:-1]), table(GROUPS[-1]))
-    cells = "".join(f"<td width='50%'>{column}</td>" for column in columns)
-    return f"{title}<table width='100%'><tr>{cells}</tr></table>"
+    own = columns - 1  # groups that have a column of their own, the last ones
+    shared = GROUPS[: len(GROUPS) - own]
+    tables = [table(*shared), *(table(group) for group in GROUPS[len(GROUPS) - own :])]
+    cells = "".join(f"<td width='{100 // columns}%'>{column}</td>" for column in tables)
+    return f"<h2>{escape(say('window.keys'))}</h2><table width='100%'><tr>{cells}</tr></table>"
