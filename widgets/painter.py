@@ -103,8 +103,14 @@ class Painter:
         painter.save()
         painter.setWorldTransform(target.transform())
         _background(picture, painter)
-        self._fill(picture, target.scale, budget_seconds)
-        settled = self._lay(picture.shapes, painter, target)
+        try:
+            self._fill(picture, target.scale, budget_seconds)
+            settled = self._lay(picture.shapes, painter, target)
+        except MemoryError:
+            self.clear()  # what can be given back at once
+            _background(picture, painter)
+            _draw(picture.shapes, painter, target)
+            settled = True
         painter.restore()
         self._trim(picture, target.scale)
         return settled
@@ -221,6 +227,8 @@ class _Raster:
             self.image = QImage(width, height, QImage.Format.Format_ARGB32_Premultiplied)
             self.image.fill(0)
 
+            if self.image.isNull():
+                raise MemoryError(f"no image of {width} × {height} px")
     @property
     def size(self) -> int:
         """Return the image's bytes."""
