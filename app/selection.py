@@ -1,4 +1,4 @@
-"""What is opened: an element of the stage, or a path of elements opened one from another."""
+"""What is opened: an element or counter of the stage, or a path opened one from another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app import CHAPTER
 from widgets.canvas import Canvas
+from widgets.counters import is_counter
 from widgets.inspector import Inspector
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Selection:
     """Shows on the stage and in the inspector what is opened, as soon as a tick has computed it.
 
-    Until then, and while nothing is opened, the inspector shows what the tick does. One level
-    deeper the stage itself shows how the opened number comes about (the scene "opened").
+    Until then, and while nothing is opened, the inspector shows what the tick does. A counter
+    belongs to the whole run and is shown at every tick. One level deeper the stage itself shows how
+    the opened number comes about (the scene "opened").
     """
 
     def __init__(self, canvas: Canvas, inspector: Inspector) -> None:
@@ -67,7 +69,7 @@ class Selection:
         if self.scene == "opened" and name not in self._path[-1:]:
             self._path.append(name)
             return
-        self._deep = self._path[-1:] == [name]
+        self._deep = self._path[-1:] == [name] and not is_counter(name)
         self._path = [name]
 
     def follow(self, name: str) -> None:
@@ -95,13 +97,14 @@ class Selection:
 
     def keep(self, pair: Pair) -> None:
         """Keep of what is opened only what another run has, too."""
-        self._path = [name for name in self._path if pair.find(name)]
+        self._path = [name for name in self._path if is_counter(name) or pair.find(name)]
 
     def show(self, pair: Pair | None, tick: int) -> None:
         """Show what is opened at a whole tick; without a run there is nothing."""
         name = self._path[-1] if self._path else ""
+        counter = pair is not None and is_counter(name)
         found = pair.find(name) if pair is not None else None
-        if found is None or found[0].ticks[found[1].stage] > tick:
+        if not counter and (found is None or found[0].ticks[found[1].stage] > tick):
             name = ""
         if name != self._canvas.view.selected:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
@@ -111,6 +114,9 @@ class Selection:
             return  # written when it is shown
         if pair is None:
             self._inspector.show_nothing()
+        elif counter:
+            view = self._canvas.view
+            self._inspector.show_counter(pair, name, view.growth, view.length)
         elif name:
             self._inspector.show_element(pair, name)
         else:

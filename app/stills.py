@@ -14,7 +14,7 @@ from widgets import clipboard
 from widgets.captions import Captions
 
 if TYPE_CHECKING:
-    from engine.trace import Pair
+    from engine.trace import Pair, Step
     from widgets.canvas import Scene
     from widgets.view import View
 
@@ -81,11 +81,40 @@ class Stills(QObject):
         self._background.ask(_save, pair, tick, view, scene, Path(path), scale, grey)
 
     def copy_stage(self, pair: Pair, tick: int, view: View, *, scene: Scene) -> None:
-        """Copy the stage as an image."""
+        """Copy the stage as an image and as SVG: another program takes which it can."""
         if not self._refused():
             self._done = self._say("window.copied")
             self.said.emit(self._say("window.copying"))
             self._background.ask(_paint, pair, tick, view, scene)
+
+    def save_tensor(self, step: Step, path: str = "") -> bool:
+        """Save all numbers of a step as .npy now; return whether they were.
+
+        Without a path one is asked for. A file that nobody chose by its full name stays as it is.
+        """
+        chosen = path
+        if not chosen:
+            chosen, _ = QFileDialog.getSaveFileName(
+                self._window,
+                self._say("window.save_tensor"),
+                f"{step.name}.npy",
+                self._say("window.filter_npy"),
+            )
+        if not chosen:
+            return False
+        from widgets import formats
+
+        full = chosen.lower().endswith(".npy")
+        place = Path(chosen if full else f"{chosen}.npy")
+        try:
+            if not full and place.exists():
+                raise formats.FormatError(self._say("window.npy_exists", path=place))
+            formats.save_npy(step.value, place)
+        except formats.FormatError as error:
+            self.failed.emit(error)
+            return False
+        self.said.emit(self._say("window.saved", path=place))
+        return True
 
     def save_window(self, image: QImage, path: str) -> bool:
         """Save an image of the whole window as a PNG now; return whether it was."""
@@ -120,7 +149,7 @@ class Stills(QObject):
         if outcome.error is not None:
             self.failed.emit(outcome.error)
             return
-        if outcome.value is not None and not clipboard.copy(outcome.value):
+        if outcome.value is not None and not clipboard.copy(*outcome.value):
             self.said.emit(self._say("window.not_copied"))
             return
         self.said.emit(self._done)
@@ -139,8 +168,11 @@ def _save(
     export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
 
 
-def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> QImage:
+def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> tuple[QImage, str]:
     from app import export
     from app.compute import still
+    from widgets.svg import svg
 
-    return export.image(still(pair, tick, view, size=SIZE, scene=scene), SIZE)
+    picture = still(pair, tick, view, size=SIZE, scene=scene)
+    image = export.image(picture, SIZE)  # which refuses a picture with numbers that are none
+    return image, svg(picture, width=SIZE[0], height=SIZE[1])

@@ -193,6 +193,7 @@ class Window(QMainWindow):
         self.canvas.activated.connect(self.activate)
         self.canvas.dropped.connect(self.swap_words)
         self.inspector.linked.connect(self.open_name)
+        self.inspector.save_asked.connect(self.save_tensor)
         self.inspector.copied.connect(
             lambda taken: self.notice.say(
                 self._say("window.copied_text" if taken else "window.not_copied")
@@ -479,6 +480,7 @@ class Window(QMainWindow):
         if outcome.value is not None:
             growth = (*self.canvas.view.growth, outcome.value)
             self.canvas.show_view(replace(self.canvas.view, growth=growth))
+            self._show_selected()
             self.measuring.ask(_measure, *self._measured, len(growth))
 
     def _refused(self, error: Exception) -> None:
@@ -645,7 +647,7 @@ class Window(QMainWindow):
         elif kind == "reveal":
             self._cover(0)
         elif kind == "length":
-            self.canvas.show_view(replace(self.canvas.view, length=int(rest)))
+            self._show_length(int(rest))
         elif kind in ("shorter", "longer"):
             self.do(kind)
         elif kind == "toggle":
@@ -678,9 +680,16 @@ class Window(QMainWindow):
 
     def open_name(self, name: str) -> None:
         """Open what the shown element reads; Backspace goes back."""
-        if self._result is not None and self._result.pair.find(name):
-            self.selection.follow(name)
-            self._show_selected()
+        found = self.pair.find(name) if self.pair is not None else None
+        if found is None:
+            return
+        self.selection.follow(name)
+        trace, step, _ = found
+        tick, shown = trace.ticks[step.stage], self._tick_shown
+        if tick > shown - (shown == self.canvas.view.covered > 0):
+            self._cover(0)  # the page of a counter leads to what a later tick computes
+            self.player.seek(max(tick, shown))
+        self._show_selected()
 
     def close_element(self) -> None:
         """Go back to the element that this one was opened from, or close it."""
@@ -846,7 +855,12 @@ class Window(QMainWindow):
         others = [row.tokens for row in view.growth if (row.tokens - now) * by > 0]
         if others:
             length = min(others) if by > 0 else max(others)
-            self.canvas.show_view(replace(view, length=length if length != own else None))
+            self._show_length(length if length != own else None)
+
+    def _show_length(self, length: int | None) -> None:
+        """Move the marker of the plots, and the one on the page of a counter."""
+        self.canvas.show_view(replace(self.canvas.view, length=length))
+        self._show_selected()
 
     def _grid_state(self) -> GridState:
         """Return which block of the grid is on the stage, and how far it has come."""
@@ -1120,6 +1134,11 @@ class Window(QMainWindow):
             self.canvas.view,
             scene=self.selection.drawing,
         )
+
+    def save_tensor(self, name: str, *, path: str = "") -> bool:
+        """Save the tensor of an element as .npy; return whether it was."""
+        found = self.pair.find(name) if self.pair is not None else None
+        return found is not None and self.stills.save_tensor(found[1], path)
 
     # ------------------------------------------------------------------ coming and going
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeySequence
@@ -527,6 +530,71 @@ def test_the_window_and_the_clipboard_get_an_image(
     window.copy_stage()
     settled(window, qtbot)
     assert QGuiApplication.clipboard().image().size().width() == 1600
+
+
+def test_the_stage_is_copied_as_an_image_and_as_svg_of_the_same_size(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "End")
+    key(window, qtbot, "Ctrl+C")
+    settled(window, qtbot)
+    data = QGuiApplication.clipboard().mimeData()
+    assert data.hasImage()
+    root = ElementTree.fromstring(data.data("image/svg+xml").data())
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    image = QGuiApplication.clipboard().image()
+    assert (int(root.get("width", 0)), int(root.get("height", 0))) == (1600, 900)
+    assert (image.width(), image.height()) == (1600, 900)
+    assert window.notice.text() == SAY("window.copied")
+
+
+def test_of_a_stage_whose_svg_did_not_get_there_nobody_says_that_it_was_copied(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_data = QMimeData.setData
+    monkeypatch.setattr(QMimeData, "setData", lambda self, kind, data: set_data(self, kind, b""))
+    window.copy_stage()
+    settled(window, qtbot)
+    assert window.notice.text() == SAY("window.not_copied")
+
+
+def test_the_tensor_that_is_shown_is_saved_as_npy(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def choose(_: Any, title: str, name: str, kinds: str) -> tuple[str, str]:
+        asked.append(name)
+        return str(tmp_path / chosen), kinds
+
+    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
+    key(window, qtbot, "End")
+    window.activate("grid:blocks.0.attn.pattern[1,4,1]")
+    (save,) = [a for a in window.inspector.copy_button.menu().actions() if "&S" in a.text()]
+    assert window.pair is not None
+    pattern = window.pair.grid.value("blocks.0.attn.pattern")
+    # The second name has no ending, and what looks like one is none.
+    for name, written in (("a.npy", "a.npy"), ("blocks.0", "blocks.0.npy")):
+        chosen = name
+        save.trigger()
+        back = np.load(tmp_path / written, allow_pickle=False)
+        assert back.dtype == pattern.dtype
+        assert np.array_equal(back, pattern)
+        assert window.notice.text() == SAY("window.saved", path=tmp_path / written)
+    assert asked == ["blocks.0.attn.pattern.npy"] * 2
+    # A file that was not chosen by its full name is left alone.
+    (tmp_path / "blocks.0.npy").write_bytes(b"mine")
+    save.trigger()
+    assert (tmp_path / "blocks.0.npy").read_bytes() == b"mine"
+    assert window.notice.text() == SAY("window.npy_exists", path=tmp_path / "blocks.0.npy")
+    chosen = "no such folder/a.npy"
+    save.trigger()
+    assert "choose another place" in window.notice.text()
+    chosen = "a.npy"
+    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", lambda *_: ("", ""))
+    window.notice.clear()
+    save.trigger()
+    assert not window.notice.text()
 
 
 def test_present_shows_the_stage_alone_and_esc_leaves(window: Window, qtbot: QtBot) -> None:
@@ -1248,3 +1316,79 @@ def test_a_passing_notice_goes_with_the_tick_and_another_stays(
     window.notice.say("The file could not be read.")
     key(window, qtbot, "Home")
     assert window.notice.text() == "The file could not be read."
+
+
+COUNTERS = ("depth", "flops", "seconds", "parameters", "memory")
+
+
+@pytest.mark.parametrize("side", ["chain", "grid"])
+def test_every_counter_opens_by_click_and_stays_while_ticks_pass(
+    window: Window, qtbot: QtBot, side: str
+) -> None:
+    assert window.pair is not None
+    for what in COUNTERS:
+        click(window, qtbot, f"count:{side}:{what}")
+        page = window.inspector.text.toPlainText()
+        assert SAY(f"count.{what}") in page
+        assert "Tick" not in page
+        key(window, qtbot, "Right")
+        settled(window, qtbot)
+        assert SAY(f"count.{what}") in window.inspector.text.toPlainText()
+        assert window.canvas.view.selected == f"count:{side}:{what}"
+    assert window.player.tick == len(COUNTERS)
+    key(window, qtbot, "Esc")
+    assert f"Tick {len(COUNTERS)}" in window.inspector.text.toPlainText()
+    assert not window.canvas.view.selected
+
+
+def test_a_counter_opens_by_keys_and_stays_when_it_is_opened_again(
+    window: Window, qtbot: QtBot
+) -> None:
+    for _ in range(200):
+        key(window, qtbot, "Tab")
+        if window.canvas.ringed == "count:tokens":
+            break
+    for _ in range(2):  # there is nothing one level deeper
+        key(window, qtbot, "Return")
+        assert window.selection.scene == "rnn-transformer"
+        assert SAY("count.tokens_small") in window.inspector.text.toPlainText()
+
+
+def test_a_step_of_the_longest_chain_opens_at_its_own_tick_and_backspace_goes_back(
+    window: Window, qtbot: QtBot
+) -> None:
+    assert window.pair is not None
+    window.activate("count:chain:depth")
+    links = window.inspector.text.links
+    assert [link for link in links if window.pair.find(link) is None] == []
+    window.inspector.linked.emit("chain:attn.pattern")
+    assert window.player.tick == window.pair.chain.ticks["look_back"]
+    assert window.canvas.view.selected == "chain:attn.pattern"
+    assert "attn.pattern" in window.inspector.text.toPlainText()
+    window.inspector.linked.emit("chain:rnn.h.2")  # was computed before: the clock stays
+    assert window.player.tick == window.pair.chain.ticks["look_back"]
+    key(window, qtbot, "Backspace")
+    key(window, qtbot, "Backspace")
+    assert window.canvas.view.selected == "count:chain:depth"
+    assert "longest chain" in window.inspector.text.toPlainText()
+
+
+def test_a_counter_of_another_run_is_that_of_the_run_on_the_stage(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.activate("count:chain:depth")
+    assert "Depth: 26" in window.inspector.text.toPlainText()
+    window.set_text("the small birds near the river ___")
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert f"Depth: {window.pair.chain.depth}" in window.inspector.text.toPlainText()
+    assert window.pair.chain.depth == 32
+
+
+def test_the_page_of_flops_follows_the_marker_of_the_plots(window: Window, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: len(window.canvas.view.growth) > 4, timeout=30_000)
+    window.activate("count:grid:flops")
+    window.activate("length:3")
+    row = next(row for row in window.canvas.view.growth if row.tokens == 3)
+    page = re.sub(r"\s", "", window.inspector.text.toPlainText())  # thin and wide spaces alike
+    assert f"T=3{row.flops[1]}T=5" in page
