@@ -143,3 +143,10 @@ def test_a_small_place_scrolls_and_a_small_screen_in_present_does_not(qtbot: QtB
     assert canvas.minimumWidth() > 960
     canvas.present(True)
     assert canvas.minimumWidth() < 320
+
+
+def test_a_change_is_settled_when_it_has_been_painted(canvas: Canvas, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: canvas.settled)
+    canvas.show_tick(1.0)
+    assert not canvas.settled
+    qtbot.waitUntil(lambda: canvas.settled)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,12 @@ from widgets.hit import hit, named
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
-from widgets.scenes.recurrence_attention.layout import CLASSIC
+from widgets.scenes.recurrence_attention.chain import chain
+from widgets.scenes.recurrence_attention.chain import words as words_row
+from widgets.scenes.recurrence_attention.frame import frame
+from widgets.scenes.recurrence_attention.grid import grid, links
+from widgets.scenes.recurrence_attention.layout import CLASSIC, layout
+from widgets.scenes.recurrence_attention.states import strips
 from widgets.svg import svg
 from widgets.view import Growth, Spread, Switch, View
 
@@ -455,3 +461,67 @@ def test_of_more_than_512_tokens_the_first_are_drawn_and_all_are_counted(blank: 
             assert str(pair.chain.depth) in said
             drawn = {n for n, *_ in named(picture) if n.startswith("ask:")}
             assert drawn == {f"ask:{i}" for i in range(512)}
+
+
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"hovered": "ask:1", "selected": "chain:rnn.h.2", "covered": 2, "pinned_head": 1,
+     "pinned_word": 1},
+    {"layer": 0, "head": 2, "brush": 64},
+    {"query": 1, "all_arcs": True},
+    {"growth": (Growth(5, (90, 80), (1e-4, 3e-4)), Growth(64, (900, 8000), (1e-3, 2e-3))),
+     "length": 64, "switches": (Switch("attention", True), Switch("positions", False, "why"))},
+    {"classic": True},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tokens", [5, 32, 128])
+def test_a_part_is_drawn_from_every_choice_that_it_depends_on(tokens: int) -> None:
+    """The scene gives each part a view without the choices of the others."""
+    pair = pair_of(tokens)
+    tick = pair.last_tick
+    for chosen in (*CHOICES, {"spreads": (Spread("grid", "influence", (0.5,) * tokens),)}):
+        view = view_of(**chosen)
+        place = layout(tokens, pair.grid.facts.heads, view.width, view.height)
+        picture = recurrence_attention(pair, float(tick), view)
+        parts = {s.slot: s for s in picture.shapes if isinstance(s, Group) and s.slot}
+        grid_tick = min(tick, pair.grid.last_tick)
+        chain_tick = min(tick, pair.chain.last_tick)
+        wanted = {
+            "frame": frame(pair, place, view),
+            "words": words_row(pair, place, view),
+            f"chain {chain_tick % 2}": chain(pair, chain_tick, place, view),
+            f"links {grid_tick % 2}": links(pair, grid_tick, place, view),
+            f"grid {grid_tick % 2}": grid(pair, grid_tick, place, view),
+        }
+        if place.strip is not None and place.detail == "map":
+            wanted["strip 0"] = strips(pair, tick, place, view)[0]
+        assert {slot: part.shapes for slot, part in parts.items()} == {
+            slot: part.shapes for slot, part in wanted.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("chosen", "tokens", "anew"),
+    [
+        ({"hovered": "ask:1"}, 128, set()),
+        ({"pinned_head": 1}, 32, set()),
+        ({"layer": 0}, 32, {"links", "grid"}),
+        ({"head": 2}, 32, set()),
+        ({"layer": 0}, 128, {"links", "grid"}),
+        ({"head": 2}, 128, {"links", "grid"}),
+        ({"length": 64}, 128, {"frame"}),
+    ],
+)
+def test_a_choice_leaves_the_images_of_what_does_not_depend_on_it(
+    chosen: dict[str, Any], tokens: int, anew: set[str]
+) -> None:
+    pair = pair_of(tokens)
+    before, after = (
+        {
+            s.slot: s.cache_key
+            for s in recurrence_attention(pair, float(pair.last_tick), view).shapes
+            if isinstance(s, Group) and s.slot
+        }
+        for view in (view_of(), view_of(**chosen))
+    )
+    assert {slot.split()[0] for slot in before if before[slot] != after[slot]} == anew

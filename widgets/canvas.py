@@ -58,6 +58,7 @@ class Canvas(QWidget):
         self._tick = 0.0
         self._picture: Picture | None = None
         self._painter = Painter()
+        self._settled = False
         self._ringed = ""  # the element with the keyboard's ring
         self._pressed: tuple[str, QPointF] | None = None
         self._again = QTimer(self)
@@ -108,7 +109,13 @@ class Canvas(QWidget):
 
     def _changed(self) -> None:
         self._picture = None
+        self._settled = False
         self.update()
+
+    @property
+    def settled(self) -> bool:
+        """Return whether the last frame showed everything as it is."""
+        return self._settled
 
     def fitted(self) -> tuple[float, float, float]:
         """Return the scene's box (width, height) and its scale for the widget's size."""
@@ -143,12 +150,13 @@ class Canvas(QWidget):
         picture = None if self.blank else self.picture()
         if picture is None:
             painter.fillRect(self.rect(), stage)
+            self._settled = True
             return
         scale = self.fitted()[2]
-        settled = self._painter.paint(picture, painter, scale, BUDGET_SECONDS)
+        self._settled = self._painter.paint(picture, painter, scale, BUDGET_SECONDS)
         if self.hasFocus() and self._ringed:
             self._paint_ring(painter, picture, scale)
-        if not settled:
+        if not self._settled:
             self._again.start()
 
     def _paint_ring(self, painter: QPainter, picture: Picture, scale: float) -> None:

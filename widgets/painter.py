@@ -156,12 +156,14 @@ class Painter:
 
     def _trim(self, picture: Picture, scale: float) -> None:
         """Forget the images that were used longest ago, until the rest fits."""
+        total = sum(raster.size for raster in self._finished.values())
+        if total <= self._cache_bytes:
+            return
         shown = {
             (shape.slot, shape.cache_key, scale)
             for shape in picture.shapes
             if isinstance(shape, Group) and shape.slot
         }
-        total = sum(raster.size for raster in self._finished.values())
         for key in list(self._finished):
             if total <= self._cache_bytes:
                 return
@@ -225,10 +227,10 @@ class _Raster:
             width = math.ceil(right * scale) + MARGIN - self.left
             height = math.ceil(bottom * scale) + MARGIN - self.top
             self.image = QImage(width, height, QImage.Format.Format_ARGB32_Premultiplied)
-            self.image.fill(0)
-
             if self.image.isNull():
                 raise MemoryError(f"no image of {width} × {height} px")
+            self.image.fill(0)
+
     @property
     def size(self) -> int:
         """Return the image's bytes."""
@@ -400,13 +402,21 @@ def _draw_cells(cells: Cells, painter: QPainter, target: _Target) -> None:
 
 
 def _draw_matrix(cells: Cells, painter: QPainter) -> None:
-    rows, columns = len(cells.colours), len(cells.colours[0])
-    data = bytes.fromhex("".join(map("".join, cells.colours)).replace("#", ""))
-    image = QImage(data, columns, rows, columns * 3, QImage.Format.Format_RGB888)
     opacity = painter.opacity()
     painter.setOpacity(opacity * cells.opacity)
-    painter.drawImage(QRectF(cells.x, cells.y, cells.width, cells.height), image)
+    box = QRectF(cells.x, cells.y, cells.width, cells.height)
+    painter.drawImage(box, _matrix(cells.colours))
     painter.setOpacity(opacity)
+
+
+@lru_cache(maxsize=32)
+def _matrix(colours: tuple[tuple[str, ...], ...]) -> QImage:
+    """Return a matrix as an image with one px a cell."""
+    rows, columns = len(colours), len(colours[0])
+    data = bytes.fromhex("".join(map("".join, colours)).replace("#", ""))
+    # As the raster engine has it inside; the copy keeps the bytes alive.
+    rgb = QImage(data, columns, rows, columns * 3, QImage.Format.Format_RGB888)
+    return rgb.convertToFormat(QImage.Format.Format_RGB32)
 
 
 def _draw_text(text: Text, painter: QPainter, target: _Target) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair
 from widgets.geometry import SMALLEST
@@ -30,6 +30,16 @@ from widgets.scenes.recurrence_attention.states import strips
 
 if TYPE_CHECKING:
     from widgets.view import View
+
+# What of a view only some parts are drawn from. The others are given it as it is by default, so
+# that a change of it leaves them, and the images kept of them, alone.
+OVER_ALL: dict[str, Any] = {
+    "hovered": "", "selected": "", "covered": 0, "pinned_head": None, "pinned_word": None,
+}  # fmt: skip
+OF_MAPS: dict[str, Any] = {"head": None, "brush": None}
+OF_GRID: dict[str, Any] = {"layer": None, **OF_MAPS}
+OF_FRAME: dict[str, Any] = {"growth": (), "length": None, "switches": ()}
+OF_CHAIN: dict[str, Any] = {"classic": False, "spreads": ()}
 
 
 def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
@@ -53,10 +63,16 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
     )  # fmt: skip
     if place.detail == "map" and phase > 0:  # ticks are cuts where nothing small could be followed
         now, phase = (now + 1, 0.0) if phase >= 0.2 else (now, 0.0)
-    calm = replace(view, hovered="", selected="")
-    shapes: list[Shape] = [frame(pair, place, calm), words(pair, place, calm)]
+    around = replace(view, **OVER_ALL, **OF_GRID)
+    row = replace(around, **OF_FRAME, all_arcs=False)
+    above = replace(row, query=None)
+    below = replace(view, **OVER_ALL, **OF_FRAME, **OF_CHAIN, **({} if place.maps else OF_MAPS))
+    shapes: list[Shape] = [
+        frame(pair, place, replace(around, query=None)),
+        words(pair, place, row),
+    ]
     if place.detail == "map":
-        shapes += strips(pair, now, place, calm)
+        shapes += strips(pair, now, place, above)
     states = [now] if phase == 0 else [now, now + 1]
     seen = ease(phase, 0.40, 0.80)
     for state in states:
@@ -64,7 +80,7 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
         chain_tick = min(state, pair.chain.last_tick)
         if state == now or state <= pair.chain.last_tick:
             shapes.append(
-                _faded(chain(pair, chain_tick, place, calm), f"chain {chain_tick % 2}", fade)
+                _faded(chain(pair, chain_tick, place, above), f"chain {chain_tick % 2}", fade)
             )
     if phase > 0:
         shapes += growing_arrow(pair, now + 1, phase, place, view)
@@ -75,12 +91,14 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
             leaving = state == now and phase > 0 and now < pair.grid.last_tick
             shapes.append(
                 _faded(
-                    links(pair, grid_tick, place, calm),
+                    links(pair, grid_tick, place, below),
                     f"links {grid_tick % 2}",
                     1 - seen if leaving else fade,
                 )
             )
-            shapes.append(_faded(grid(pair, grid_tick, place, calm), f"grid {grid_tick % 2}", fade))
+            shapes.append(
+                _faded(grid(pair, grid_tick, place, below), f"grid {grid_tick % 2}", fade)
+            )
     shapes += dimmed(pair, place, view)
     shapes += lit(pair, now, place, view)
     shapes += markers(pair, now, phase, place, view)

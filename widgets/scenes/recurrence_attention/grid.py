@@ -116,20 +116,18 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
         return Group(shapes=(), cache_key=key)
     everybody = view.all_arcs or (state.running and state.phase <= WEIGHTED_SUM)
     asks, tokens = asking(pair, view), len(pair.tokens)
-    tensor = "scores" if state.phase == SCORES else "pattern"
-    rows = trace.value(f"blocks.{state.block}.attn.{tensor}")
+    weights = state.phase != SCORES  # a score is no weight yet: none of them is small
+    rows = trace.value(f"blocks.{state.block}.attn.{'pattern' if weights else 'scores'}")
     least, a_word = LINKS[place.detail]
+    nearest = (-rows).argsort(axis=-1, kind="stable")[..., : a_word or tokens].tolist()
     drawn: list[tuple[bool, float, Path]] = []
     for h in range(len(place.heads)):
         for q in range(tokens):
-            row = [float(v) for v in rows[h, q]]
-            shares = percents(row) if tensor == "pattern" else ()
             strong = everybody or q == asks
-            nearest = sorted(range(tokens), key=lambda k, row=row: -row[k])  # type: ignore[misc]
-            for k in nearest[: a_word or tokens]:
-                # A score is no weight yet: none of them is small.
-                if k == q or (shares and row[k] < (least if strong else FAINT)):
-                    continue
+            row, enough = rows[h, q].tolist(), least if strong else FAINT
+            kept = [k for k in nearest[h][q] if k != q and not (weights and row[k] < enough)]
+            shares = percents(row) if weights and kept else ()
+            for k in kept:
                 share = shares[k] if shares else -1
                 look = _look(state, place, view, (h, row[k]), strong=strong)
                 drawn.append(
