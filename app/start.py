@@ -74,7 +74,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             window.show()
             window.set_theme(theme_name)
             window.set_text(text)
-            while window.background.busy or window.measuring.busy:
+            while window.background.busy or window.studies.measuring.busy:
                 running.processEvents()
             if window.pair is None:
                 raise Said(window.notice.text())

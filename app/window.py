@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -40,9 +40,11 @@ from app.background import Background, Outcome
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
 from app.history import History
 from app.player import Player
+from app.presenting import Presenting
 from app.selection import Selection
 from app.setting import Setting, of_models
 from app.stills import Stills
+from app.studies import Studies
 from engine.said import Said
 from engine.tokens import MOST_CHARACTERS
 from widgets import captions, theme
@@ -52,7 +54,7 @@ from widgets.geometry import px, text_width
 from widgets.inspector import Inspector
 from widgets.remember import forget
 from widgets.transport import Transport
-from widgets.view import Spread, Switch, View
+from widgets.view import Switch, View
 
 if TYPE_CHECKING:
     from app.compute import PairResult
@@ -67,7 +69,6 @@ INSPECTOR_PX = 320
 NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118}
 BESIDE_RAIL = 470  # of bar and foot, at the least
 INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
-CAPSULE_MS = 2000
 DARKER = {"light": "dark", "contrast": "contrast-dark"}
 LIGHTER = {dark: light for light, dark in DARKER.items()}
 STRONGER = {"light": "contrast", "dark": "contrast-dark"}
@@ -90,21 +91,15 @@ class Window(QMainWindow):
         self._say = captions.load("en")
         self._theme = theme.load(self.session.theme)
         self._result: PairResult | None = None
-        self._presenting = False
         self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
         self.setting = of_models(self.session.chain, self.session.grid)
         self._available: frozenset[str] = frozenset()
         self.player = Player(self)
         self.background = Background(self)
-        self.measuring = Background(self)
-        self.studying = Background(self)
-        self._influence = False
         self._predict = False
         self._last_shown = 0  # tick
         self._history: History[tuple[str, Setting]] = History()
         self._file = ""  # the saved trace that is being opened
-        self._studied: tuple[Pair | None, tuple[str, int] | None] = (None, None)  # asked for
-        self._measured = ("", "")  # the models whose growth is measured or shown
         self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -112,6 +107,9 @@ class Window(QMainWindow):
         self._typing.timeout.connect(self.compute)
         self._build()
         self.selection = Selection(self.canvas, self.inspector)
+        self.studies = Studies(self.canvas, self)
+        panels = (self.rail, self.bar, self.inspector, self.transport)
+        self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
         self._connect()
         self._add_actions()
         self._show_theme()
@@ -169,10 +167,6 @@ class Window(QMainWindow):
         row.addWidget(self.rail)
         row.addLayout(right, 1)
         self.setCentralWidget(whole)
-        self._capsule_timer = QTimer(self)
-        self._capsule_timer.setSingleShot(True)
-        self._capsule_timer.setInterval(CAPSULE_MS)
-        self._capsule_timer.timeout.connect(self._hide_capsule)
 
     def _connect(self) -> None:
         self.bar.field.setText(self.session.text if self.session.text.strip() else DEFAULT_TEXT)
@@ -181,8 +175,8 @@ class Window(QMainWindow):
         self.bar.chain_choice.chosen.connect(lambda cell: self._choose(cell=cell))
         self.bar.set_choice.chosen.connect(lambda size: self._choose(size=size))
         self.background.done.connect(self._arrived)
-        self.measuring.done.connect(self._grown)
-        self.studying.done.connect(self._show_spreads)
+        self.studies.grown.connect(self._show_selected)
+        self.studies.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.stills.said.connect(self.notice.say)
         self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.player.moved.connect(self._show_tick)
@@ -200,8 +194,6 @@ class Window(QMainWindow):
             )
         )
         self.capsule.pressed.connect(self.do)
-        for place in (self.canvas, self.strip):
-            place.installEventFilter(self)
         self.rail.chapter.clicked.connect(self.chapter_1)
         self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
         self.bar.theme_button.clicked.connect(self.toggle_theme)
@@ -249,7 +241,7 @@ class Window(QMainWindow):
         self.session.layer = -1 if view.layer is None else view.layer
         self.session.query = -1 if view.query is None else view.query
         self.session.chain, self.session.grid = self.setting.chain, self.setting.grid
-        if not self._presenting:
+        if not self.presenting.on:
             self.session.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
 
     @property
@@ -444,7 +436,6 @@ class Window(QMainWindow):
         if first:
             self._go_where_we_were(pair)
         self.selection.keep(pair)
-        self._measure()
         self._show_tick(self.player.tick)
 
     def _go_where_we_were(self, pair: Pair) -> None:
@@ -465,23 +456,6 @@ class Window(QMainWindow):
         self._history.show((text, self.setting))
         others = [other for other in self.session.recent if other != text]
         self.session.recent = [text, *others][: sessions.RECENT]
-
-    def _measure(self) -> None:
-        """Measure how both models' work grows with the tokens; the plots wait for it."""
-        assert self.pair is not None
-        models = (self.pair.chain.facts.model, self.pair.grid.facts.model)
-        if models != self._measured:
-            self._measured = models
-            self.canvas.show_view(replace(self.canvas.view, growth=(), length=None))
-            self.measuring.ask(_measure, *models, 0)
-
-    def _grown(self, outcome: Outcome) -> None:
-        """Show one more length in the plots, and measure the next; an error ends them there."""
-        if outcome.value is not None:
-            growth = (*self.canvas.view.growth, outcome.value)
-            self.canvas.show_view(replace(self.canvas.view, growth=growth))
-            self._show_selected()
-            self.measuring.ask(_measure, *self._measured, len(growth))
 
     def _refused(self, error: Exception) -> None:
         """Say what could not be computed, and let the choice of models tell what is shown."""
@@ -565,7 +539,7 @@ class Window(QMainWindow):
     def toggle_play(self) -> None:
         """Play or pause; press the button instead when a button has the focus."""
         focus = QApplication.focusWidget()
-        if isinstance(focus, QAbstractButton) and focus.isVisible() and not self._presenting:
+        if isinstance(focus, QAbstractButton) and focus.isVisible() and not self.presenting.on:
             focus.click()
         elif self._result is not None:
             self._cover(0)
@@ -647,7 +621,7 @@ class Window(QMainWindow):
         elif kind == "reveal":
             self._cover(0)
         elif kind == "length":
-            self._show_length(int(rest))
+            self.studies.show_length(int(rest))
         elif kind in ("shorter", "longer"):
             self.do(kind)
         elif kind == "toggle":
@@ -701,7 +675,7 @@ class Window(QMainWindow):
         self._fold()
         tick = self._tick_shown  # where it is covered, the inspector tells no more than the stage
         self.selection.show(self.pair, tick - (tick == self.canvas.view.covered > 0))
-        self._study()
+        self.studies.show(self.pair)
 
     def freeze(self) -> None:
         """Freeze what is shown as A; whatever is changed then stands beside it as B. Again: end."""
@@ -715,32 +689,6 @@ class Window(QMainWindow):
             self.selection.freeze(Side(self.pair, self._tick_shown, label), self._say("window.now"))
             self.notice.say(self._say("window.freeze"), passing=True)
         self._show_selected()
-
-    def toggle_influence(self) -> None:
-        """Show what each word does to both answers and to the opened state, or show it no more."""
-        self._influence = not self._influence
-        self._study()
-
-    def _study(self) -> None:
-        """Ask for what each word does, when the run or the opened state is another one."""
-        found = re.fullmatch(
-            r"chain:(rnn(?:\.back)?)\.h\.(\d+)(\[\d+\])?", self.canvas.view.selected
-        )
-        state = (found[1], int(found[2])) if found else None
-        wanted = (self.pair, state) if self._influence else (None, None)
-        if wanted == self._studied:
-            return
-        self._studied = wanted
-        if self.canvas.view.spreads:
-            self.canvas.show_view(replace(self.canvas.view, spreads=()))
-        if wanted[0] is not None:
-            self.studying.ask(_study, *wanted)
-
-    def _show_spreads(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self.notice.say(sentence_of(outcome.error))
-        elif self._influence and outcome.value is not None:
-            self.canvas.show_view(replace(self.canvas.view, spreads=outcome.value))
 
     def _words(self) -> list[str]:
         if self._result is None:
@@ -838,30 +786,6 @@ class Window(QMainWindow):
             head = (shown + 1) % self.pair.grid.facts.heads
             self.canvas.show_view(replace(self.canvas.view, head=head))
 
-    def shorter(self) -> None:
-        """Move the marker of the plots to fewer tokens; the sentence stays."""
-        self._change_length(-1)
-
-    def longer(self) -> None:
-        """Move the marker of the plots to more tokens; the sentence stays."""
-        self._change_length(1)
-
-    def _change_length(self, by: int) -> None:
-        view = self.canvas.view
-        if self.pair is None or not view.growth:
-            return
-        own = len(self.pair.tokens)
-        now = own if view.length is None else view.length
-        others = [row.tokens for row in view.growth if (row.tokens - now) * by > 0]
-        if others:
-            length = min(others) if by > 0 else max(others)
-            self._show_length(length if length != own else None)
-
-    def _show_length(self, length: int | None) -> None:
-        """Move the marker of the plots, and the one on the page of a counter."""
-        self.canvas.show_view(replace(self.canvas.view, length=length))
-        self._show_selected()
-
     def _grid_state(self) -> GridState:
         """Return which block of the grid is on the stage, and how far it has come."""
         from widgets.scenes.recurrence_attention.layout import grid_state
@@ -912,7 +836,7 @@ class Window(QMainWindow):
 
     def read_inspector(self) -> None:
         """Give the keys to the inspector: Tab walks its links, Enter opens one."""
-        if not self._presenting:
+        if not self.presenting.on:
             self.session.inspector = True
             self._unfolded.add("inspector")
             self._show_selected()
@@ -927,7 +851,7 @@ class Window(QMainWindow):
 
     def edit_sentence(self) -> None:
         """Put the cursor into the sentence."""
-        while self.sheet.isVisible() or self._presenting:
+        while self.sheet.isVisible() or self.presenting.on:
             self.leave()
         self.bar.field.setFocus()
         self.bar.field.selectAll()
@@ -991,12 +915,12 @@ class Window(QMainWindow):
         """Fold the rail away, or show it."""
         if self.rail.isVisible() or self._rail_fits:
             self._toggle_panel("rail", self.rail)
-        elif not self._presenting:
+        elif not self.presenting.on:
             self.notice.say(self._say("window.no_room"), passing=True)
 
     def _toggle_panel(self, name: str, panel: QWidget) -> None:
         """Show a panel, or not. Where it has no room, that lasts only until it is folded again."""
-        if self._presenting:
+        if self.presenting.on:
             return
         if not panel.isVisible():
             setattr(self.session, name, True)
@@ -1017,9 +941,9 @@ class Window(QMainWindow):
         wide = min(px(INSPECTOR_PX, self.session.scale), round(INSPECTOR_MOST * self.width()))
         self.inspector.setFixedWidth(wide)
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
-        self.inspector.setVisible(inspector and not self._presenting)
+        self.inspector.setVisible(inspector and not self.presenting.on)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
-        self.rail.setVisible(rail and self._rail_fits and not self._presenting)
+        self.rail.setVisible(rail and self._rail_fits and not self.presenting.on)
 
     @property
     def _rail_fits(self) -> bool:
@@ -1028,36 +952,21 @@ class Window(QMainWindow):
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""
-        if self._presenting:
+        if self.presenting.on:
             self.leave()
-            return
-        self._presenting = True
-        self._was_maximised = self.isMaximized()
-        for widget in (self.rail, self.bar, self.inspector, self.transport):
-            widget.hide()
-        self.strip.show()
-        self.canvas.present(True)
-        self.canvas.show_view(replace(self.canvas.view, controls=False))
-        self.showFullScreen()
-        self.canvas.setFocus()
+        else:
+            self.presenting.begin()
 
     def leave(self) -> None:
         """Leave the list of keys, the full screen, the field, or the selection; in this order."""
         if self.sheet.isVisible():
             self.sheet.hide()
             self.canvas.setFocus()
-        elif self._presenting:
-            self._presenting = False
-            self.canvas.blank = False
-            self._capsule_timer.stop()
-            self.capsule.hide()
-            self.strip.hide()
-            self.canvas.present(False)
-            self.showMaximized() if self._was_maximised else self.showNormal()
+        elif self.presenting.on:
+            self.presenting.end()
             for widget in (self.bar, self.transport):
                 widget.show()
             self._show_selected()
-            self.canvas.show_view(replace(self.canvas.view, controls=True))
         elif self.bar.field.hasFocus():
             self.canvas.setFocus()
         else:
@@ -1066,34 +975,12 @@ class Window(QMainWindow):
             self.selection.leave()
             self._show_selected()
 
-    def blank(self) -> None:
-        """Make the screen black, or show it again; in Present only."""
-        if self._presenting:
-            self.canvas.blank = blank = not self.canvas.blank
-            self.strip.setVisible(not blank)  # nothing at all is to shine
-            self.notice.setVisible(not blank and bool(self.notice.text()))
-            self.canvas.update()
-
     def help(self) -> None:
         """Show the keys, or hide them."""
         if self.sheet.isVisible():
             self.leave()
         else:
             self.sheet.show_over(self, self.session.scale)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Show the controls while the pointer moves in Present."""
-        if self._presenting and event.type() == QEvent.Type.MouseMove:
-            self.capsule.show()
-            self._capsule_timer.start()
-        return False
-
-    def _hide_capsule(self) -> None:
-        """Hide the controls of Present, unless the pointer rests on them."""
-        if self.capsule.underMouse():
-            self._capsule_timer.start()
-        else:
-            self.capsule.hide()
 
     # ------------------------------------------------------------------ out of the window
 
@@ -1151,15 +1038,14 @@ class Window(QMainWindow):
         """Remember what is shown, and end the worker."""
         self.player.seek(self.player.tick)
         self._typing.stop()
-        self._capsule_timer.stop()
+        self.presenting.stop()
         self._remember()
         self.hide()  # what still computes is waited for without a window that does not answer
         problem = sessions.save(self.session, self._settings)
         if problem:
             print(problem, file=sys.stderr)
         self.background.close()
-        self.measuring.close()
-        self.studying.close()
+        self.studies.close()
         self.stills.close()
         super().closeEvent(event)
 
@@ -1183,29 +1069,6 @@ def _open(path: str, setting: Setting) -> Any:
     from app.compute import open_trace
 
     return open_trace(path, setting.chain, setting.grid)
-
-
-def _measure(chain: str, grid: str, number: int) -> Any:
-    """Measure the length of a number; None when there is no further one."""
-    from app.compute import GROWTH_LENGTHS, measure_length
-
-    if number < len(GROWTH_LENGTHS):
-        return measure_length(chain, grid, GROWTH_LENGTHS[number])
-    return None
-
-
-def _study(pair: Pair, state: tuple[str, int] | None) -> tuple[Spread, ...]:
-    """Return the influence of each word on both answers, or its share in a state of the chain."""
-    from app.compute import asked_by, influence, state_shares
-
-    grid = Spread("grid", "influence", influence(pair, "grid").moved)
-    if state is None:
-        return (Spread("chain", "influence", influence(pair, "chain").moved), grid)
-    direction, t = state
-    shares = tuple(float(share) for share in state_shares(pair, (t - 1,), direction)[0])
-    asked = asked_by(pair, t)
-    spreads = (Spread("chain", "share", shares, t), grid)
-    return (*spreads, Spread("chain", "asked", asked, t)) if asked else spreads
 
 
 def _compute(text: str, setting: Setting) -> Any:

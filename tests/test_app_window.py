@@ -679,7 +679,7 @@ def test_a_blank_screen_has_nothing_that_shines(window: Window, qtbot: QtBot) ->
 def test_the_capsule_comes_with_the_pointer_and_stays_under_it(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window._capsule_timer.setInterval(20)
+    window.presenting._timer.setInterval(20)
     key(window, qtbot, "F5")
     for place in (window.canvas, window.strip):
         assert not window.capsule.isVisible()

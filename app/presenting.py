@@ -1,0 +1,81 @@
+"""Present: nothing but the stage on the whole screen, with its controls in a strip of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtWidgets import QMainWindow, QWidget
+
+from widgets.canvas import Canvas
+from widgets.controls import Notice, Strip
+
+CAPSULE_MS = 2000
+
+
+class Presenting(QObject):
+    """Hides a window's panels and fills the screen; the controls come with the pointer."""
+
+    def __init__(
+        self, window: QMainWindow, canvas: Canvas, strip: Strip, notice: Notice,
+        panels: tuple[QWidget, ...],
+    ) -> None:  # fmt: skip
+        super().__init__(window)
+        self._window, self._canvas, self._strip = window, canvas, strip
+        self._notice, self._panels = notice, panels
+        self.on = False
+        self._was_maximised = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(CAPSULE_MS)
+        self._timer.timeout.connect(self._hide_controls)
+        for place in (canvas, strip):
+            place.installEventFilter(self)
+
+    def begin(self) -> None:
+        """Show nothing but the stage on the whole screen."""
+        self.on = True
+        self._was_maximised = self._window.isMaximized()
+        for panel in self._panels:
+            panel.hide()
+        self._strip.show()
+        self._canvas.present(True)
+        self._canvas.show_view(replace(self._canvas.view, controls=False))
+        self._window.showFullScreen()
+        self._canvas.setFocus()
+
+    def end(self) -> None:
+        """Show the window as it was; which of its panels have room it finds itself."""
+        self.stop()
+        self.on = self._canvas.blank = False
+        self._strip.capsule.hide()
+        self._strip.hide()
+        self._canvas.present(False)
+        self._canvas.show_view(replace(self._canvas.view, controls=True))
+        self._window.showMaximized() if self._was_maximised else self._window.showNormal()
+
+    def blank(self) -> None:
+        """Make the screen black, or show it again."""
+        if self.on:
+            self._canvas.blank = blank = not self._canvas.blank
+            self._strip.setVisible(not blank)  # nothing at all is to shine
+            self._notice.setVisible(not blank and bool(self._notice.text()))
+            self._canvas.update()
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        self._timer.stop()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """Show the controls while the pointer moves."""
+        if self.on and event.type() == QEvent.Type.MouseMove:
+            self._strip.capsule.show()
+            self._timer.start()
+        return False
+
+    def _hide_controls(self) -> None:
+        """Hide the controls, unless the pointer rests on them."""
+        if self._strip.capsule.underMouse():
+            self._timer.start()
+        else:
+            self._strip.capsule.hide()

@@ -1,0 +1,141 @@
+"""What is worked out beside a run, in the background, and shown at the stage when it comes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.background import Background, Outcome
+from widgets.canvas import Canvas
+from widgets.view import Spread
+
+if TYPE_CHECKING:
+    from engine.trace import Pair
+
+_State = tuple[str, int]  # what a direction's steps begin with, and a state, from 1
+
+
+class Studies(QObject):
+    """How work grows with the tokens, and, on demand, what each word does.
+
+    ``grown`` says that the plots have another length, ``failed`` carries an error.
+    """
+
+    grown = Signal()
+    failed = Signal(object)  # Exception
+
+    def __init__(self, canvas: Canvas, parent: QObject) -> None:
+        super().__init__(parent)
+        self._canvas = canvas
+        self._pair: Pair | None = None
+        self._models = ("", "")  # whose growth is measured or shown
+        self._wanted = False
+        self._asked: tuple[Pair | None, _State | None] = (None, None)
+        self.measuring = Background(self)
+        self.measuring.done.connect(self._grown)
+        self.spreading = Background(self)
+        self.spreading.done.connect(self._spread)
+
+    def close(self) -> None:
+        """End both workers."""
+        self.measuring.close()
+        self.spreading.close()
+
+    def show(self, pair: Pair | None) -> None:
+        """Work out what belongs to a run and to what is opened of it; the same again is nothing."""
+        self._pair = pair
+        if pair is not None:
+            models = (pair.chain.facts.model, pair.grid.facts.model)
+            if models != self._models:
+                self._models = models
+                self._canvas.show_view(replace(self._canvas.view, growth=(), length=None))
+                self.measuring.ask(_measure, *models, 0)
+        self._study()
+
+    # ---- growth --------------------------------------------------------------------------------
+
+    def _grown(self, outcome: Outcome) -> None:
+        """Show one more length in the plots, and measure the next; an error ends them there."""
+        if outcome.value is not None:
+            growth = (*self._canvas.view.growth, outcome.value)
+            self._canvas.show_view(replace(self._canvas.view, growth=growth))
+            self.grown.emit()
+            self.measuring.ask(_measure, *self._models, len(growth))
+
+    def shorter(self) -> None:
+        """Move the marker of the plots to fewer tokens; the sentence stays."""
+        self._change_length(-1)
+
+    def longer(self) -> None:
+        """Move the marker of the plots to more tokens; the sentence stays."""
+        self._change_length(1)
+
+    def _change_length(self, by: int) -> None:
+        view = self._canvas.view
+        if self._pair is None:
+            return
+        own = len(self._pair.tokens)
+        now = own if view.length is None else view.length
+        others = [row.tokens for row in view.growth if (row.tokens - now) * by > 0]
+        if others:
+            length = min(others) if by > 0 else max(others)
+            self.show_length(length if length != own else None)
+
+    def show_length(self, length: int | None) -> None:
+        """Move the marker of the plots; None: to the tokens of the sentence."""
+        self._canvas.show_view(replace(self._canvas.view, length=length))
+        self.grown.emit()
+
+    # ---- what each word does -------------------------------------------------------------------
+
+    def toggle_influence(self) -> None:
+        """Show what each word does to both answers and to the opened state, or show it no more."""
+        self._wanted = not self._wanted
+        self._study()
+
+    def _study(self) -> None:
+        """Ask for what each word does, when the run or the opened state is another one."""
+        found = re.fullmatch(
+            r"chain:(rnn(?:\.back)?)\.h\.(\d+)(\[\d+\])?", self._canvas.view.selected
+        )
+        state = (found[1], int(found[2])) if found else None
+        asked = (self._pair, state) if self._wanted else (None, None)
+        if asked == self._asked:
+            return
+        self._asked = asked
+        if self._canvas.view.spreads:
+            self._canvas.show_view(replace(self._canvas.view, spreads=()))
+        if asked[0] is not None:
+            self.spreading.ask(_spreads, *asked)
+
+    def _spread(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failed.emit(outcome.error)
+        elif self._wanted and outcome.value is not None:
+            self._canvas.show_view(replace(self._canvas.view, spreads=outcome.value))
+
+
+def _measure(chain: str, grid: str, number: int) -> Any:
+    """Measure the length of a number; None when there is no further one."""
+    from app.compute import GROWTH_LENGTHS, measure_length
+
+    if number < len(GROWTH_LENGTHS):
+        return measure_length(chain, grid, GROWTH_LENGTHS[number])
+    return None
+
+
+def _spreads(pair: Pair, state: _State | None) -> tuple[Spread, ...]:
+    """Return the influence of each word on both answers, or its share in a state of the chain."""
+    from app.compute import asked_by, influence, state_shares
+
+    grid = Spread("grid", "influence", influence(pair, "grid").moved)
+    if state is None:
+        return (Spread("chain", "influence", influence(pair, "chain").moved), grid)
+    direction, t = state
+    shares = tuple(float(share) for share in state_shares(pair, (t - 1,), direction)[0])
+    asked = asked_by(pair, t)
+    spreads = (Spread("chain", "share", shares, t), grid)
+    return (*spreads, Spread("chain", "asked", asked, t)) if asked else spreads
