@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Scene = Callable[[Pair, float, View], Picture]
 
-BUDGET_SECONDS = 0.005  # for images that are being filled, in a frame
+BUDGET_SECONDS = 0.008  # for images that are being filled, in a frame
 DRAG_PX = 8
 
 

@@ -126,7 +126,7 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
             strong = everybody or q == asks
             row, enough = rows[h, q].tolist(), least if strong else FAINT
             kept = [k for k in nearest[h][q] if k != q and not (weights and row[k] < enough)]
-            shares = percents(row) if weights and kept else ()
+            shares = _shares(pair, state.block, h, q) if weights and kept else ()
             for k in kept:
                 share = shares[k] if shares else -1
                 look = _look(state, place, view, (h, row[k]), strong=strong)
@@ -135,6 +135,12 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
                 )
     drawn.sort(key=lambda link: link[:2])  # heavier ones are drawn last
     return Group(shapes=tuple(path for *_, path in drawn), cache_key=key)
+
+
+@remembered(8192)
+def _shares(pair: Pair, block: int, head: int, query: int) -> tuple[int, ...]:
+    """Return the whole per cents that a word gives to each word in a head."""
+    return percents(pair.grid.value(f"blocks.{block}.attn.pattern")[head, query])
 
 
 def _look(
@@ -267,7 +273,7 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
         shapes.append(Text(x=notes, y=y + 16, text=text, size=14, fill=theme.ink2))
         return shapes
     row = trace.value(f"blocks.{block}.attn.pattern")[head, asks]
-    shares = percents(row)
+    shares = _shares(pair, block, head, asks)
     best = int(row.argmax())
     word = shortened(pair.tokens[asks], 84, 14)
     asker = say("rt.hidden") if asks == trace.hidden else say("rt.quoted", word=word)
