@@ -71,6 +71,11 @@ class Player(QObject):
         return self._tick
 
     @property
+    def shown(self) -> int:
+        """Return the whole tick whose marker is on the stage."""
+        return int(self._tick) if self._tick % 1 < 0.2 else int(self._tick) + 1
+
+    @property
     def last(self) -> int:
         """Return the last tick."""
         return self._last

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import re
 import sys
 from dataclasses import replace
 from operator import attrgetter
@@ -37,6 +36,7 @@ from app import CELLS, CHAPTER, DEFAULT_TEXT, SCALES, SETS, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.background import Background, Outcome
+from app.choices import Choices
 from app.chrome import Bar, EmptyPage, KeySheet, Rail
 from app.history import History
 from app.player import Player
@@ -59,7 +59,6 @@ from widgets.view import Switch, View
 if TYPE_CHECKING:
     from app.compute import PairResult
     from engine.trace import Pair
-    from widgets.scenes.recurrence_attention.layout import GridState
 
 TYPING_MS = 250  # after the last key, what was typed is computed
 # px at 100 %.
@@ -96,7 +95,6 @@ class Window(QMainWindow):
         self._available: frozenset[str] = frozenset()
         self.player = Player(self)
         self.background = Background(self)
-        self._predict = False
         self._last_shown = 0  # tick
         self._history: History[tuple[str, Setting]] = History()
         self._file = ""  # the saved trace that is being opened
@@ -108,6 +106,9 @@ class Window(QMainWindow):
         self._build()
         self.selection = Selection(self.canvas, self.inspector)
         self.studies = Studies(self.canvas, self)
+        self.choices = Choices(
+            self.canvas, self.player, self.notice, self._say, lambda: self.pair, self
+        )
         panels = (self.rail, self.bar, self.inspector, self.transport)
         self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
         self._connect()
@@ -176,6 +177,7 @@ class Window(QMainWindow):
         self.bar.set_choice.chosen.connect(lambda size: self._choose(size=size))
         self.background.done.connect(self._arrived)
         self.studies.grown.connect(self._show_selected)
+        self.choices.changed.connect(self._show_selected)
         self.studies.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.stills.said.connect(self.notice.say)
         self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
@@ -496,15 +498,9 @@ class Window(QMainWindow):
 
     # ------------------------------------------------------------------ the clock
 
-    @property
-    def _tick_shown(self) -> int:
-        """Return the whole tick whose marker is on the stage."""
-        tick = self.player.tick
-        return int(tick) if tick % 1 < 0.2 else int(tick) + 1
-
     def _show_tick(self, tick: float) -> None:
         self.canvas.show_tick(tick)
-        shown = self._tick_shown
+        shown = self.player.shown
         if shown != self._last_shown:
             self._last_shown = shown
             self.notice.pass_by()
@@ -542,51 +538,8 @@ class Window(QMainWindow):
         if isinstance(focus, QAbstractButton) and focus.isVisible() and not self.presenting.on:
             focus.click()
         elif self._result is not None:
-            self._cover(0)
+            self.choices.reveal()
             self.player.toggle()
-
-    def step(self) -> None:
-        """Go to the next tick; while predicting, see first what the last one computed."""
-        if self.canvas.view.covered == self.player.target > 0:
-            self._cover(0)
-            return
-        if self._predict and self.player.target < self.player.last:
-            self._cover(self.player.target + 1)
-        self.player.step()
-
-    def toggle_predict(self) -> None:
-        """Cover what each step computes until the next press, or show everything again."""
-        self._predict = not self._predict
-        self._cover(0)
-        self.notice.say(
-            self._say("window.predict_on" if self._predict else "window.predict_off"), passing=True
-        )
-
-    def _cover(self, tick: int) -> None:
-        """Cover what a tick computes; 0 covers nothing."""
-        self.canvas.show_view(replace(self.canvas.view, covered=tick))
-        self._show_selected()
-
-    def pin(self) -> None:
-        """Pin the head or word that is meant; the same again: pin nothing."""
-        view = self.canvas.view
-        for name in (self.canvas.ringed, view.hovered, view.selected):
-            head = re.match(r"head:(\d+)|grid:blocks\.\d+\.attn\.\w+\[(\d+),", name)
-            word = re.match(r"ask:(\d+)|chain:rnn\.h\.(\d+)", name)
-            if head:
-                number = int(head[1] or head[2])
-                pinned = None if view.pinned_head == number else number
-                self.canvas.show_view(replace(view, pinned_head=pinned))
-                return
-            if word:
-                number = int(word[1]) if word[1] else int(word[2]) - 1
-                pinned = None if view.pinned_word == number else number
-                self.canvas.show_view(replace(view, pinned_word=pinned))
-                return
-        if (view.pinned_head, view.pinned_word) == (None, None):
-            self.notice.say(self._say("window.pin_what"), passing=True)
-        else:
-            self.canvas.show_view(replace(view, pinned_head=None, pinned_word=None))
 
     def toggle_still(self) -> None:
         """Reduce motion, or not."""
@@ -612,20 +565,19 @@ class Window(QMainWindow):
         elif kind == "hide":
             self._hide_index(int(rest))
         elif kind == "layer":
-            self._show_layer(int(rest))
+            self.choices.show_layer(int(rest))
         elif kind == "head":
-            self.canvas.show_view(replace(self.canvas.view, head=int(rest)))
+            self.choices.show_head(int(rest))
         elif kind == "brush":
-            start = None if self.canvas.view.brush == int(rest) else int(rest)
-            self.canvas.show_view(replace(self.canvas.view, brush=start))
+            self.choices.open_stretch(int(rest))
         elif kind == "reveal":
-            self._cover(0)
+            self.choices.reveal()
         elif kind == "length":
             self.studies.show_length(int(rest))
         elif kind in ("shorter", "longer"):
             self.do(kind)
         elif kind == "toggle":
-            getattr(self, f"toggle_{rest}")()
+            self.do(rest)
         else:
             before = self.selection.scene
             self.selection.open(name)
@@ -646,9 +598,9 @@ class Window(QMainWindow):
         """Open what the grid has computed for a word that asks, as far as it has come."""
         if self.pair is None:
             return
-        state = self._grid_state()
+        state = self.choices.grid_state(self.pair)
         pattern = f"blocks.{state.block}.attn.pattern"
-        known = self.pair.grid.ticks[f"blocks.{state.block}.softmax"] <= self._tick_shown
+        known = self.pair.grid.ticks[f"blocks.{state.block}.softmax"] <= self.player.shown
         self.selection.open(f"grid:{pattern}[0,{index}]" if known else f"grid:embed.x[{index}]")
         self._show_selected()
 
@@ -659,9 +611,9 @@ class Window(QMainWindow):
             return
         self.selection.follow(name)
         trace, step, _ = found
-        tick, shown = trace.ticks[step.stage], self._tick_shown
-        if tick > shown - (shown == self.canvas.view.covered > 0):
-            self._cover(0)  # the page of a counter leads to what a later tick computes
+        tick, shown = trace.ticks[step.stage], self.player.shown
+        if tick > self.choices.told:
+            self.choices.reveal()  # the page of a counter leads to what a later tick computes
             self.player.seek(max(tick, shown))
         self._show_selected()
 
@@ -673,8 +625,7 @@ class Window(QMainWindow):
     def _show_selected(self) -> None:
         """Show what is opened, beside the stage where there is room for it."""
         self._fold()
-        tick = self._tick_shown  # where it is covered, the inspector tells no more than the stage
-        self.selection.show(self.pair, tick - (tick == self.canvas.view.covered > 0))
+        self.selection.show(self.pair, self.choices.told)
         self.studies.show(self.pair)
 
     def freeze(self) -> None:
@@ -686,7 +637,9 @@ class Window(QMainWindow):
 
             label = self._say("window.frozen")
             self.selection.leave()
-            self.selection.freeze(Side(self.pair, self._tick_shown, label), self._say("window.now"))
+            self.selection.freeze(
+                Side(self.pair, self.player.shown, label), self._say("window.now")
+            )
             self.notice.say(self._say("window.freeze"), passing=True)
         self._show_selected()
 
@@ -758,11 +711,6 @@ class Window(QMainWindow):
         else:
             self._choose(**changed)
 
-    def toggle_arcs(self) -> None:
-        """Show the links of all words, or of the one that asks."""
-        view = self.canvas.view
-        self.canvas.show_view(replace(view, all_arcs=not view.all_arcs))
-
     def toggle_classic(self) -> None:
         """Show the numbers of the textbook picture, or the computed ones."""
         view = self.canvas.view
@@ -771,37 +719,6 @@ class Window(QMainWindow):
         if classic and self._result is not None and len(self._result.sentence.typed) != 5:
             self.set_text(DEFAULT_TEXT)
             self.notice.say(self._say("window.classic_text"), until_next=True)
-
-    def next_layer(self) -> None:
-        """Show the next block of the grid."""
-        if self.pair is not None:
-            self._show_layer((self._grid_state().block + 1) % self.pair.grid.facts.layers)
-
-    def next_head(self) -> None:
-        """Show the row of the next head as bars."""
-        if self.pair is not None:
-            from widgets.scenes.recurrence_attention.maps import profile_head
-
-            shown = profile_head(self.pair, self._grid_state(), self.canvas.view)
-            head = (shown + 1) % self.pair.grid.facts.heads
-            self.canvas.show_view(replace(self.canvas.view, head=head))
-
-    def _grid_state(self) -> GridState:
-        """Return which block of the grid is on the stage, and how far it has come."""
-        from widgets.scenes.recurrence_attention.layout import grid_state
-
-        assert self.pair is not None
-        return grid_state(self.pair.grid, self._tick_shown, self.canvas.view.layer)
-
-    def _show_layer(self, layer: int) -> None:
-        """Show a block; while another runs, go to the tick where this one does the same."""
-        if self.pair is None:
-            return
-        from widgets.scenes.recurrence_attention.layout import tick_of_block
-
-        self.canvas.show_view(replace(self.canvas.view, layer=layer))
-        if layer != self._grid_state().block:
-            self.player.seek(tick_of_block(self.pair.grid, self._tick_shown, layer))
 
     def next_element(self) -> None:
         """Move the keyboard's ring on."""

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtGui import QKeySequence
 
 from app.actions import ACTIONS, GROUPS, keys_as_text, markdown_table
+from app.choices import Choices
 from app.player import Player
 from app.presenting import Presenting
 from app.studies import Studies
@@ -13,6 +14,9 @@ from app.window import Window
 from widgets import captions
 
 SAY = captions.load("en")
+OWNERS = {
+    "": Window, "player": Player, "choices": Choices, "studies": Studies, "presenting": Presenting,
+}  # fmt: skip
 BY_ID = {action.id: action for action in ACTIONS}
 # shared with the design: what a lecturer's keyboard and a presenter's remote send
 DESIGNED = {
@@ -38,7 +42,13 @@ def test_each_row_has_keys_that_qt_knows_a_group_and_somebody_who_does_it(action
     assert row.group in GROUPS
     assert all(QKeySequence(key).toString() for key in row.keys)
     part, _, method = row.method.rpartition(".")
-    owner = {"": Window, "player": Player, "studies": Studies, "presenting": Presenting}[part]
+    owner = {
+        "": Window,
+        "player": Player,
+        "studies": Studies,
+        "presenting": Presenting,
+        "choices": Choices,
+    }[part]
     assert callable(getattr(owner, method))
 
 
