@@ -1,19 +1,22 @@
-"""Measurements on this machine: frames while playing, runs, the speed of the engine, the start.
+"""Measurements on this machine: the window, runs, the speed of the engine, the start.
 
-The window is the real one, driven by keys in a process of its own, without a display. A frame's
-cost is the CPU time of the GUI thread from one painting of the stage to the next: clock, picture,
-painting and everything else that happens between them.
+The window is the real one, driven by keys and by the pointer in a process of its own, without a
+display. A frame's cost is the CPU time of the GUI thread from one painting of the stage to the
+next: clock, picture, painting and everything else that happens between them. An answer's cost is
+the CPU time from the event to the frame that shows it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import monotonic, thread_time, time
@@ -23,16 +26,29 @@ from engine.said import Said
 
 ROOT = Path(__file__).resolve().parents[1]  # of the modules app, widgets and engine
 SIZE = (1600, 900)
-TARGET_MS = 16.0
+TARGET_MS = 16.0  # of a frame while playing, and of a change of layer or head
+HOVER_GOAL_MS = 4.0
+HOVER_TOKENS = 128
+CHANGE_TOKENS = (32, 128)
+MEMORY_TOKENS = 128
+MEMORY_GOAL_MB = 150.0  # above an empty window, in 10**6 bytes
 START_GOAL = 1.6  # of an empty window's
 STARTS = 5
 TIMEOUT_SECONDS = 300.0  # of one child process
 QUIET_SECONDS = 1.0  # without a painting, and playing has come to its end
+WHOLE = 32  # tokens; of a longer text the first FIRST_TICKS and the LAST_TICKS are played, at 4x
+FIRST_TICKS, LAST_TICKS = 40, 8  # the first hold every stage of the grid
+CHANGES = 20  # of layer and of head
 TEXTS = {
     5: "the cat that slept ___",
     12: "the small cat that the tall teacher near the river likes ___",
     32: "the red cat that slept often sneaks and the small dogs that the young farmer near the "
     "dark forest likes bark because the birds that sang sing while the kettle boils ___",
+}
+# Longer than any sentence of the grammar: its clauses one after another.
+LONG_TEXTS = {
+    count: " ".join([TEXTS[32].replace("___", "and")] * (count // 32 - 1) + [TEXTS[32]])
+    for count in (64, 128, 512)
 }
 
 
@@ -56,8 +72,9 @@ def measure() -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "size": list(SIZE),
-        "target_ms": TARGET_MS,
-        "frames": [_frames(count) for count in TEXTS],
+        "frames": [_frames(count) for count in (*TEXTS, *LONG_TEXTS)],
+        "answers": answers(),
+        "memory": memory(),
         "runs": runs(),
         "engine": engine(),
         "start": start(),
@@ -69,14 +86,15 @@ def report(data: dict[str, Any]) -> str:
     from app import speed
 
     width, height = data["size"]
-    target = data["target_ms"]
-    lines = [f"Frames while playing, {width} x {height}, CPU ms (95 % within {target:g} ms)"]
+    lines = [f"Frames while playing, {width} x {height}, CPU ms (95 % within {TARGET_MS:g} ms)"]
+    lines += [_line(f"{row['tokens']:>3} words", row, "frames") for row in data["frames"]]
+    lines += ["", "From a key or the pointer to the frame that answers, CPU ms (95 %)"]
     lines += [
-        f"  {row['tokens']:>3} words   p50 {row['p50_ms']:6.1f}   p95 {row['p95_ms']:6.1f}   "
-        f"max {row['max_ms']:6.1f}   {row['frames']} frames   "
-        f"{'kept' if row['p95_ms'] <= target else 'missed'}"
-        for row in data["frames"]
+        _line(f"{row['tokens']:>3} words   {row['what']:<6}", row, "answers")
+        for row in data["answers"]
     ]
+    lines += ["", "Memory, 10^6 bytes, the window after playing and an empty window"]
+    lines.append(_memory_line(data["memory"]))
     lines += ["", "One run of a model with every step recorded, ms"]
     lines += [
         f"  {row['model']:<16} {row['tokens']:>3} words   {row['seconds'] * 1e3:7.2f}"
@@ -90,9 +108,32 @@ def report(data: dict[str, Any]) -> str:
         f"From start to first painted frame, s (ratio at most {begin['goal']:g})",
         f"  Unrolled {begin['application_seconds']:.2f}   an empty window "
         f"{begin['empty_window_seconds']:.2f}   ratio {begin['ratio']:.2f}   "
-        f"{'kept' if begin['ratio'] <= begin['goal'] else 'missed'}",
+        f"{_verdict(begin['ratio'], begin['goal'])}",
     ]
     return "\n".join(lines)
+
+
+def _line(name: str, row: dict[str, Any], of: str) -> str:
+    """Return percentiles beside their goal as a line."""
+    return (
+        f"  {name}   p50 {row['p50_ms']:6.1f}   p95 {row['p95_ms']:6.1f}   "
+        f"max {row['max_ms']:6.1f}   {row[of]} {of}   goal {row['goal_ms']:g}   "
+        f"{_verdict(row['p95_ms'], row['goal_ms'])}"
+    )
+
+
+def _memory_line(row: dict[str, Any]) -> str:
+    if row["above_mb"] is None:
+        return f"  {row['tokens']:>3} words   this system does not say what a process takes"
+    return (
+        f"  {row['tokens']:>3} words   {row['window_mb']:.0f}   {row['empty_window_mb']:.0f}   "
+        f"above it {row['above_mb']:.0f}   goal {row['goal_mb']:g}   "
+        f"{_verdict(row['above_mb'], row['goal_mb'])}"
+    )
+
+
+def _verdict(value: float, goal: float) -> str:
+    return "kept" if value <= goal else "missed"
 
 
 def runs(times: int = 5) -> list[dict[str, Any]]:
@@ -115,6 +156,33 @@ def engine() -> list[dict[str, Any]]:
     """Return how fast the engine is on large models, in a process with nothing else in it."""
     rows: list[dict[str, Any]] = _child("engine")["rows"]
     return rows
+
+
+def answers() -> list[dict[str, Any]]:
+    """Return how long the stage takes to answer the pointer, and a change of layer or head."""
+    rows = []
+    for count in sorted({*CHANGE_TOKENS, HOVER_TOKENS}):
+        measured = _child("answer", _text(count))
+        for what, goal in (("hover", HOVER_GOAL_MS), ("layer", TARGET_MS), ("head", TARGET_MS)):
+            if count in (CHANGE_TOKENS if what != "hover" else (HOVER_TOKENS,)):
+                seconds = measured[what]
+                row = {"what": what, "tokens": count, "answers": len(seconds), "goal_ms": goal}
+                rows.append(row | percentiles(seconds))
+    return rows
+
+
+def memory() -> dict[str, Any]:
+    """Return what the window takes after playing, above what an empty window takes, in MB."""
+    ours = _child("play", _text(MEMORY_TOKENS))["bytes"]
+    empty = _child("empty")["bytes"]
+    known = ours is not None and empty is not None
+    return {
+        "tokens": MEMORY_TOKENS,
+        "window_mb": ours / 1e6 if known else None,
+        "empty_window_mb": empty / 1e6 if known else None,
+        "above_mb": (ours - empty) / 1e6 if known else None,
+        "goal_mb": MEMORY_GOAL_MB,
+    }
 
 
 def start(times: int = STARTS) -> dict[str, float]:
@@ -150,13 +218,18 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def _frames(count: int) -> dict[str, Any]:
-    seconds = _child("play", TEXTS[count])["frames"]
+    seconds = _child("play", _text(count))["frames"]
     if len(seconds) < 10:
         raise BenchError(
             f"Frames at {count} words cannot be measured because the window painted "
             f"{len(seconds)} of them; please report it."
         )
-    return {"tokens": count, "frames": len(seconds), **percentiles(seconds)}
+    row = {"tokens": count, "frames": len(seconds), "goal_ms": TARGET_MS}
+    return row | percentiles(seconds)
+
+
+def _text(count: int) -> str:
+    return {**TEXTS, **LONG_TEXTS}[count]
 
 
 # ---- child processes ---------------------------------------------------------------------------
@@ -203,7 +276,7 @@ def _empty(began: float) -> None:
     window.resize(*SIZE)
     window.show()
     _until_painted(window)
-    _tell({"seconds": time() - began})
+    _tell({"seconds": time() - began, "bytes": _resident()})
     del application
 
 
@@ -218,7 +291,7 @@ def _window(began: float) -> None:
 
 
 def _play(_: float, text: str) -> None:
-    """Measure every frame while a sentence plays from its start to its end."""
+    """Measure every frame while a sentence plays, and what the window takes afterwards."""
     from PySide6.QtCore import QEvent, QObject, Qt
     from PySide6.QtTest import QTest
 
@@ -234,33 +307,136 @@ def _play(_: float, text: str) -> None:
                 self.last = now
             return False
 
-    def drive(window: Any) -> None:
-        window.resize(*SIZE)
-        _until_painted(window)
-        window.set_text(text)
-        _wait(30.0, lambda: not window.background.busy)
-        _wait(2.0)  # painted until it has settled
-        stage = window.canvas
-        stage.setFocus()
-        watch = Watch()
-        QTest.keyClick(stage, Qt.Key.Key_Home)
+    def play(window: Any, first: int, last: float) -> None:
+        """Play from a tick until another is reached, or the end."""
+        window.player.seek(first)
         _wait(1.0)
+        watch = Watch()
+        stage = window.canvas
         stage.installEventFilter(watch)
         watch.last = thread_time()
         QTest.keyClick(stage, Qt.Key.Key_Space)
-        count, since = 0, monotonic()
+        count, since = len(frames), monotonic()
 
-        def at_the_end() -> bool:
+        def over() -> bool:
             nonlocal count, since
             if len(frames) > count:
                 count, since = len(frames), monotonic()
-            return monotonic() - since > QUIET_SECONDS
+            return bool(window.player.tick >= last) or monotonic() - since > QUIET_SECONDS
 
-        _wait(TIMEOUT_SECONDS / 2, at_the_end)
+        _wait(TIMEOUT_SECONDS / 2, over)
         stage.removeEventFilter(watch)
-        _tell({"frames": frames})
+        if window.player.playing:
+            QTest.keyClick(stage, Qt.Key.Key_Space)
+
+    def drive(window: Any) -> None:
+        _show(window, text)
+        end = window.player.last
+        if len(window.pair.tokens) <= WHOLE:
+            play(window, 0, math.inf)
+        else:
+            window.player.set_speed(4.0)
+            play(window, 0, FIRST_TICKS)
+            play(window, end - LAST_TICKS, math.inf)
+        _tell({"frames": frames, "bytes": _resident()})
 
     _open(drive)
+
+
+def _answer(_: float, text: str) -> None:
+    """Measure the stage's answers to the pointer, and to a change of block and of head.
+
+    Every change is to a picture that was not shown before. Where no row of a head is shown as bars
+    another head is pinned.
+    """
+    from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+    from PySide6.QtGui import QMouseEvent
+    from PySide6.QtTest import QTest
+    from PySide6.QtWidgets import QApplication
+
+    def drive(window: Any) -> None:
+        _show(window, text)
+        stage, tokens, facts = window.canvas, len(window.pair.tokens), window.pair.grid.facts
+        window.player.seek(window.player.last)
+        _wait(1.0)
+
+        def cost(do: Callable[..., object], *given: object) -> float:
+            """Return the CPU time from an event until the stage is painted as it then is."""
+            before = thread_time()
+            do(*given)
+            QApplication.processEvents()
+            while not stage.settled:
+                QApplication.processEvents()
+            return thread_time() - before
+
+        def point(at: QPoint) -> None:
+            none, whole = Qt.MouseButton.NoButton, QPointF(stage.mapToGlobal(at))
+            move, keys = QEvent.Type.MouseMove, Qt.KeyboardModifier.NoModifier
+            QApplication.sendEvent(stage, QMouseEvent(move, QPointF(at), whole, none, none, keys))
+
+        hover = []
+        for at in _places(stage.width(), stage.height()):
+            name = stage.view.hovered
+            seconds = cost(point, QPoint(*at))
+            if stage.view.hovered != name:  # there was something to answer
+                hover.append(seconds)
+        point(QPoint(0, 0))
+        changes: dict[str, list[float]] = {"layer": [], "head": []}
+        for i in range(min(CHANGES, tokens)):
+            stage.show_view(replace(stage.view, query=i))
+            _wait(0.3)
+            changes["layer"].append(cost(QTest.keyClick, stage, Qt.Key.Key_Y))
+            _wait(0.3)
+            key = Qt.Key.Key_G
+            if tokens <= WHOLE:
+                key = Qt.Key.Key_X
+                name = f"grid:blocks.0.attn.z[{i % facts.heads},0]"
+                stage.show_view(replace(stage.view, hovered=name))
+                _wait(0.3)
+            changes["head"].append(cost(QTest.keyClick, stage, key))
+        _tell({"hover": hover, **changes})
+
+    _open(drive)
+
+
+def _places(width: int, height: int, step: int = 29) -> list[tuple[int, int]]:
+    """Return points (x, y) of the stage, on the way of a pointer that goes to and fro over it.
+
+    They lie ``step`` px apart, so that they meet each row and column of a map elsewhere.
+    """
+    columns = range(step // 2, width, step)
+    return [
+        (x, y)
+        for i, y in enumerate(range(step // 2, height, step))
+        for x in (columns if i % 2 == 0 else reversed(columns))
+    ]
+
+
+def _show(window: Any, text: str) -> None:
+    """Show a sentence, with all that is measured in the background, until it has settled."""
+    window.resize(*SIZE)
+    _until_painted(window)
+    window.set_text(text)
+    quiet = monotonic()
+
+    def computed() -> bool:
+        nonlocal quiet
+        if window.background.busy or window.studies.measuring.busy:
+            quiet = monotonic()
+        return monotonic() - quiet > QUIET_SECONDS
+
+    _wait(TIMEOUT_SECONDS / 2, computed)
+    _wait(1.0)  # painted until it has settled
+    window.canvas.setFocus()
+
+
+def _resident() -> int | None:
+    """Return the bytes of memory that this process holds; None where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def _engine(_: float) -> None:
@@ -328,5 +504,6 @@ CHILDREN: dict[str, Callable[..., None]] = {
     "empty": _empty,
     "window": _window,
     "play": _play,
+    "answer": _answer,
     "engine": _engine,
 }

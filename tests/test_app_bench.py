@@ -17,11 +17,37 @@ from engine.weights import available
 
 DATA = {
     "size": [1600, 900],
-    "target_ms": 16.0,
     "frames": [
-        {"tokens": 5, "frames": 90, "p50_ms": 3.04, "p95_ms": 16.0, "max_ms": 21.0},
-        {"tokens": 32, "frames": 900, "p50_ms": 9.0, "p95_ms": 16.2, "max_ms": 41.0},
+        {"tokens": 5, "frames": 90, "goal_ms": 16, "p50_ms": 3.04, "p95_ms": 16.0, "max_ms": 21.0},
+        {"tokens": 32, "frames": 900, "goal_ms": 16, "p50_ms": 9.0, "p95_ms": 16.2, "max_ms": 41.0},
     ],
+    "answers": [
+        {
+            "what": "hover",
+            "tokens": 128,
+            "answers": 200,
+            "goal_ms": 4,
+            "p50_ms": 1.0,
+            "p95_ms": 4.1,
+            "max_ms": 6.0,
+        },
+        {
+            "what": "layer",
+            "tokens": 32,
+            "answers": 20,
+            "goal_ms": 16,
+            "p50_ms": 1.0,
+            "p95_ms": 15.9,
+            "max_ms": 17.0,
+        },
+    ],
+    "memory": {
+        "tokens": 128,
+        "window_mb": 207.0,
+        "empty_window_mb": 57.0,
+        "above_mb": 150.0,
+        "goal_mb": 150.0,
+    },
     "runs": [{"model": "rnn", "tokens": 5, "seconds": 0.000211}],
     "engine": [
         {
@@ -58,6 +84,9 @@ def test_the_report_says_which_target_is_kept() -> None:
     text = report(DATA)
     assert re.search(r"5 words .*p95 +16\.0 .* kept$", text, re.MULTILINE)
     assert re.search(r"32 words .*p95 +16\.2 .* missed$", text, re.MULTILINE)
+    assert re.search(r"128 words +hover .*p95 +4\.1 .* goal 4   missed$", text, re.MULTILINE)
+    assert re.search(r"32 words +layer .*p95 +15\.9 .* goal 16   kept$", text, re.MULTILINE)
+    assert re.search(r"207 +57 +above it 150   goal 150   kept$", text, re.MULTILINE)
     assert "rnn                5 words      0.21" in text
     assert re.search(r"ratio at most 1\.6\)\n.*ratio 2\.00   missed$", text)
     assert re.search(r"GRU, 512 numbers +512 tokens +42\.1 ms +38\.0 GFLOP/s$", text, re.MULTILINE)
@@ -67,10 +96,55 @@ def test_the_report_says_which_target_is_kept() -> None:
 
 
 def test_the_sentences_have_as_many_known_words_as_they_say() -> None:
-    for count, text in bench.TEXTS.items():
+    for count, text in {**bench.TEXTS, **bench.LONG_TEXTS}.items():
         trace = compute.make_trace(text, "rnn")
         assert len(trace.tokens) == count
-        assert trace.facts.notes == ()
+        assert "<unk>" not in trace.tokens
+        assert bool(trace.facts.notes) == (count > 32)  # longer than trained
+
+
+def test_what_is_played_of_a_long_text_holds_every_stage_of_the_grid() -> None:
+    pair = compute.make_pair(bench.LONG_TEXTS[64], "rnn", "transformer").pair
+    assert pair.grid.last_tick <= bench.FIRST_TICKS < pair.last_tick - bench.LAST_TICKS
+
+
+def test_memory_is_what_the_window_takes_above_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: dict[str, int | None] = {"play": 200_000_000, "empty": 60_000_000}
+    monkeypatch.setattr(bench, "_child", lambda what, *_: {"bytes": taken[what]})
+    assert bench.memory()["above_mb"] == pytest.approx(140.0)
+    taken["play"] = None
+    assert bench.memory()["above_mb"] is None
+    assert "does not say" in report({**DATA, "memory": bench.memory()})
+
+
+def test_what_this_process_holds_is_more_than_what_it_has_just_taken() -> None:
+    before = bench._resident()
+    if before is None:
+        assert not Path("/proc/self/statm").exists()
+        return
+    kept = b"1" * 50_000_000
+    after = bench._resident()
+    assert after is not None
+    assert after - before > 0.9 * len(kept)
+
+
+def test_answers_have_the_goals_of_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"hover": [0.001] * 9, "layer": [0.002] * 9, "head": [0.003] * 9}
+    monkeypatch.setattr(bench, "_child", lambda *_: seconds)
+    rows = {(row["what"], row["tokens"]): row["goal_ms"] for row in bench.answers()}
+    assert rows == {
+        ("layer", 32): 16.0, ("head", 32): 16.0,
+        ("hover", 128): 4.0, ("layer", 128): 16.0, ("head", 128): 16.0,
+    }  # fmt: skip
+
+
+def test_the_pointer_goes_everywhere_in_small_steps() -> None:
+    places = bench._places(300, 200)
+    assert len(set(places)) == len(places) == 10 * 7
+    for (x, y), (next_x, next_y) in zip(places, places[1:], strict=False):
+        assert abs(x - next_x) + abs(y - next_y) == 29
 
 
 def test_every_model_is_run_at_every_length() -> None:
@@ -148,9 +222,10 @@ def test_a_start_is_the_median_of_several_by_turns_behind_one_that_compiles(
 
 def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_frames", lambda count: {"tokens": count})
-    monkeypatch.setattr(bench, "engine", lambda: DATA["engine"])
+    for part in ("answers", "memory", "engine"):
+        monkeypatch.setattr(bench, part, lambda part=part: DATA[part])
     monkeypatch.setattr(bench, "start", lambda: DATA["start"])
     data = json.loads(json.dumps(bench.measure(), allow_nan=False))
-    assert [row["tokens"] for row in data["frames"]] == [5, 12, 32]
+    assert [row["tokens"] for row in data["frames"]] == [5, 12, 32, 64, 128, 512]
     assert data["size"] == [1600, 900]
     assert data["machine"]["cores"] >= 1
