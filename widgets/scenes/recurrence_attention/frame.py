@@ -10,8 +10,9 @@ from widgets import equation
 from widgets.counters import depth_line, growth_markup
 from widgets.geometry import text_width
 from widgets.glyphs import Box, shortened, toggle, wrapped
-from widgets.numbers import count, percents
-from widgets.picture import Ellipse, Group, Rect, Shape, Text
+from widgets.hit import bounds
+from widgets.numbers import MINUS, count, percents
+from widgets.picture import Cells, Ellipse, Group, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.foot import foot
 from widgets.scenes.recurrence_attention.layout import Layout
@@ -38,6 +39,7 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         ),
         *_fairness(pair, "chain", place.context[1] + 74, view),
         *_fairness(pair, "grid", place.heads[0] + 17, view),
+        *_legend(place, view),
         *foot(pair, place, view),
     ]  # fmt: skip
     if view.controls:
@@ -75,6 +77,38 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
             Text(x=place.notes, y=top + 12, text=left_out, size=14, weight=500, fill=theme.ink3)
         )
     return Group(shapes=tuple(shapes), slot="frame", cache_key=(pair.key, place, view))
+
+
+@remembered(4)
+def counter_mark(pair: Pair, place: Layout, view: View, name: str) -> tuple[Shape, ...]:
+    """Return the bar beside a counter that is open; a ring would cross the lines next to it."""
+    texts = [
+        shape
+        for shape in frame(pair, place, view).shapes
+        if isinstance(shape, Text) and shape.name == name
+    ]
+    if not texts:
+        return ()
+    left = min(box[0] for text in texts if (box := bounds(text)) is not None)
+    top = min(text.y - 0.78 * text.size for text in texts)
+    bottom = max(text.y + 0.06 * text.size for text in texts)
+    return (Rect(x=left - 10, y=top, width=4, height=bottom - top, radius=2, fill=view.theme.ink),)
+
+
+def _legend(place: Layout, view: View) -> list[Shape]:
+    """Return what the colours of a state's numbers mean: the signed map with its ends."""
+    theme, say = view.theme, view.captions
+    x, y, bar = place.notes, place.words[1] - 25, 56.0
+    ramp = theme.signed_ramp
+    colours = tuple(ramp[round(i * (len(ramp) - 1) / 20)] for i in range(21))
+    low = f"{MINUS}1"
+    left = x + text_width(low, 14, 500) + 6
+    return [
+        Text(x=x, y=y, text=low, size=14, weight=500, fill=theme.ink3),
+        Cells(x=left, y=y - 10, width=bar, height=10, colours=(colours,),
+              title=say("rt.legend_title")),
+        Text(x=left + bar + 6, y=y, text=say("rt.legend"), size=14, weight=500, fill=theme.ink3),
+    ]  # fmt: skip
 
 
 def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
