@@ -28,7 +28,7 @@ from engine.tasks import (
 )
 
 ONE_WAY = ("rnn", "rnn-plain", "gru", "gru-plain", "lstm", "lstm-plain")
-BOTH_WAYS = ("rnn-bi", "rnn-bi-plain", "gru-bi", "gru-bi-plain", "lstm-bi")
+BOTH_WAYS = ("rnn-bi", "rnn-bi-plain", "gru-bi", "gru-bi-plain", "lstm-bi", "lstm-bi-plain")
 SMALL = (*ONE_WAY, *BOTH_WAYS)  # 16 numbers of state
 GRIDS = ("transformer", "transformer-causal")
 EQUAL = (
