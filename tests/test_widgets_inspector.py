@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QTextFormat
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.models import Config, Model, initialise, run
-from engine.ops import Ops
+from engine.ops import OPS, Ops
 from engine.trace import Pair
 from widgets import captions, numbers, theme
 from widgets.explain import explain
 from widgets.formats import FormatError, csv, formula, latex, literal, save_npy
 from widgets.inspector import Inspector
 from widgets.painter import register_fonts
+from widgets.view import Growth
 
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
 CHAIN = Config(kind="chain", words=9, embedding=8, width=40, cell="elman", attention=True)
@@ -363,3 +367,235 @@ def test_a_theme_changes_ground_and_text(inspector: Inspector, pair: Pair) -> No
         for x in range(0, image.width(), 2)
         for y in range(0, 300, 2)
     }
+
+
+# ---- counters: every page is a sum that comes out ------------------------------------------------
+
+
+def page_of(inspector: Inspector, pair: Pair, name: str) -> list[str]:
+    """Return the lines of a counter's page, numbers without spaces: "Embed | 6400 16 %"."""
+    inspector.show_counter(pair, name)
+    return [re.sub(r"(?<=\d)[\u202f ](?=\d{3}\b)", "", line) for line in lines(inspector)]
+
+
+def amounts(said: list[str], start: str, end: str) -> list[str]:
+    """Return what stands at the right of the lines between two others, and behind the last.
+
+    Where it has no room beside its title it stands on a line of its own.
+    """
+    i = said.index(start)
+    j = next(k for k in range(i, len(said)) if said[k].startswith(f"{end} | = "))
+    alone = re.compile(r"[\d.]+( [mnµ]?s)? +\d+ %")
+    return [
+        line.rpartition(" | ")[2]
+        for line in said[i + 1 : j + 1]
+        if " | " in line or alone.fullmatch(line)
+    ]
+
+
+PAIRS = {cell: a_pair(cell=cell) for cell in ("elman", "gru", "lstm")}
+PAIRS["long"] = a_pair((3, 4, 5, 7, 8, 3, 6, 5, 8, 3, 4, 2))
+SIDES = [(which, side) for which in PAIRS for side in ("chain", "grid")]
+
+
+@pytest.mark.parametrize(("which", "side"), SIDES)
+def test_the_longest_chain_adds_up_to_the_depth_and_every_step_is_a_link(
+    inspector: Inspector, which: str, side: str
+) -> None:
+    pair = PAIRS[which]
+    trace = pair.side(side)
+    said = page_of(inspector, pair, f"count:{side}:depth")
+    assert f"Depth: {trace.depth}" in said
+    rows = amounts(said, "The longest chain", "Depth")
+    parts = [int(row.rpartition("= ")[2]) for row in rows[:-1] if row[0].isdigit()]
+    assert sum(parts) == trace.depth
+    assert rows[-1] == f"= {trace.depth}"
+    for row in rows:  # "4 × 3 = 12"
+        if found := re.fullmatch(r"(\d+) × (\d+) = (\d+)", row):
+            times, each, product = map(int, found.groups())
+            assert times * each == product
+    links = inspector.text.links
+    counted = [f"{side}:{step.name}" for step in trace.longest]
+    assert set(links) <= set(counted)
+    assert links[-1] == f"{side}:answer.word"
+    if side == "grid":  # nothing is folded, so that every step that counts is there
+        assert len(links) == trace.depth
+
+
+def test_reads_alike_are_folded_and_lead_to_the_first_and_the_last(
+    inspector: Inspector, pair: Pair
+) -> None:
+    said = page_of(inspector, pair, "count:chain:depth")
+    i = said.index("Read “cat” … Read the blank | 4 × 3 = 12")
+    assert said[i + 1 : i + 4] == [
+        "rnn.r.2 … 5 | product", "rnn.a.2 … 5 | sum", "rnn.h.2 … 5 | tanh"
+    ]  # fmt: skip
+    assert "Read “the” | 2" in said  # x W_x was waited for longer than the state before it
+    assert {"chain:rnn.h.2", "chain:rnn.h.5"} <= set(inspector.text.links)
+
+
+def test_the_depth_grows_as_the_graphs_of_other_lengths_say(
+    inspector: Inspector, pair: Pair
+) -> None:
+    grown = replace(pair, depth_of_tokens=((1, 14, 40), (2, 17, 40), (8, 35, 40), (16, 59, 40)))
+    said = page_of(inspector, grown, "count:chain:depth")
+    assert "depth = 3\u2009T + 11" in said
+    assert f"T = 5 | {pair.chain.depth}" in said  # this run's own among them
+    assert any("longer by 3" in line for line in said)
+    inspector.show_counter(grown, "count:chain:depth", length=30)
+    assert "T = 30 | 101" in lines(inspector)
+    assert any("no longer" in line for line in page_of(inspector, grown, "count:grid:depth"))
+
+
+@pytest.mark.parametrize(("which", "side"), SIDES)
+def test_flops_by_stage_and_by_kind_are_the_flops_of_the_run(
+    inspector: Inspector, which: str, side: str
+) -> None:
+    trace = PAIRS[which].side(side)
+    said = page_of(inspector, PAIRS[which], f"count:{side}:flops")
+    assert f"FLOPs: {trace.flops} counted" in said
+    for section in ("By stage", "By kind of operation"):
+        *rows, total = amounts(said[said.index(section) :], section, "sum")
+        flops, shares = zip(*(map(int, row.removesuffix("%").split()) for row in rows), strict=True)
+        assert sum(flops) == trace.flops
+        assert sum(shares) == 100
+        assert total == f"= {trace.flops}"
+
+
+@pytest.mark.parametrize(("which", "side"), SIDES)
+def test_times_add_up_as_they_are_written(inspector: Inspector, which: str, side: str) -> None:
+    trace = PAIRS[which].side(side)
+    said = page_of(inspector, PAIRS[which], f"count:{side}:seconds")
+    totals = []
+    for section, end in (
+        ("The whole run", "run"), ("By kind of work", "operations"), ("By stage", "operations")
+    ):  # fmt: skip
+        *rows, total = amounts(said[said.index(section) :], section, end)
+        parts = [row.split() for row in rows]
+        assert len({unit for _, unit, _, _ in parts}) == 1
+        number, unit = total.removeprefix("= ").split()
+        assert sum(Decimal(part[0]) for part in parts) == Decimal(number)
+        assert parts[0][1] == unit
+        assert sum(int(part[2]) for part in parts) == 100
+        totals.append((number, unit))
+    scale = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
+    steps = [step for step in trace.steps if step.timing.seconds and OPS[step.op].moves]
+    measured = math.fsum(step.timing.seconds for step in steps)
+    for (number, unit), seconds in zip(totals, (trace.seconds, measured, measured), strict=True):
+        assert float(number) * scale[unit] == pytest.approx(seconds, rel=1e-3)
+    assert totals[1] == totals[2]
+    assert any(line.startswith("between them | ") for line in said)
+
+
+def test_a_run_that_took_less_than_its_steps_has_nothing_between_them(
+    inspector: Inspector, pair: Pair
+) -> None:
+    short = replace(pair, chain=replace(pair.chain, seconds=0.0))
+    said = page_of(inspector, short, "count:chain:seconds")
+    assert "The whole run" not in said
+    assert "By stage" in said
+
+
+@pytest.mark.parametrize(("which", "side"), SIDES)
+def test_parameters_by_tensor_add_up(inspector: Inspector, which: str, side: str) -> None:
+    trace = PAIRS[which].side(side)
+    said = page_of(inspector, PAIRS[which], f"count:{side}:parameters")
+    total = sum(array.size for array in trace.parameters.values())
+    assert total == trace.facts.parameters
+    assert f"Parameters: {total}" in said
+    i = said.index("By tensor")
+    j = said.index(f"sum | = {total}")
+    added, times = 0, 1
+    for line in said[i + 1 : j]:
+        title, _, number = line.rpartition(" | ")
+        if "  " not in title:  # whose tensors follow
+            times = int(number.partition(" × ")[0]) if "×" in number else 1
+            continue
+        shape = title.split("  ")[1].split(" × ")
+        assert math.prod(map(int, shape)) == int(number)
+        added += times * int(number)
+    assert added == total
+    assert "embed.E is read by both of these and counted once:" in said
+
+
+def test_memory_is_what_later_ticks_read_and_the_most_of_it_at_once(
+    inspector: Inspector, pair: Pair
+) -> None:
+    said = page_of(inspector, pair, "count:chain:memory")
+    assert "Memory: 40 numbers" in said
+    # By hand: x W_x of 5 words, h_1 … h_4 for the look back and h_5 for the answer, the context.
+    for line in ("rnn.x | 5 × 40 = 200", "rnn.h.1 … 4 | 4 × 40 = 160", "rnn.h.5 | 40",
+                 "attn.context | 40"):  # fmt: skip
+        assert line in said
+    assert said[said.index("rnn.h.1 … 4 | 4 × 40 = 160") + 1] == (
+        "Read “the” … Read “slept” → Look back"
+    )
+    # Behind read 4 nothing of x W_x has been dropped, and four states wait.
+    assert "most at once | = 360" in said
+    rows = page_of(inspector, pair, "count:grid:memory")
+    assert "Memory: 5 × 20 numbers" in rows
+    assert "blocks.0.x | 5 × 20 = 100" in rows
+
+
+def test_a_state_that_only_the_next_read_needs_is_kept_until_then(inspector: Inspector) -> None:
+    said = page_of(inspector, PAIRS["lstm"], "count:chain:memory")
+    i = said.index("rnn.c.0 … 4 | 5 × 40 = 200")
+    assert said[i + 1] == "Embed … Read “slept” → Read “the” … Read the blank"
+
+
+def test_tokens_say_which_is_hidden_and_which_unknown(inspector: Inspector, pair: Pair) -> None:
+    known = replace(pair, unknown=(False, True, False, False, False))
+    inspector.show_counter(known, "count:tokens", length=32)
+    said = lines(inspector)
+    assert "2  cat | unknown word" in said
+    assert "5  ___ | hidden word" in said
+    assert any("T = 32" in line and "5" in line for line in said)
+    assert inspector.text.links == [f"chain:embed.x[{i}]" for i in range(5)]
+
+
+@pytest.mark.parametrize("name", ["count:chain:beauty", "count:both:depth", "count:", "chain"])
+def test_a_counter_that_is_none_changes_nothing(
+    inspector: Inspector, pair: Pair, name: str
+) -> None:
+    inspector.show_tick(pair, 3)
+    before = lines(inspector)
+    inspector.show_counter(pair, name)
+    assert lines(inspector) == before
+
+
+def test_a_counter_has_no_tensor_to_copy(inspector: Inspector, pair: Pair) -> None:
+    QGuiApplication.clipboard().setText("before")
+    inspector.show_counter(pair, "count:chain:depth")
+    assert inspector.copy_button.isHidden()
+    inspector.copy("numpy")
+    assert QGuiApplication.clipboard().text() == "before"
+
+
+def test_a_counter_is_written_again_only_for_what_is_new(inspector: Inspector, pair: Pair) -> None:
+    inspector.resize(320, 300)
+    QApplication.processEvents()
+    inspector.show_counter(pair, "count:chain:flops")
+    bar = inspector.text.verticalScrollBar()
+    bar.setValue(40)
+    inspector.show_counter(pair, "count:chain:flops")
+    assert bar.value() == 40
+    growth = (Growth(2, (1234, 5), (1e-3, 2e-3)), Growth(7, (8, 9), (1.0, 2.0)))
+    inspector.show_counter(pair, "count:chain:flops", growth, 7)
+    assert bar.value() == 40
+    said = [line.replace(numbers.THIN, " ") for line in lines(inspector)]
+    assert "T = 2 | 1 234" in said
+    assert "T = 7 | 8" in said
+    assert f"T = 5 | {numbers.exact(pair.chain.flops)}".replace(numbers.THIN, " ") in said
+
+
+@pytest.mark.parametrize("whole", [100, 1, 7, 12345])
+def test_shares_add_up_to_the_whole(whole: int) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        weights = rng.random(rng.integers(1, 9)) + 1e-9
+        assert sum(numbers.shared(weights, whole)) == whole
+    assert numbers.exact(1234567) == "1\u202f234\u202f567"
+    assert numbers.times([0.0, 0.0]) == ("0", "0", "0")
+    assert numbers.times([1.04e-6, 2e-6]) == tuple(
+        f"{x}\u00a0µs" for x in ("1.040", "2.000", "3.040")
+    )

@@ -98,10 +98,12 @@ class _Counter:
         self._sum(say("count.depth"), str(trace.depth))
         self._words(say("count.longest_first"))
         line = counters.depth_line(self._pair, self._side)
-        rows = [(row[0], row[1 if self._side == "chain" else 2])
-                for row in self._pair.depth_of_tokens]  # fmt: skip
-        if line is None and not rows:
+        rows = {row[0]: row[1 + self._column] for row in self._pair.depth_of_tokens}
+        if not rows:
             return
+        if line is not None and self._length is not None:
+            rows[self._length] = line[0] * self._length + line[1]
+        rows[len(trace.tokens)] = trace.depth
         self._section(say("count.grows"))
         if line is not None:
             page.formula(say("count.depth_line", line=counters.growth_markup(line, str(line[1]))))
@@ -110,7 +112,7 @@ class _Counter:
         crossing = counters.crossing(self._pair)
         if crossing is not None:
             self._words(say("count.crossing", tokens=crossing))
-        self._rows((tokens, str(depth)) for tokens, depth in rows)
+        self._rows({tokens: str(depth) for tokens, depth in rows.items()})
 
     def _links(self, first: Step, last: Step) -> list[Run]:
         """Return links to a step and to the same step of the last of several stages alike."""
@@ -131,12 +133,9 @@ class _Counter:
         self._section(say("count.by_stage"))
         shares = _shares([_flops(part.every_step) for part in parts])
         for part, share in zip(parts, shares, strict=True):
-            self._part(part, numbers.exact(_flops(part.every_step)), share)
-            if len(part.stages) > 1:
-                each = say(
-                    "count.times", times=len(part.stages), each=numbers.exact(_flops(part.steps[0]))
-                )
-                page.line([(each, f.small)])
+            each = numbers.exact(_flops(part.steps[0]))
+            folded = say("count.times", times=len(part.stages), each=each)
+            self._part(part, folded, numbers.exact(_flops(part.every_step)), share)
         self._sum(say("count.sum"), numbers.exact(trace.flops))
         self._section(say("count.by_kind"))
         kinds = sorted(counters.by_kind(steps).items(), key=lambda kind: -_flops(kind[1]))
@@ -146,57 +145,60 @@ class _Counter:
             right = self._amount(numbers.exact(_flops(of)), share)
             page.line([f.chip(unit, words)], right=right, above=9)
         self._sum(say("count.sum"), numbers.exact(trace.flops))
-        self._grown(lambda row: numbers.exact(row.flops[self._column]), "count.counted_at")
+        own = numbers.exact(trace.flops)
+        self._grown(lambda row: numbers.exact(row.flops[self._column]), own, "count.counted_at")
 
     def _seconds(self) -> None:
-        page, f, say, trace = self._page, self._f, self._say, self._trace
+        say, trace = self._say, self._trace
         steps = counters.working(trace)
-        seconds = math.fsum(step.timing.seconds for step in steps)
         self._head(say("count.seconds"), self._based(trace.seconds, "measured"))
         facts = trace.facts
         threads = say("rt.threads", count=facts.threads)
-        self._words(say("count.seconds_said", backend=facts.backend, device=facts.device,
-                        threads=threads))  # fmt: skip
-        between = trace.seconds - seconds  # a saved run need not say how long it took
-        if between > 0:
-            self._section(say("count.whole"))
-            *parts, whole = numbers.times([seconds, between])
-            shares = _shares([seconds, between])
-            rows = ((say("count.operations"), _basis(steps)), (say("count.between"), "inferred"))
-            for (title, basis), part, share in zip(rows, parts, shares, strict=True):
-                page.line([(title, f.body)], right=self._amount(part, share), above=7)
-                self._words(say(f"count.basis.{basis}"))
-            self._sum(say("count.run"), whole)
-            self._words(say("count.between_said"))
+        where = say(
+            "count.seconds_said", backend=facts.backend, device=facts.device, threads=threads
+        )
+        self._words(where)
+        if trace.seconds > _seconds(steps):  # a saved run need not say how long it took
+            self._whole(steps)
+        self._by_unit(steps)
+        self._section(say("count.by_stage"))
+        stages = counters.by_stage(trace, steps)
+        sums = [_seconds(part.every_step) for part in stages]
+        *times, total = numbers.times(sums)
+        for part, time, share in zip(stages, times, _shares(sums), strict=True):
+            self._part(part, say("count.stages", count=len(part.stages)), time, share)
+        self._sum(say("count.operations"), total)
+        own = numbers.seconds(trace.seconds)
+        self._grown(
+            lambda row: numbers.seconds(row.seconds[self._column]), own, "count.measured_at"
+        )
+
+    def _whole(self, steps: Sequence[Step]) -> None:
+        """Write what of a run's time its operations are, and what lies between them."""
+        say = self._say
+        self._section(say("count.whole"))
+        sums = [_seconds(steps), self._trace.seconds - _seconds(steps)]
+        *times, total = numbers.times(sums)
+        rows = ((say("count.operations"), _basis(steps)), (say("count.between"), "inferred"))
+        for (title, basis), time, share in zip(rows, times, _shares(sums), strict=True):
+            self._page.line([(title, self._f.body)], right=self._amount(time, share), above=7)
+            self._words(say(f"count.basis.{basis}"))
+        self._sum(say("count.run"), total)
+        self._words(say("count.between_said"))
+
+    def _by_unit(self, steps: Sequence[Step]) -> None:
+        say, f = self._say, self._f
         self._section(say("count.by_unit"))
         units: dict[Unit, list[Step]] = {}
-        for (unit, _), of in counters.by_kind(steps).items():
-            units.setdefault(unit, []).extend(of)
-        self._timed(
-            [([f.chip(unit, say(f"count.unit.{unit}"))], of) for unit, of in units.items()],
-            lambda of: say("count.calls", count=len(of)),
-        )
-        self._section(say("count.by_stage"))
-        parts_ = counters.by_stage(trace, steps)
-        self._timed(
-            [(self._stages(part), part.every_step) for part in parts_],
-            lambda of: "",
-        )
-        self._grown(lambda row: numbers.seconds(row.seconds[self._column]), "count.measured_at")
-
-    def _timed(
-        self,
-        rows: list[tuple[list[Run], Sequence[Step]]],
-        below: Callable[[Sequence[Step]], str],
-    ) -> None:
-        """Write how long the steps of each row took, and their sum."""
-        seconds = [math.fsum(step.timing.seconds for step in of) for _, of in rows]
-        *written, total = numbers.times(seconds)
-        for (title, of), time, share in zip(rows, written, _shares(seconds), strict=True):
-            self._page.line(title, right=self._amount(time, share), above=9)
-            if words := below(of):
-                self._words(words)
-        self._sum(self._say("count.operations"), total)
+        for step in steps:
+            units.setdefault(step.timing.unit, []).append(step)
+        sums = [_seconds(of) for of in units.values()]
+        *times, total = numbers.times(sums)
+        for (unit, of), time, share in zip(units.items(), times, _shares(sums), strict=True):
+            chip = f.chip(unit, say(f"count.unit.{unit}"))
+            self._page.line([chip], right=self._amount(time, share), above=9)
+            self._page.line([(say("count.calls", count=len(of)), f.small)], above=4)
+        self._sum(say("count.operations"), total)
 
     # ------------------------------------------------------------------ parameters and memory
 
@@ -329,8 +331,14 @@ class _Counter:
         f = self._f
         self._page.line([(title, f.strong)], right=[(f"= {value}", f.mono_strong)], above=10)
 
-    def _part(self, part: counters.Part, amount: str, share: int) -> None:
-        self._page.line(self._stages(part), right=self._amount(amount, share), above=7)
+    def _part(self, part: counters.Part, folded: str, amount: str, share: int) -> None:
+        """Write a part's stages and amount; where they are several, how many on a second line."""
+        title, right = self._stages(part), self._amount(amount, share)
+        if len(part.stages) == 1:
+            self._page.line(title, right=right, above=7)
+        else:
+            self._page.line(title, above=7)
+            self._page.line([(folded, self._f.small)], right=right, above=2)
 
     def _amount(self, amount: str, share: int) -> list[Run]:
         """Return an amount and its share, in columns of a fixed width."""
@@ -362,7 +370,10 @@ class _Counter:
         return names[0] if names[0] == names[-1] else f"{names[0]} … {names[-1]}"
 
     def _range(self, stages: Sequence[Stage]) -> str:
-        return self._between([self._title(stages[0]), self._title(stages[-1])])
+        first, last = stages[0], stages[-1]
+        if first.name == last.name:
+            return self._title(first)
+        return f"{self._title(first)} … {self._title(last)}"  # which may be the same word twice
 
     def _title(self, stage: Stage) -> str:
         """Return what a stage is called, with the number of its block."""
@@ -379,28 +390,34 @@ class _Counter:
     def _based(self, seconds: float, basis: str) -> str:
         return self._say(f"inspector.basis.{basis}", what=numbers.seconds(seconds))
 
-    def _grown(self, value: Callable[[Growth], str], about: str) -> None:
-        """Write what was measured at other lengths; that of the plots' marker stands out."""
+    def _grown(self, value: Callable[[Growth], str], own: str, about: str) -> None:
+        """Write what was measured at other lengths, and the run's own among them."""
         if not self._growth:
             return
         self._section(self._say("count.grows"))
         self._words(self._say(about))
-        self._rows(
-            (row.tokens, value(row))
+        rows = {
+            row.tokens: value(row)
             for row in self._growth
             if row.tokens in LENGTHS or row.tokens == self._length
-        )
+        }
+        self._rows(rows | {len(self._pair.tokens): own})
 
-    def _rows(self, rows: Iterable[tuple[int, str]]) -> None:
+    def _rows(self, rows: dict[int, str]) -> None:
+        """Write a number for each length; that of the plots' marker stands out."""
         f = self._f
         now = self._length or len(self._pair.tokens)
-        for tokens, value in rows:
+        for i, (tokens, value) in enumerate(sorted(rows.items())):
             how = f.mono_shown if tokens == now else f.mono
-            self._page.line([(f"T = {tokens}", how)], right=[(value, how)], above=2)
+            self._page.line([(f"T = {tokens}", how)], right=[(value, how)], above=2 if i else 7)
 
 
 def _flops(steps: Iterable[Step]) -> int:
     return sum(step.cost.flops for step in steps)
+
+
+def _seconds(steps: Iterable[Step]) -> float:
+    return math.fsum(step.timing.seconds for step in steps)
 
 
 def _shares(amounts: Sequence[float]) -> tuple[int, ...]:

@@ -118,9 +118,14 @@ class Inspector(QWidget):
         """
         if is_counter(name):
             known, self._growth = self._growth, (tuple(growth), length)
-            if self._shown != (pair, name) or known != self._growth:
+            if self._shown != (pair, name):
                 self._shown = (pair, name)
                 self._write()
+            elif known != self._growth:  # measured while somebody reads: the page stays where it is
+                bar = self.text.verticalScrollBar()
+                place = bar.value()
+                self._write()
+                bar.setValue(place)
 
     def show_nothing(self) -> None:
         """Show an empty panel: there is no sentence."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair, Trace
+from widgets.counters import is_counter
 from widgets.glyphs import Box, arrow, between, ease, marker
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
+from widgets.scenes.recurrence_attention.frame import counter_mark
 from widgets.scenes.recurrence_attention.layout import (
     Layout,
     around,
@@ -162,13 +165,16 @@ def dimmed(pair: Pair, place: Layout, view: View) -> list[Shape]:
 
 
 def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
-    """Return rings round what is selected, and round what the hovered element reads."""
+    """Return what marks the selected element, and rings round what the hovered one reads."""
     shapes: list[Shape] = []
     for box in read_boxes(pair, view.hovered, place):
         shapes.append(_ring(around(box, 3), view, dash=(5.0, 3.0)))
     if view.selected:
         chosen = place_of(pair, view.selected, place)
-        if chosen is not None:
+        if is_counter(view.selected):
+            calm = replace(view, hovered="", selected="")
+            shapes += counter_mark(pair, place, calm, view.selected)
+        elif chosen is not None:
             shapes.append(_ring(around(chosen, 4), view, dash=()))
     return shapes
 
