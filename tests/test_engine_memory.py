@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import memory
-from engine.memory import free_bytes, most_bytes
+from engine.memory import free_bytes, give_back, most_bytes
 
 
 def test_linux_says_what_is_available(tmp_path: Path) -> None:
@@ -41,3 +44,21 @@ def test_a_system_that_says_nothing_has_a_limit_all_the_same(
 def test_some_of_what_is_free_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
     assert most_bytes() == 750
+
+
+def test_what_is_free_between_what_is_kept_is_given_back() -> None:
+    give_back()  # which a system that cannot do it does not notice
+    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        return
+    pieces = [np.ones(8000) for _ in range(1600)]  # 102 MB, none so large that it has its own map
+    kept = pieces[::100]
+    full = resident_bytes()
+    del pieces
+    give_back()
+    assert full - resident_bytes() > 60e6
+    assert len(kept) == 16
+
+
+def resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

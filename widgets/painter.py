@@ -45,6 +45,7 @@ SHAPING_SIZE = 200  # px; text is laid out at this size and scaled, so 14.5 px i
 LARGEST_GLYPHS = 60  # device px; larger letters are painted as outlines
 MANY_CELLS = 400  # from here on a matrix on the screen is one image
 VECTOR_LAYER_SCALE = 4.0  # of a half-faded group in a PDF, which has no such groups
+KEPT = 1024  # colours, pens and lines of text: what a few pictures have
 MARGIN = 3  # device px round a kept image, for what antialiasing and slanted letters add
 
 # Paths with a round cap have round joins; SVG says the same.
@@ -453,19 +454,19 @@ _DRAW: dict[type, Callable[..., None]] = {
 # ------------------------------------------------------------------ pens and colours
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _colour(colour: str, opacity: float) -> QColor:
     result = QColor(colour)
     result.setAlphaF(opacity)  # not the painter's opacity: PDF and SVG have that for groups only
     return result
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _brush(colour: str, opacity: float) -> QBrush:
     return QBrush(_colour(colour, opacity))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _pen(
     colour: str, opacity: float, width: float, dash: tuple[float, ...], cap: str, corner: bool
 ) -> QPen:
@@ -505,7 +506,7 @@ def _per_thread(function: Callable[..., R]) -> Callable[..., R]:
     def call(*given: object) -> R:
         cached = getattr(kept, "function", None)
         if cached is None:
-            cached = kept.function = lru_cache(maxsize=4096)(function)
+            cached = kept.function = lru_cache(maxsize=KEPT)(function)
         result: R = cached(*given)
         return result
 
