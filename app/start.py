@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from app import session as sessions
 from app.window import Window
 from engine.said import Said
-from widgets.painter import register_fonts
+from widgets.fonts import register_fonts
 
 TITLE_BAR = 40  # px that the frame of a window takes above it, at the most
 

@@ -29,8 +29,8 @@ from engine.trace import save as save_trace
 from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import style_sheet
+from widgets.fonts import register_fonts
 from widgets.hit import named
-from widgets.painter import register_fonts
 from widgets.svg import svg
 from widgets.transport import Scrubber
 from widgets.view import Spread

@@ -22,9 +22,9 @@ from engine.ops import OPS, Ops
 from engine.trace import Pair
 from widgets import captions, numbers, theme
 from widgets.explain import explain
+from widgets.fonts import register_fonts
 from widgets.formats import FormatError, csv, formula, latex, literal, save_npy
 from widgets.inspector import Inspector
-from widgets.painter import register_fonts
 from widgets.view import Growth
 
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")

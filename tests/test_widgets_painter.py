@@ -15,6 +15,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QPainter, QRawFo
 from PySide6.QtSvg import QSvgRenderer
 
 from app.export import outlined
+from widgets.fonts import register_fonts
 from widgets.geometry import text_width
 from widgets.painter import (
     FALLBACKS,
@@ -24,7 +25,6 @@ from widgets.painter import (
     Painter,
     font,
     paint_once,
-    register_fonts,
     text_outline,
 )
 from widgets.picture import Cells, Ellipse, Group, Path, Picture, Rect, Shape, Text

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from widgets import captions, theme
 from widgets.controls import style_sheet
+from widgets.fonts import register_fonts
 from widgets.geometry import text_width
-from widgets.painter import register_fonts
 from widgets.transport import Scrubber, Transport
 
 SAY = captions.load("en")

@@ -11,7 +11,6 @@ picture of the moment, so that a reader does not lose its place.
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import TYPE_CHECKING
 
 import shiboken6
@@ -42,15 +41,8 @@ KEPT = 2000  # children; of more, those that are not on the stage are given up
 _stages: dict[int, Stage] = {}
 
 
-@cache
-def install() -> None:
-    """Let Qt ask here for what a canvas shows."""
-    QAccessible.installFactory(_made)
-
-
-def _made(key: str, widget: QObject) -> QAccessibleInterface | None:
-    if key != "Canvas":
-        return None
+def stage_of(widget: QObject) -> QAccessibleInterface:
+    """Return what answers Qt for a canvas."""
     stage = Stage(widget)  # type: ignore[arg-type]
     identity = id(stage)
     _stages[identity] = stage

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleInterface,
     QColor,
     QFocusEvent,
     QHelpEvent,
@@ -21,14 +24,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from widgets import accessible
 from widgets.geometry import LEAST_SCALE, SMALLEST, fit
-from widgets.hit import hit, named, title_of
-from widgets.painter import Painter
 from widgets.view import View
 
+# What deals with pictures is imported with the first one: the first frame of the window has none,
+# and does not wait for it.
 if TYPE_CHECKING:
     from engine.trace import Pair
+    from widgets.painter import Painter
     from widgets.picture import Picture
 
     Scene = Callable[[Pair, float, View], Picture]
@@ -49,7 +52,7 @@ class Canvas(QWidget):
 
     def __init__(self, view: View, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        accessible.install()
+        _let_qt_ask()
         self.view = view
         self.blank = False
         self._least_scale, self._factor = LEAST_SCALE, 1.0
@@ -57,7 +60,6 @@ class Canvas(QWidget):
         self._pair: Pair | None = None
         self._tick = 0.0
         self._picture: Picture | None = None
-        self._painter = Painter()
         self._settled = False
         self._ringed = ""  # the element with the keyboard's ring
         self._pressed: tuple[str, QPointF] | None = None
@@ -83,7 +85,9 @@ class Canvas(QWidget):
         passed = int(tick) != int(self._tick)
         self._tick = tick
         self._changed()
-        if passed:
+        if passed and QAccessible.isActive():
+            from widgets import accessible
+
             accessible.tick_passed(self)
 
     def show_view(self, view: View) -> None:
@@ -143,6 +147,12 @@ class Canvas(QWidget):
 
     # -------------------------------------------------------------- painting
 
+    @cached_property
+    def _painter(self) -> Painter:
+        from widgets.painter import Painter
+
+        return Painter()
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint the picture, and ask for another frame until it has settled."""
         painter = QPainter(self)
@@ -160,6 +170,8 @@ class Canvas(QWidget):
             self._again.start()
 
     def _paint_ring(self, painter: QPainter, picture: Picture, scale: float) -> None:
+        from widgets.hit import named
+
         for name, _, (x, y, width, height) in named(picture):
             if name == self._ringed:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -188,6 +200,8 @@ class Canvas(QWidget):
         picture = self.picture()
         if picture is None or self.blank:
             return ""
+        from widgets.hit import hit
+
         scale = self.fitted()[2]
         return hit(picture, position.x() / scale, position.y() / scale)
 
@@ -239,6 +253,8 @@ class Canvas(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             picture, name = self.picture(), self.element_at(QPointF(event.pos()))
             if picture is not None and name:
+                from widgets.hit import title_of
+
                 QToolTip.showText(event.globalPos(), title_of(picture, name), self)
             else:
                 QToolTip.hideText()
@@ -249,6 +265,8 @@ class Canvas(QWidget):
 
     def walk(self, by: int) -> None:
         """Move the keyboard's ring to the next (1) or previous (-1) element."""
+        from widgets.hit import named, title_of
+
         picture = self.picture()
         names = [name for name, *_ in named(picture)] if picture is not None else []
         if not names:
@@ -260,7 +278,10 @@ class Canvas(QWidget):
         assert picture is not None
         self.setAccessibleDescription(title_of(picture, self._ringed))
         self.setFocus(Qt.FocusReason.OtherFocusReason)
-        accessible.ring_moved(self)
+        if QAccessible.isActive():
+            from widgets import accessible
+
+            accessible.ring_moved(self)
         self.update()
 
     def open_ringed(self) -> None:
@@ -280,6 +301,8 @@ class Canvas(QWidget):
 
     def place_of(self, name: str) -> QPoint | None:
         """Return the middle of an element on the widget, None when it is not shown."""
+        from widgets.hit import named
+
         picture = self.picture()
         scale = self.fitted()[2]
         for element, _, (x, y, width, height) in named(picture) if picture is not None else ():
@@ -294,3 +317,17 @@ class Canvas(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Lay the scene out for the new size."""
         self._changed()
+
+
+@cache
+def _let_qt_ask() -> None:
+    """Let Qt ask for the elements of a canvas; what answers is imported when it does."""
+    QAccessible.installFactory(_interface)
+
+
+def _interface(key: str, widget: QObject) -> QAccessibleInterface | None:
+    if key != "Canvas":
+        return None
+    from widgets import accessible
+
+    return accessible.stage_of(widget)

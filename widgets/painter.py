@@ -12,8 +12,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache, lru_cache, wraps
-from importlib.resources import as_file, files
+from functools import lru_cache, wraps
 from time import perf_counter
 from typing import TypeVar
 
@@ -22,7 +21,6 @@ from PySide6.QtGui import (
     QBrush,
     QColor,
     QFont,
-    QFontDatabase,
     QGlyphRun,
     QImage,
     QPaintEngine,
@@ -35,6 +33,7 @@ from PySide6.QtGui import (
 )
 
 from widgets import hit
+from widgets.fonts import register_fonts
 from widgets.picture import Cells, Ellipse, Group, Path, Picture, Rect, Shape, Text
 
 R = TypeVar("R")
@@ -511,15 +510,6 @@ def _per_thread(function: Callable[..., R]) -> Callable[..., R]:
         return result
 
     return call
-
-
-@cache
-def register_fonts() -> None:
-    """Make the shipped fonts known to Qt; what is installed on the machine is not needed."""
-    with as_file(files("assets") / "fonts") as folder:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in (".otf", ".ttf") and QFontDatabase.addApplicationFont(str(path)) < 0:
-                raise RuntimeError(f"Qt cannot read the font {path.name}; install Unrolled again.")
 
 
 @_per_thread
