@@ -296,7 +296,11 @@ def _write_pdf(picture: Picture, path: Path, size: Size, scale: float, text: Wor
     painter = QPainter()
     if not painter.begin(writer):
         raise ExportError("The PDF could not be written: its file could not be opened.")
-    _paint(picture, painter, size)
+    try:
+        _paint(picture, painter, size)
+    except BaseException:
+        painter.end()  # Qt would crash at the end of a file that is still painted on
+        raise
     if not painter.end():
         raise ExportError("The PDF could not be written to its end; is the disk full?")
 
