@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from app import CHAPTER
 from widgets.canvas import Canvas
 from widgets.counters import is_counter
-from widgets.inspector import Inspector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.trace import Pair
     from widgets.canvas import Scene
+    from widgets.inspector import Inspector
     from widgets.picture import Picture
     from widgets.scenes.compare import Side
     from widgets.view import View
@@ -26,8 +28,8 @@ class Selection:
     the opened number comes about (the scene "opened").
     """
 
-    def __init__(self, canvas: Canvas, inspector: Inspector) -> None:
-        self._canvas, self._inspector = canvas, inspector
+    def __init__(self, canvas: Canvas, inspector: Callable[[], Inspector | None]) -> None:
+        self._canvas, self._inspector = canvas, inspector  # None while it is not to be seen
         self._path: list[str] = []  # opened one from another, the last is shown
         self._deep = False
         self._beside: Scene | None = None  # what is frozen beside what is now
@@ -110,14 +112,15 @@ class Selection:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
         if pair is not None:
             self._canvas.show_pair(self.drawing, pair)
-        if self._inspector.isHidden():
+        inspector = self._inspector()
+        if inspector is None:
             return  # written when it is shown
         if pair is None:
-            self._inspector.show_nothing()
+            inspector.show_nothing()
         elif counter:
             view = self._canvas.view
-            self._inspector.show_counter(pair, name, view.growth, view.length)
+            inspector.show_counter(pair, name, view.growth, view.length)
         elif name:
-            self._inspector.show_element(pair, name)
+            inspector.show_element(pair, name)
         else:
-            self._inspector.show_tick(pair, tick)
+            inspector.show_tick(pair, tick)

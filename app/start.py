@@ -1,18 +1,26 @@
-"""Opens the window, or takes a picture of it without a display."""
+"""Opens the window, or takes a picture of it without a display.
+
+The first frame shows everything round the stage, and waits for nothing that it does not show: what
+computes, and what draws its results, is imported and begins behind it.
+"""
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app import session as sessions
-from app.window import Window
 from engine.said import Said
 from widgets.fonts import register_fonts
+
+if TYPE_CHECKING:
+    from app.window import Window
 
 TITLE_BAR = 40  # px that the frame of a window takes above it, at the most
 
@@ -33,6 +41,10 @@ def application() -> QApplication:
 
 def open_window() -> int:
     """Open the window and return the exit code of the application."""
+    gc.disable()  # while modules are imported there is nothing to collect; the window enables it
+    from app import session as sessions
+    from app.window import Window
+
     running = application()
     window = Window(sessions.place())
     room = running.primaryScreen().availableGeometry()
@@ -43,8 +55,21 @@ def open_window() -> int:
     else:
         window.show()
     window.canvas.setFocus()
-    QTimer.singleShot(0, window.compute)
+    after_first_frame(window, window.compute)
     return int(running.exec())
+
+
+def after_first_frame(window: Window, do: Callable[[], object]) -> None:
+    """Do something as soon as a window has been painted for the first time."""
+
+    class Watch(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+            if event.type() == QEvent.Type.Paint:
+                watched.removeEventFilter(self)
+                QTimer.singleShot(0, do)  # behind the painting that begins now
+            return False
+
+    window.installEventFilter(Watch(window))
 
 
 def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int]) -> None:
@@ -57,6 +82,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
         tick, or the file cannot be written.
     """
     from app.compute import tick_in
+    from app.window import Window
 
     if not text.strip():
         raise Said("There is no word to read; give a text with ___ for a word.")

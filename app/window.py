@@ -6,6 +6,7 @@ import gc
 import math
 import sys
 from dataclasses import replace
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,6 @@ from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
 from widgets.geometry import px, text_width
-from widgets.inspector import Inspector
 from widgets.remember import forget
 from widgets.transport import Transport
 from widgets.view import Switch, View
@@ -60,6 +60,7 @@ from widgets.view import Switch, View
 if TYPE_CHECKING:
     from app.compute import PairResult
     from engine.trace import Pair
+    from widgets.inspector import Inspector
 
 TYPING_MS = 250  # after the last key, what was typed is computed
 # px at 100 %.
@@ -105,12 +106,12 @@ class Window(QMainWindow):
         self._typing.setInterval(TYPING_MS)
         self._typing.timeout.connect(self.compute)
         self._build()
-        self.selection = Selection(self.canvas, self.inspector)
+        self.selection = Selection(self.canvas, lambda: self._open_inspector)
         self.studies = Studies(self.canvas, self)
         self.choices = Choices(
             self.canvas, self.player, self.notice, self._say, lambda: self.pair, self
         )
-        panels = (self.rail, self.bar, self.inspector, self.transport)
+        panels = (self.rail, self.bar, self.side, self.transport)
         self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
         self._connect()
         self._add_actions()
@@ -141,7 +142,7 @@ class Window(QMainWindow):
         self.place.addWidget(self.empty)
         self.notice = Notice()
         self.transport = Transport(self._theme, say, SPEEDS)
-        self.inspector = Inspector(self._theme, say)
+        self.side = QWidget()  # the place of the inspector
         self.rail = Rail(say)
         self.bar = Bar(say)
         self.strip = Strip(say)
@@ -156,7 +157,7 @@ class Window(QMainWindow):
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addLayout(middle, 1)
-        body.addWidget(self.inspector)
+        body.addWidget(self.side)
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.bar)
@@ -189,13 +190,6 @@ class Window(QMainWindow):
         self.transport.speed_chosen.connect(self.player.set_speed)
         self.canvas.activated.connect(self.activate)
         self.canvas.dropped.connect(self.swap_words)
-        self.inspector.linked.connect(self.open_name)
-        self.inspector.save_asked.connect(self.save_tensor)
-        self.inspector.copied.connect(
-            lambda taken: self.notice.say(
-                self._say("window.copied_text" if taken else "window.not_copied")
-            )
-        )
         self.capsule.pressed.connect(self.do)
         self.rail.chapter.clicked.connect(self.chapter_1)
         self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
@@ -206,6 +200,34 @@ class Window(QMainWindow):
         )
         self.bar.copy_asked.connect(self.copy_stage)
         self.bar.window_asked.connect(self.export_window)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Return the inspector; it is made when there is something to write into it."""
+        from widgets.inspector import Inspector
+
+        made = Inspector(self._theme, self._say, self.session.scale)
+        made.linked.connect(self.open_name)
+        made.save_asked.connect(self.save_tensor)
+        made.copied.connect(
+            lambda taken: self.notice.say(
+                self._say("window.copied_text" if taken else "window.not_copied")
+            )
+        )
+        row = QHBoxLayout(self.side)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(made)
+        return made
+
+    @property
+    def _is_made(self) -> bool:
+        return "inspector" in self.__dict__
+
+    @property
+    def _open_inspector(self) -> Inspector | None:
+        """Return the inspector where it is to be seen and has had anything to say."""
+        silent = self.pair is None and not self._is_made
+        return None if self.side.isHidden() or silent else self.inspector
 
     def do(self, id: str) -> None:
         """Do what an action does, wherever it was asked for."""
@@ -731,7 +753,7 @@ class Window(QMainWindow):
         self._walk(-1)
 
     def _walk(self, by: int) -> None:
-        if self.inspector.text.hasFocus() and self.inspector.text.walk(by):
+        if self._is_made and self.inspector.text.hasFocus() and self.inspector.text.walk(by):
             return
         if not self.canvas.hasFocus():
             self.focusNextPrevChild(by > 0)
@@ -746,7 +768,7 @@ class Window(QMainWindow):
         focus = QApplication.focusWidget()
         if isinstance(focus, QAbstractButton):
             focus.click()
-        elif focus is self.inspector.text:
+        elif self._is_made and focus is self.inspector.text:
             self.inspector.text.follow()
         elif self.canvas.ringed or not self.canvas.view.selected:
             self.canvas.open_ringed()
@@ -782,8 +804,10 @@ class Window(QMainWindow):
         self.canvas.show_view(replace(self.canvas.view, theme=shown))
         self.canvas.enlarge(scale)
         self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
-        for part in (self.rail, self.transport, self.inspector, self.capsule, self.empty):
+        for part in (self.rail, self.transport, self.capsule, self.empty):
             part.show_theme(shown, scale)
+        if self._is_made:
+            self.inspector.show_theme(shown, scale)
         self._show_player()
         self._show_selected()
 
@@ -825,9 +849,9 @@ class Window(QMainWindow):
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
-        if self.inspector.isVisible() and not self._has_room("inspector"):
+        if self.side.isVisible() and not self._has_room("inspector"):
             self.selection.close()  # which would bring it back
-        self._toggle_panel("inspector", self.inspector)
+        self._toggle_panel("inspector", self.side)
         self._show_selected()
 
     def toggle_rail(self) -> None:
@@ -851,16 +875,16 @@ class Window(QMainWindow):
         self._fold()
 
     def _has_room(self, name: str) -> bool:
-        beside = INSPECTOR_PX if name == "rail" and not self.inspector.isHidden() else 0
+        beside = INSPECTOR_PX if name == "rail" and not self.side.isHidden() else 0
         return self.width() >= px(NARROW[name] + beside, self.session.scale)
 
     def _fold(self) -> None:
         """Fold inspector and rail away where the window is narrow and nobody asks for them."""
         asked = "inspector" in self._unfolded or self.selection.is_open
         wide = min(px(INSPECTOR_PX, self.session.scale), round(INSPECTOR_MOST * self.width()))
-        self.inspector.setFixedWidth(wide)
+        self.side.setFixedWidth(wide)
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
-        self.inspector.setVisible(inspector and not self.presenting.on)
+        self.side.setVisible(inspector and not self.presenting.on)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
         self.rail.setVisible(rail and self._rail_fits and not self.presenting.on)
 

@@ -68,12 +68,12 @@ class Inspector(QWidget):
     save_asked = Signal(str)
     copied = Signal(bool)
 
-    def __init__(self, theme: Theme, captions: Captions) -> None:
+    def __init__(self, theme: Theme, captions: Captions, scale: float = 1.0) -> None:
         super().__init__()
         self.setObjectName("inspector")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = captions
-        self._theme, self._scale = theme, 1.0
+        self._theme, self._scale = theme, scale
         self._shown: tuple[Pair, int | str] | None = None
         self._growth: tuple[tuple[Growth, ...], int | None] = ((), None)
         self.text = _Text()
@@ -87,7 +87,7 @@ class Inspector(QWidget):
         self._column.setSpacing(10)
         self._column.addWidget(self.text, 1)
         self._column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignHCenter)
-        self.show_theme(theme)
+        self.show_theme(theme, scale)
 
     def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
         """Change the colours, and how much larger the words are."""
