@@ -41,7 +41,7 @@ def application() -> QApplication:
 
 def open_window() -> int:
     """Open the window and return the exit code of the application."""
-    gc.disable()  # while modules are imported there is nothing to collect; the window enables it
+    gc.disable()  # until the first frame there is nothing to collect
     from app import session as sessions
     from app.window import Window
 
@@ -55,7 +55,12 @@ def open_window() -> int:
     else:
         window.show()
     window.canvas.setFocus()
-    after_first_frame(window, window.compute)
+
+    def go_on() -> None:
+        gc.enable()
+        window.compute()
+
+    after_first_frame(window, go_on)
     return int(running.exec())
 
 

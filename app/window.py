@@ -46,6 +46,7 @@ from app.selection import Selection
 from app.setting import Setting, of_models
 from app.stills import Stills
 from app.studies import Studies
+from engine.assets import ASSETS
 from engine.memory import give_back
 from engine.said import Said
 from engine.tokens import MOST_CHARACTERS
@@ -283,9 +284,7 @@ class Window(QMainWindow):
 
     def _show_setting(self) -> None:
         """Show what is chosen, and grey what has no weights; the folder is looked at, not files."""
-        from importlib.resources import files
-
-        folder = files("assets") / "models"
+        folder = ASSETS / "models"
         names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
         self._available = frozenset(
             name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")
@@ -550,8 +549,11 @@ class Window(QMainWindow):
 
     def _show_player(self) -> None:
         # The collector stops everything for up to 40 ms with thousands of shapes about, so it runs
-        # when nothing plays.
-        (gc.disable if self.player.playing else gc.enable)()
+        # when nothing plays; a start turns it on again behind the first frame.
+        if self.player.playing:
+            gc.disable()
+        elif self.isVisible():
+            gc.enable()
         self.transport.show_playing(self.player.playing, self.player.speed)
         self.capsule.show_playing(self.player.playing)
         self._show_tick(self.player.tick)

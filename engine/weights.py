@@ -16,7 +16,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,12 +23,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.assets import ASSETS
 from engine.models import Config, Model, shapes
 from engine.roles import MIXED, ROLES
 from engine.said import Said
 from engine.tokens import BLANK, PADDING, UNKNOWN
 
-MODELS = Path(str(files("assets").joinpath("models")))  # of the models that are shipped
+MODELS = ASSETS / "models"  # of the models that are shipped
 
 MOST_CARD_BYTES = 2**22
 MOST_HEADER_BYTES = 2**20

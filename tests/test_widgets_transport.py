@@ -33,6 +33,7 @@ def scrubber(qtbot: QtBot) -> Scrubber:
 def transport(qtbot: QtBot) -> Transport:
     register_fonts()
     made = Transport(LIGHT, SAY, (0.5, 1.0, 2.0, 4.0))
+    made.show_theme(LIGHT)
     qtbot.addWidget(made)
     made.resize(1400, 86)
     made.show_tick(0.0, 13)
@@ -81,6 +82,7 @@ def placed(qtbot: QtBot) -> Iterator[Callable[[int, float], Transport]]:
     qtbot.addWidget(window)
     window.resize(1600, 300)
     foot = Transport(LIGHT, SAY, (0.5, 1.0, 2.0, 4.0))
+    foot.show_theme(LIGHT)
     foot.setParent(window)
     foot.show_playing(False, 1.0)
     window.show()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
+
+from engine.assets import ASSETS
 
 
 class Captions:
@@ -30,5 +31,5 @@ class Captions:
 @cache
 def load(language: str = "en") -> Captions:
     """Return the words of a language; the same object each time, so that views compare equal."""
-    text = (files("assets") / "captions" / f"{language}.json").read_text(encoding="utf-8")
+    text = (ASSETS / "captions" / f"{language}.json").read_text(encoding="utf-8")
     return Captions(json.loads(text))

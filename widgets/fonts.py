@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import as_file, files
 
 from PySide6.QtGui import QFontDatabase
+
+from engine.assets import ASSETS
 
 
 @cache
 def register_fonts() -> None:
     """Make the shipped fonts known to Qt; what is installed on the machine is not needed."""
-    with as_file(files("assets") / "fonts") as folder:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in (".otf", ".ttf") and QFontDatabase.addApplicationFont(str(path)) < 0:
-                raise RuntimeError(f"Qt cannot read the font {path.name}; install Unrolled again.")
+    for path in sorted((ASSETS / "fonts").iterdir()):
+        if path.suffix in (".otf", ".ttf") and QFontDatabase.addApplicationFont(str(path)) < 0:
+            raise RuntimeError(f"Qt cannot read the font {path.name}; install Unrolled again.")

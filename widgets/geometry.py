@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import cache, lru_cache
-from importlib.resources import files
+
+from engine.assets import ASSETS
 
 # Scenes hold text of 14 px in their own units; on a screen none may be under 12 px.
 LEAST_SCALE = 12 / 14
@@ -43,7 +44,7 @@ def fit(
 
 @cache
 def _metrics() -> dict[str, dict[str, int]]:
-    text = (files("assets") / "fonts" / "metrics.json").read_text(encoding="utf-8")
+    text = (ASSETS / "fonts" / "metrics.json").read_text(encoding="utf-8")
     table: dict[str, dict[str, int]] = json.loads(text)
     return table
 

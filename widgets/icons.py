@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
 
 # On a field of 24 × 24: what is filled, and what is drawn as a line of 2.
 _FILLED = {
@@ -65,7 +65,9 @@ def draw(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
     painter.translate(box.topLeft())
     painter.scale(box.width() / 24, box.height() / 24)
     if name in _FILLED:
-        painter.fillPath(_path(_FILLED[name]), QBrush(QColor(colour)))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        painter.drawPath(_path(_FILLED[name]))
     elif name == "chain":  # the mark: one after another, then all at once
         painter.setPen(QPen(QColor(colour), 2))
         painter.drawLine(QPointF(3, 5), QPointF(21, 5))

@@ -9,8 +9,9 @@ import json
 import math
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from engine.assets import ASSETS
 
 NAMES = ("light", "dark", "contrast", "contrast-dark")
 
@@ -107,7 +108,7 @@ def luminance(colour: str) -> float:
 @cache
 def load(name: str) -> Theme:
     """Return the theme of a name in ``NAMES``."""
-    text = (files("assets") / "themes" / f"{name}.json").read_text(encoding="utf-8")
+    text = (ASSETS / "themes" / f"{name}.json").read_text(encoding="utf-8")
     roles: dict[str, Any] = json.loads(text)
     for role, colour in roles.items():
         if isinstance(colour, list):

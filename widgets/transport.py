@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from html import escape
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from widgets.captions import Captions
 from widgets.controls import Choice
-from widgets.geometry import icon_factor, px, text_width
+from widgets.geometry import icon_factor, px
 from widgets.icons import icon
 from widgets.theme import Theme
 
@@ -40,6 +40,19 @@ SCRUBBER = (200, 42)
 TITLE = 480  # what the longest title takes, up to a hundred ticks
 BEFORE, BEHIND = 22, 16  # the scrubber
 SIDES = (20, 3, 20, 2)
+
+
+def _font(size: int, *, bold: bool) -> QFont:
+    font = QFont("Inter")
+    font.setPixelSize(size)
+    font.setBold(bold)
+    return font
+
+
+@lru_cache(maxsize=64)
+def _width(word: str, size: int) -> float:
+    """Return how wide a bold word is, in px; for three words no table of widths is read."""
+    return QFontMetricsF(_font(size, bold=True)).horizontalAdvance(word)
 
 
 class Scrubber(QWidget):
@@ -67,7 +80,7 @@ class Scrubber(QWidget):
         width, end = self.width() - 2 * edge, float(self.last)
         names = ("transport.prepare", "transport.run", "transport.answer")
         # Each side has room for its word; where there is more, it takes an eighth.
-        word = max(text_width(self._say(name), px(13, self._scale), 700) for name in names)
+        word = max(_width(self._say(name), px(13, self._scale)) for name in names)
         side = max(min(110 * self._scale, width * 0.12), word)
         return (
             (names[0], edge, edge + side, 0.0, 0.0),
@@ -114,10 +127,7 @@ class Scrubber(QWidget):
             for tick in range(int(first), int(last) + 1, every):
                 x = self._x_of_whole(tick)
                 painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
-            font = self.font()
-            font.setPixelSize(px(13, k))
-            font.setBold(number == current)
-            painter.setFont(font)
+            painter.setFont(_font(px(13, k), bold=number == current))
             painter.setPen(QColor(theme.ink if number == current else theme.ink2))
             place = QRectF(left, y + 13 * k, right - left, 18 * k)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft, self._say(caption))
@@ -166,10 +176,13 @@ class Title(QLabel):
         room = self.width() - QFontMetricsF(strong).horizontalAdvance(head) - gap - 2
         shown = QFontMetricsF(self.font()).elidedText(note, Qt.TextElideMode.ElideRight, room)
         self.setToolTip("" if shown == note else note)
+        if not head:
+            self.setText("")
+            return
+        from html import escape  # (here: the first frame says nothing)
+
         self.setText(
             f'<b>{escape(head)}</b>&nbsp;&nbsp; <span style="color:{colour}">{escape(shown)}</span>'
-            if head
-            else ""
         )
 
 
@@ -179,7 +192,8 @@ class Transport(QWidget):
     Where it is narrow for the size of the text, the name stands above all, and the speeds are a
     menu.
 
-    ``pressed`` carries the id of an action, ``sought`` a tick, ``speed_chosen`` a speed.
+    ``pressed`` carries the id of an action, ``sought`` a tick, ``speed_chosen`` a speed. Its icons
+    come with ``show_theme``.
     """
 
     pressed = Signal(str)
@@ -240,7 +254,6 @@ class Transport(QWidget):
             self.speed_choice.add(str(speed), button.text())
             row.addWidget(button)
         row.addWidget(self.speed_choice)
-        self.show_theme(theme)
 
     def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
         """Draw in another theme, so many times larger."""
