@@ -584,6 +584,12 @@ def _searchable(
 
 
 @_per_thread
+def _sized(size: float) -> dict[tuple[str, int, QFont.Style], QRawFont]:
+    """Return the fonts of a size so far. Lines that share one share the images of its letters."""
+    return {}
+
+
+@_per_thread
 def _runs(
     text: str, size: float, weight: int, family: str, italic: bool, vector: bool
 ) -> tuple[float, tuple[QGlyphRun, ...]]:
@@ -591,11 +597,15 @@ def _runs(
     width, large = (_searchable if vector else _layout)(text, weight, family, italic)
     factor = size / SHAPING_SIZE
     runs = []
+    sized = _sized(size)
     for run in large:
-        raw = QRawFont(run.rawFont())
-        raw.setPixelSize(raw.pixelSize() * factor)
+        large_font = run.rawFont()
+        key = (large_font.familyName(), large_font.weight(), large_font.style())
+        if key not in sized:
+            sized[key] = QRawFont(large_font)
+            sized[key].setPixelSize(large_font.pixelSize() * factor)
         small = QGlyphRun()
-        small.setRawFont(raw)
+        small.setRawFont(sized[key])
         small.setGlyphIndexes(run.glyphIndexes())
         small.setPositions([place * factor for place in run.positions()])
         runs.append(small)
