@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
@@ -155,8 +153,8 @@ class Bar(QWidget):
     def _fit(self, *, anew: bool = False) -> None:
         if self._arranging:  # what is shown or moved makes Qt lay the bar out at once
             return
-        fits = [how for how in ARRANGEMENTS if self._needed(*how) <= self.width()]
-        how = fits[0] if fits else ARRANGEMENTS[-1]
+        fits = (how for how in ARRANGEMENTS if self._needed(*how) <= self.width())
+        how = next(fits, ARRANGEMENTS[-1])
         if anew or how != self._arranged:
             self._arranging = True
             self._arrange(how)
@@ -320,6 +318,7 @@ class KeySheet(QTextEdit):
 
 def keys_as_html(say: Captions, *, columns: int) -> str:
     """Return the table of all keys, by groups, in so many columns, at most one for each group."""
+    from html import escape
 
     def table(*groups: str) -> str:
         rows = []

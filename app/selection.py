@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from app import CHAPTER
 from widgets.canvas import Canvas
-from widgets.counters import is_counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +70,7 @@ class Selection:
         if self.scene == "opened" and name not in self._path[-1:]:
             self._path.append(name)
             return
-        self._deep = self._path[-1:] == [name] and not is_counter(name)
+        self._deep = self._path[-1:] == [name] and not _is_counter(name)
         self._path = [name]
 
     def follow(self, name: str) -> None:
@@ -99,12 +98,12 @@ class Selection:
 
     def keep(self, pair: Pair) -> None:
         """Keep of what is opened only what another run has, too."""
-        self._path = [name for name in self._path if is_counter(name) or pair.find(name)]
+        self._path = [name for name in self._path if _is_counter(name) or pair.find(name)]
 
     def show(self, pair: Pair | None, tick: int) -> None:
         """Show what is opened at a whole tick; without a run there is nothing."""
         name = self._path[-1] if self._path else ""
-        counter = pair is not None and is_counter(name)
+        counter = pair is not None and _is_counter(name)
         found = pair.find(name) if pair is not None else None
         if not counter and (found is None or found[0].ticks[found[1].stage] > tick):
             name = ""
@@ -124,3 +123,9 @@ class Selection:
             inspector.show_element(pair, name)
         else:
             inspector.show_tick(pair, tick)
+
+
+def _is_counter(name: str) -> bool:
+    from widgets.counters import is_counter  # here: in the first frame nothing is opened
+
+    return is_counter(name)

@@ -17,7 +17,7 @@ from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from engine.said import Said
-from widgets.fonts import register_fonts
+from widgets.fonts import register_chrome_fonts
 
 if TYPE_CHECKING:
     from app.window import Window
@@ -31,7 +31,7 @@ def application() -> QApplication:
     assert isinstance(made, QApplication)
     made.setApplicationName("unrolled")
     made.setApplicationDisplayName("Unrolled")
-    register_fonts()
+    register_chrome_fonts()
     font = made.font()
     font.setFamily("Inter")
     font.setPixelSize(14)

@@ -47,9 +47,7 @@ from app.setting import Setting, of_models
 from app.stills import Stills
 from app.studies import Studies
 from engine.assets import ASSETS
-from engine.memory import give_back
 from engine.said import Said
-from engine.tokens import MOST_CHARACTERS
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
@@ -368,6 +366,8 @@ class Window(QMainWindow):
         elif path.lower().endswith(".txt"):
             try:
                 with Path(path).open(encoding="utf-8", errors="replace") as file:
+                    from engine.tokens import MOST_CHARACTERS
+
                     self.set_text(file.read(MOST_CHARACTERS))
             except OSError as error:
                 self.notice.say(
@@ -426,6 +426,8 @@ class Window(QMainWindow):
         first = self.player.last == 0
         before, self._result = self.pair, outcome.value
         forget()
+        from engine.memory import give_back
+
         give_back()
         pair = self._result.pair
         self.notice.clear()
