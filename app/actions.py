@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """One thing that can be done: its keys, the group it is listed in, and who does it.
 
     Keys are written as Qt does ("Ctrl+E"). ``method`` is one of the window, or of a part of it

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Qt, Signal
+
+from app.threads import leave_a_core
 
 # Python hands the lock over this often: the thread that paints waits 0.5 ms for it and not 5 ms.
 SWITCH_SECONDS = 0.0005
 PATIENCE_SECONDS = 4.0  # for a computation that still runs when the window closes
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a request: its value, or the error that it raised."""
 
     number: int
@@ -25,8 +24,7 @@ class Outcome:
     error: Exception | None = None
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     number: int
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -104,7 +102,7 @@ class Background(QObject):
                     return
                 request, self._waiting = self._waiting, None
             if not limited:
-                _leave_a_core()
+                leave_a_core()
                 limited = True
             try:
                 outcome = Outcome(request.number, request.function(*request.arguments))
@@ -118,11 +116,3 @@ class Background(QObject):
             except RuntimeError:  # the receiver went away with the program
                 return
             del request, outcome  # a run is not kept alive until the next request
-
-
-def _leave_a_core() -> None:
-    """Keep one core for the window: linear algebra takes all others."""
-    import numpy  # noqa: F401  (a pool can be limited only when its library is loaded)
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(max(1, (os.cpu_count() or 1) - 1), user_api="blas")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import NamedTuple
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -18,8 +18,7 @@ FRAME_MS = 16
 MOST_LATE_SECONDS = 0.05  # a machine that slept does not skip ticks
 
 
-@dataclass(frozen=True)
-class _Motion:
+class _Motion(NamedTuple):
     """The way from one tick to another; a cut stays at its start until its time is over."""
 
     start: float
@@ -218,7 +217,7 @@ class Player(QObject):
         elif not held and self._held_since is not None:
             if self._motion is not None:
                 waited = self._clock() - self._held_since
-                self._motion = replace(self._motion, began=self._motion.began + waited)
+                self._motion = self._motion._replace(began=self._motion.began + waited)
                 self._timer.start()
             self._held_since = None
 
