@@ -155,13 +155,13 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint the picture, and ask for another frame until it has settled."""
-        painter = QPainter(self)
         stage = QColor("#000000" if self.blank else self.view.theme.stage)
         picture = None if self.blank else self.picture()
         if picture is None:
             painter.fillRect(self.rect(), stage)
             self._settled = True
             return
+        painter = QPainter(self)  # only now: Qt ends the program when one outlives an error
         scale = self.fitted()[2]
         self._settled = self._painter.paint(picture, painter, scale, BUDGET_SECONDS)
         if self.hasFocus() and self._ringed:
