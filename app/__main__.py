@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE, THEMES
+from app.threads import leave_a_core
 from engine.said import Said
 
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
@@ -264,6 +265,7 @@ def _figure(given: argparse.Namespace) -> int:
 
     export.check(Path(given.output))
     chain, grid = compute.split_pair(given.model or "+".join(DEFAULT_PAIR))
+    leave_a_core()
     made = compute.make_pair(_text(given), chain, grid)
     pair = made.pair
     first = compute.tick_in(pair, given.tick)
@@ -333,6 +335,7 @@ def _trace(given: argparse.Namespace) -> int:
     from app import compute
     from engine.trace import save
 
+    leave_a_core()
     trace = compute.make_trace(_text(given), given.model)
     if given.output is not None:
         save(trace, Path(given.output))

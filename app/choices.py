@@ -120,6 +120,7 @@ class Choices(QObject):
     def toggle_predict(self) -> None:
         """Cover what each step computes until the next press, or show everything again."""
         self._predict = not self._predict
+        self._canvas.show_view(replace(self._canvas.view, predicting=self._predict))
         self.reveal()
         words = "window.predict_on" if self._predict else "window.predict_off"
         self._notice.say(self._say(words), passing=True)

@@ -67,8 +67,9 @@ class Selection:
 
     def open(self, name: str) -> None:
         """Open an element of the stage; the one that is open already one level deeper."""
-        if self.scene == "opened" and name not in self._path[-1:]:
-            self._path.append(name)
+        if self.scene == "opened":
+            if name not in self._path[-1:]:
+                self._path.append(name)
             return
         self._deep = self._path[-1:] == [name] and not _is_counter(name)
         self._path = [name]

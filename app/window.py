@@ -69,6 +69,7 @@ INSPECTOR_PX = 320
 NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118}
 BESIDE_RAIL = 470  # of bar and foot, at the least
 INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
+UNSEEN = ("influence", "predict", "pin", "arcs", "classic", "head")  # in a comparison
 DARKER = {"light": "dark", "contrast": "contrast-dark"}
 LIGHTER = {dark: light for light, dark in DARKER.items()}
 STRONGER = {"light": "contrast", "dark": "contrast-dark"}
@@ -230,6 +231,12 @@ class Window(QMainWindow):
 
     def do(self, id: str) -> None:
         """Do what an action does, wherever it was asked for."""
+        if self.canvas.blank and id in ("step", "back", "play"):
+            self.presenting.blank()  # a presenter's remote ends the black first
+            return
+        if self.selection.scene == "compare" and id in UNSEEN:
+            self.notice.say(self._say("window.not_here"), passing=True)
+            return
         action = next(action for action in ACTIONS if action.id == id)
         attrgetter(action.method)(self)()
 

@@ -434,7 +434,7 @@ def test_untrained_weights_have_the_same_shape_and_no_roles(window: Window, qtbo
     settled(window, qtbot)
     assert window.pair.grid.facts.parameters == parameters
     assert window.pair.grid.facts.roles == ()
-    assert "has learned anything" in " ".join(window.pair.chain.facts.notes)
+    assert "nothing is learned" in " ".join(window.pair.chain.facts.notes)
     assert window.pair.chain.answer(1)[0][1] < 0.5
     key(window, qtbot, "U")
     settled(window, qtbot)
@@ -1392,3 +1392,36 @@ def test_the_page_of_flops_follows_the_marker_of_the_plots(window: Window, qtbot
     row = next(row for row in window.canvas.view.growth if row.tokens == 3)
     page = re.sub(r"\s", "", window.inspector.text.toPlainText())  # thin and wide spaces alike
     assert f"T=3{row.flops[1]}T=5" in page
+
+
+def test_a_remote_ends_the_black_screen_before_it_steps(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "F5")
+    key(window, qtbot, "B")
+    assert window.canvas.blank
+    key(window, qtbot, "PgDown")
+    assert not window.canvas.blank
+    assert window.player.target == 0
+    key(window, qtbot, "PgDown")
+    assert window.player.target == 1
+
+
+def test_what_a_comparison_does_not_show_is_not_changed_behind_it(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "F")
+    before = window.canvas.view
+    for name in ("L", "C", "I", "V"):
+        key(window, qtbot, name)
+        assert "changes nothing in a comparison" in window.notice.text()
+    assert window.canvas.view == before
+
+
+def test_opening_what_is_open_already_keeps_the_way_back(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    for _ in range(2):
+        click(window, qtbot, "chain:rnn.h.2")
+    click(window, qtbot, "chain:rnn.a.2[0]")
+    window.activate("chain:rnn.a.2[0]")
+    key(window, qtbot, "Backspace")
+    assert window.selection.scene == "opened"
+    assert window.canvas.view.selected == "chain:rnn.h.2"

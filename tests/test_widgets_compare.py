@@ -562,7 +562,7 @@ def test_depth_work_and_time_of_both_sides_and_how_they_relate() -> None:
         assert numbers.count(pair.chain.flops) in said
         assert numbers.seconds(pair.chain.seconds) in said
     assert f"+{b.chain.depth - a.chain.depth}" in said
-    assert f"× {b.chain.flops / a.chain.flops:.2g}" in said
+    assert f"× {b.chain.flops / a.chain.flops:.2f}" in said
 
 
 # ------------------------------------------------------------------ nothing before its tick

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     Scene = Callable[[Pair, float, View], Picture]
 
-BUDGET_SECONDS = 0.008  # for images that are being filled, in a frame
+# For images that are being filled, in a frame: while time goes on, and in answer to a choice.
+BUDGET_SECONDS, BUDGET_AT_REST = 0.008, 0.014
 DRAG_PX = 8
 
 
@@ -60,7 +61,7 @@ class Canvas(QWidget):
         self._pair: Pair | None = None
         self._tick = 0.0
         self._picture: Picture | None = None
-        self._settled = False
+        self._settled = self._moves = False
         self._ringed = ""  # the element with the keyboard's ring
         self._pressed: tuple[str, QPointF] | None = None
         self._again = QTimer(self)
@@ -76,6 +77,8 @@ class Canvas(QWidget):
 
     def show_pair(self, scene: Scene, pair: Pair) -> None:
         """Show another run, or the same one as another scene."""
+        if scene is not self._scene:
+            self.view = replace(self.view, hovered="")  # the pointer tells again when it moves
         if (scene, pair) != (self._scene, self._pair):
             self._scene, self._pair = scene, pair
             self._changed()
@@ -83,6 +86,7 @@ class Canvas(QWidget):
     def show_tick(self, tick: float) -> None:
         """Show another moment."""
         passed = int(tick) != int(self._tick)
+        self._moves = self._moves or tick != self._tick  # since the last frame
         self._tick = tick
         self._changed()
         if passed and QAccessible.isActive():
@@ -157,13 +161,14 @@ class Canvas(QWidget):
         """Paint the picture, and ask for another frame until it has settled."""
         stage = QColor("#000000" if self.blank else self.view.theme.stage)
         picture = None if self.blank else self.picture()
+        painter = QPainter(self)  # only now: Qt ends the program when one outlives an error
         if picture is None:
             painter.fillRect(self.rect(), stage)
             self._settled = True
             return
-        painter = QPainter(self)  # only now: Qt ends the program when one outlives an error
         scale = self.fitted()[2]
-        self._settled = self._painter.paint(picture, painter, scale, BUDGET_SECONDS)
+        budget = BUDGET_SECONDS if self._moves else BUDGET_AT_REST
+        self._settled, self._moves = self._painter.paint(picture, painter, scale, budget), False
         if self.hasFocus() and self._ringed:
             self._paint_ring(painter, picture, scale)
         if not self._settled:

@@ -401,7 +401,8 @@ class Formats:
         self.mono_shown = _format(
             mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
         )
-        self.mono_shown.setBackground(QColor(theme.hair2))
+        self.mono_shown.setBackground(QColor(theme.ink))
+        self.mono_shown.setForeground(QColor(theme.onink))
         self.chips = {
             unit: _format(chip, text, weight=QFont.Weight.DemiBold)
             for unit, (_, text, _) in units(theme).items()

@@ -66,6 +66,7 @@ class View:
     classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
     controls: bool = True
     switches: tuple[Switch, ...] = ()
+    predicting: bool = False  # steps are covered first
     covered: int = 0  # the tick whose numbers wait to be predicted; 0: none
     pinned_head: int | None = None  # the other heads are dimmed
     pinned_word: int | None = None  # and the other words

@@ -439,7 +439,7 @@ def _changes(
     x, long = ends[0] + 24, ends[1] - ends[0] - 24 - 48
     hue = theme.heads[row.head % len(theme.heads)]
     shapes += [
-        Rect(x=x, y=y - 4, width=long, height=8, radius=4, fill=theme.hair),
+        Rect(x=x, y=y - 4, width=long, height=8, radius=4, fill=theme.well, stroke=theme.hair),
         number(ends[1], base, f"{row.distance:.2f}", view, size=size),
     ]
     if (far := long * row.distance) >= 0.5:
@@ -479,10 +479,15 @@ def costs(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
         ratios = [(new.flops, old.flops), (new.seconds, old.seconds)]
         related = (
             points(new.depth - old.depth),
-            *(say("compare.times", value=f"{p / q:.2g}") if q else "" for p, q in ratios),
+            *(say("compare.times", value=_ratio(p / q)) if q else "" for p, q in ratios),
         )
         shapes += [
             number(end, base, text, view, size=size)
             for end, text in zip(ends, related, strict=True)
         ]
     return shapes
+
+
+def _ratio(value: float) -> str:
+    """Return how many times: "1.05", "12", so that what differs is not said to be the same."""
+    return f"{value:.2f}" if value < 10 else f"{value:.3g}"

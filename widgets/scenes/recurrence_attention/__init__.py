@@ -26,6 +26,7 @@ from widgets.scenes.recurrence_attention.motion import (
     lit,
     markers,
 )
+from widgets.scenes.recurrence_attention.spread import spread_numbers
 from widgets.scenes.recurrence_attention.states import strips
 
 if TYPE_CHECKING:
@@ -99,13 +100,19 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
             shapes.append(
                 _faded(grid(pair, grid_tick, place, below), f"grid {grid_tick % 2}", fade)
             )
+    shapes += spread_numbers(place, view)
     shapes += dimmed(pair, place, view)
     shapes += lit(pair, now, place, view)
     shapes += markers(pair, now, phase, place, view)
     shown = now + 1 if phase >= 0.2 else now
     if view.covered == math.ceil(tick):
         shapes += covers(pair, view.covered, place, view)
-    shapes += pill(place.edge, 24, view.captions("scene.tick", tick=shown), view.theme)
+    shapes += pill(
+        place.edge,
+        24,
+        view.captions("scene.tick_predict" if view.predicting else "scene.tick", tick=shown),
+        view.theme,
+    )
     if view.controls:
         shapes += eye(pair, place, view)
     return Picture(

@@ -302,7 +302,8 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     known = tick >= trace.ticks["look_back"]
     tokens = len(trace.tokens)
     shapes: list[Shape] = []
-    if known and not view.classic:  # beside drawn numbers no computed line
+    asked = any(spread.about == "asked" for spread in view.spreads)
+    if known and not view.classic and not asked:  # beside other numbers no line of these
         weights = [float(w) for w in trace.value("attn.pattern")]
         shares = percents(weights)
         top = place.node_y - place.node_r if place.strip is None else place.strip[1] - 18

@@ -118,27 +118,39 @@ def _plots(pair: Pair, tokens: int, view: View) -> list[_Plot]:
     return [
         *plots,
         _Plot(say("rt.flops"), work, flops, ""),
-        _Plot(say("rt.time"), measured, times, _faster(measured, view)),
+        _Plot(say("rt.time"), measured, times, _faster(measured, _longest(tokens), view)),
     ]
 
 
-def _faster(measured: Sequence[tuple[int, _Both]], view: View) -> str:
-    """Return in words where the grid was measured to be the faster one on this machine."""
+def _longest(tokens: int) -> int:
+    """Return up to how many tokens the plots go."""
+    return next((limit for limit in RANGES if limit >= tokens), tokens)
+
+
+def _faster(measured: Sequence[tuple[int, _Both]], longest: int, view: View) -> str:
+    """Return in words where the grid was measured to be the faster one, of what is plotted."""
     say = view.captions
-    first = [t for t, (chain, grid) in measured if grid < chain]
-    if not first:
+    faster = [grid < chain for t, (chain, grid) in measured if t <= longest]
+    lengths = [t for t, _ in measured if t <= longest]
+    where = [t for t, yes in zip(lengths, faster, strict=True) if yes]
+    if not where:
         return say("rt.never_faster")
-    if len(first) == len(measured):
+    if all(faster):
         return say("rt.always_faster")
-    if first[-1] == measured[-1][0]:
-        return say("rt.faster_from", first=first[0])
-    return say("rt.faster_between", first=first[0], last=first[-1])
+    first = faster.index(True)
+    if not all(faster[first : first + len(where)]):  # here and there: the machine did other things
+        return say("rt.sometimes_faster")
+    if where[-1] == lengths[-1]:
+        return say("rt.faster_from", first=where[0])
+    if len(where) == 1:
+        return say("rt.faster_at", first=where[0])
+    return say("rt.faster_between", first=where[0], last=where[-1])
 
 
 def _plot(plot: _Plot, tokens: int, box: Box, view: View) -> list[Shape]:
     """Return one small plot with both sides' lines and the marker at so many tokens."""
     theme, (x, y, width, height) = view.theme, box
-    longest = next((limit for limit in RANGES if limit >= tokens), tokens)
+    longest = _longest(tokens)
     points = [(t, both) for t, both in plot.points if t <= longest]
     if not points:
         return []

@@ -47,8 +47,8 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
     top = place.positions[1]
     shapes += [
         Text(
-            x=234, y=top + 14, text="" if place.maps else say("rt.heads"), size=14, weight=500,
-            fill=theme.ink3, anchor="middle",
+            x=246, y=top + 14, text="" if place.maps else say("rt.heads"), size=14, weight=500,
+            fill=theme.ink3, anchor="end",
         ),
         Text(x=place.notes, y=place.words[1] - 4, text=say("rt.tokens"), size=14, weight=500,
              fill=theme.ink3),
@@ -98,7 +98,7 @@ def counter_mark(pair: Pair, place: Layout, view: View, name: str) -> tuple[Shap
 def _legend(place: Layout, view: View) -> list[Shape]:
     """Return what the colours of a state's numbers mean: the signed map with its ends."""
     theme, say = view.theme, view.captions
-    x, y, bar = place.notes, place.words[1] - 25, 56.0
+    x, y, bar = place.notes, place.words[1] - 22, 56.0
     ramp = theme.signed_ramp
     colours = tuple(ramp[round(i * (len(ramp) - 1) / 20)] for i in range(21))
     low = f"{MINUS}1"

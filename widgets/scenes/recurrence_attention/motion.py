@@ -122,7 +122,9 @@ def covers(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
                           floor - ceiling))  # fmt: skip
             y = place.strip[1] - 20 if place.strip else place.node_y + place.node_r + 6
             boxes.append((place.left - 8, y, place.right - place.left + 16, 20))
-        if stage.startswith("blocks."):  # what the heads look at stands beside them
+        if stage == f"read.{len(trace.tokens)}":  # the last state stands in the neck as well
+            boxes.append(around(place.neck, 3))
+        if stage.endswith(".softmax"):  # what the heads look at stands beside them
             top = place.heads[0] - 16
             boxes.append((place.notes - 6, top, place.edge - place.notes + 10,
                           place.heads[-1] + 26 - top))  # fmt: skip

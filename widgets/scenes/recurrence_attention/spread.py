@@ -28,8 +28,6 @@ def spreads(pair: Pair, place: Layout, view: View) -> list[Shape]:
         for i, value in enumerate(spread.values[: len(place.columns)]):
             if not math.isnan(value):
                 shapes += _bar(pair, i, value, shares[i], row, place, view)
-        if place.detail == "full" and place.pitch >= NUMBERED_PX:
-            shapes += _numbers(shares, spread, row, place, view)
     return shapes
 
 
@@ -94,26 +92,25 @@ def _bar(
     return [*edge]
 
 
-def _numbers(
-    shares: tuple[int, ...], spread: Spread, row: int, place: Layout, view: View
-) -> list[Shape]:
-    """Return the numbers: above at the left of the arrows, below under the positions."""
+def spread_numbers(place: Layout, view: View) -> list[Shape]:
+    """Return the bars' numbers where there is room: beside the arrows, and under the positions.
+
+    They stand on chips over everything else, so that nobody takes them for attention.
+    """
+    if place.detail != "full" or place.pitch < NUMBERED_PX:
+        return []
     theme = view.theme
     shapes: list[Shape] = []
-    for i, share in enumerate(shares):
-        if math.isnan(spread.values[i]):
-            continue
-        text = str(share)  # the sign stands in what the bars mean
-        wide, cx = text_width(text, 15, 600), place.columns[i]
-        if row == 0:
-            x, y = cx - 9 - wide, place.words[0] - 12
-        else:
-            x, y = cx + 9, place.positions[1] + 15
-            shapes.append(
-                Rect(x=x - 2, y=y - 12, width=wide + 4, height=14, radius=3, fill=theme.stage,
-                     opacity=0.9)
-            )  # fmt: skip
-        shapes.append(
-            Text(x=x, y=y, text=text, size=15, weight=600, fill=theme.ink2, read_by_class=True)
-        )
+    for row, spread in enumerate(_bars(view)):
+        for i, share in enumerate(_whole(spread)):
+            if math.isnan(spread.values[i]):
+                continue
+            text, cx = str(share), place.columns[i]  # the sign stands in what the bars mean
+            wide = text_width(text, 15, 600)
+            x = cx - 13 - wide if row == 0 else cx + 13
+            y = place.words[0] - 12 if row == 0 else place.positions[1] + 16
+            shapes += [
+                Rect(x=x - 5, y=y - 14, width=wide + 10, height=18, radius=5, fill=theme.well),
+                Text(x=x, y=y, text=text, size=15, weight=600, fill=theme.ink, read_by_class=True),
+            ]
     return shapes
