@@ -255,6 +255,12 @@ def _figure(given: argparse.Namespace) -> int:
             f"Every tick needs a file of its own and {given.output!r} names one; "
             "write {tick} into the name, such as tick-{tick}.svg."
         )
+    told = given.tick is not math.inf or given.every_tick or given.layer or given.query
+    if given.open and told:
+        raise UsageError(
+            "One opened number is the same at every tick and whoever asks; "
+            "leave --tick, --every-tick, --layer and --query out beside --open."
+        )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"  # a figure never needs a display
 
     from app import compute, export

@@ -23,18 +23,18 @@ class Choices(QObject):
     """Changes the canvas's view, and the tick where that is how something is seen.
 
     ``changed`` says that more or less is to be seen beside the stage, too. ``pair`` returns the
-    runs on the stage.
+    runs on the stage, ``covers`` whether the scene on it can cover what a tick computes.
     """
 
     changed = Signal()
 
     def __init__(
         self, canvas: Canvas, player: Player, notice: Notice, say: Captions,
-        pair: Callable[[], Pair | None], parent: QObject,
+        pair: Callable[[], Pair | None], covers: Callable[[], bool], parent: QObject,
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._canvas, self._player, self._notice = canvas, player, notice
-        self._say, self._pair = say, pair
+        self._say, self._pair, self._covers = say, pair, covers
         self._predict = False
 
     # ---- blocks and heads ----------------------------------------------------------------------
@@ -113,7 +113,7 @@ class Choices(QObject):
         if self._canvas.view.covered == self._player.target > 0:
             self.reveal()
             return
-        if self._predict and self._player.target < self._player.last:
+        if self._predict and self._covers() and self._player.target < self._player.last:
             self._cover(self._player.target + 1)
         self._player.step()
 

@@ -255,10 +255,16 @@ def _write_png(picture: Picture, path: Path, size: Size, scale: float, text: Wor
 
 
 def _read_png(path: Path) -> Size:
-    from PySide6.QtGui import QImage
+    from PySide6.QtGui import QImageReader
 
-    # All of it is read: a header says nothing of a file that was cut off by a full disk.
-    made = QImage(str(path))
+    # All of it is read: a header says nothing of a file that was cut off by a full disk. It was
+    # written here, so that Qt need not fear its size.
+    limit = QImageReader.allocationLimit()
+    QImageReader.setAllocationLimit(0)
+    try:
+        made = QImageReader(str(path)).read()
+    finally:
+        QImageReader.setAllocationLimit(limit)
     return made.width(), made.height()
 
 

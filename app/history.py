@@ -23,6 +23,11 @@ class History(Generic[T]):
         self._states = [*self._states[: self._now + 1], state][-MOST:]
         self._now = len(self._states) - 1
 
+    @property
+    def now(self) -> T | None:
+        """Return the state that was noted last, None when there is none."""
+        return self._states[self._now] if self._states else None
+
     def undo(self) -> T | None:
         """Go back to the state before and return it; None when there is none."""
         return self._go(-1)

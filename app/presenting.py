@@ -48,6 +48,7 @@ class Presenting(QObject):
         """Show the window as it was; which of its panels have room it finds itself."""
         self.stop()
         self.on = self._canvas.blank = False
+        self._notice.hold(False)
         self._strip.capsule.hide()
         self._strip.hide()
         self._canvas.present(False)
@@ -59,7 +60,7 @@ class Presenting(QObject):
         if self.on:
             self._canvas.blank = blank = not self._canvas.blank
             self._strip.setVisible(not blank)  # nothing at all is to shine
-            self._notice.setVisible(not blank and bool(self._notice.text()))
+            self._notice.hold(blank)
             self._canvas.update()
 
     def stop(self) -> None:

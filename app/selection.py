@@ -112,6 +112,8 @@ class Selection:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
         if pair is not None:
             self._canvas.show_pair(self.drawing, pair)
+        else:
+            self._canvas.show_nothing()
         inspector = self._inspector()
         if inspector is None:
             return  # written when it is shown

@@ -16,6 +16,7 @@ VERSION = 1
 MOST_BYTES = 1_000_000
 MOST_TICKS = 1_000_000
 RECENT = 10  # sentences that are kept
+LONGEST = 10_000  # characters of one of them
 
 
 @dataclass
@@ -70,7 +71,10 @@ def save(session: Session, path: Path) -> str:
         handle, name = tempfile.mkstemp(prefix=".session-", dir=path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, **asdict(session)}, file, indent=1)
+                kept = asdict(session)
+                kept["text"] = kept["text"][:LONGEST]
+                kept["recent"] = [text for text in kept["recent"] if len(text) <= LONGEST]
+                json.dump({"version": VERSION, **kept}, file, indent=1, ensure_ascii=False)
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -99,7 +99,8 @@ class Window(QMainWindow):
         self.background = Background(self)
         self._last_shown = 0  # tick
         self._history: History[tuple[str, Setting]] = History()
-        self._file = ""  # the saved trace that is being opened
+        self._file = ""  # the saved trace that is being opened, or shown
+        self._asked = ""  # the text that is being computed, or shown
         self.stills = Stills(self, self._say)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -109,7 +110,13 @@ class Window(QMainWindow):
         self.selection = Selection(self.canvas, lambda: self._open_inspector)
         self.studies = Studies(self.canvas, self)
         self.choices = Choices(
-            self.canvas, self.player, self.notice, self._say, lambda: self.pair, self
+            self.canvas,
+            self.player,
+            self.notice,
+            self._say,
+            lambda: self.pair,
+            lambda: self.selection.scene == CHAPTER,
+            self,
         )
         panels = (self.rail, self.bar, self.side, self.transport)
         self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
@@ -190,6 +197,7 @@ class Window(QMainWindow):
         self.transport.speed_chosen.connect(self.player.set_speed)
         self.canvas.activated.connect(self.activate)
         self.canvas.dropped.connect(self.swap_words)
+        self.canvas.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.capsule.pressed.connect(self.do)
         self.rail.chapter.clicked.connect(self.chapter_1)
         self.empty.button.clicked.connect(lambda: self.set_text(DEFAULT_TEXT))
@@ -234,10 +242,12 @@ class Window(QMainWindow):
         if self.canvas.blank and id in ("step", "back", "play"):
             self.presenting.blank()  # a presenter's remote ends the black first
             return
-        if self.selection.scene == "compare" and id in UNSEEN:
+        action = next(action for action in ACTIONS if action.id == id)
+        if self._result is None and action.group == "time":
+            return  # there is no clock without a sentence
+        if self.selection.scene != CHAPTER and id in UNSEEN:
             self.notice.say(self._say("window.not_here"), passing=True)
             return
-        action = next(action for action in ACTIONS if action.id == id)
         attrgetter(action.method)(self)()
 
     def _add_actions(self) -> None:
@@ -318,7 +328,9 @@ class Window(QMainWindow):
 
     def undo(self) -> None:
         """Show the sentence and the models that were shown before."""
-        self._restore_state(self._history.undo(), "window.nothing_to_undo")
+        lost = self._result is None or bool(self._file)  # then the state that was noted last
+        state = self._history.now if lost else self._history.undo()
+        self._restore_state(state, "window.nothing_to_undo")
 
     def redo(self) -> None:
         """Show the sentence and the models that were undone."""
@@ -364,9 +376,9 @@ class Window(QMainWindow):
 
     def open_file(self, path: str) -> None:
         """Open a saved trace beside the other side's model, or read a text file."""
-        self._file = ""
         if path.lower().endswith(".npz"):
-            self._file = path
+            self._typing.stop()
+            self._file, self._asked = path, ""
             self.background.ask(_open, path, self.setting)
             self.player.hold(True)
             self.transport.show_busy(True)
@@ -403,7 +415,7 @@ class Window(QMainWindow):
         if not text.strip():
             self._show_nothing()
             return
-        self._file = ""
+        self._file, self._asked = "", text.strip()
         self.background.ask(_compute, text, self.setting)
         self.player.hold(True)  # a tick shows only what has been computed
         self.transport.show_busy(True)
@@ -441,6 +453,9 @@ class Window(QMainWindow):
         self.place.setCurrentWidget(self.stage)
         words = self._result.sentence.typed
         if self._file:
+            self._typing.stop()
+            self.setting = self._setting_shown() or self.setting
+            self._show_setting()
             self.bar.field.setText(" ".join(self._result.sentence.tokens))
             self.notice.say(self._say("window.opened", name=Path(self._file).name))
         else:
@@ -486,7 +501,7 @@ class Window(QMainWindow):
 
     def _remember_sentence(self) -> None:
         """Note what is shown for undo, and among the recent sentences."""
-        text = self.bar.field.text().strip()
+        text = self._asked
         self._history.show((text, self.setting))
         others = [other for other in self.session.recent if other != text]
         self.session.recent = [text, *others][: sessions.RECENT]

@@ -301,6 +301,11 @@ class Trace:
         return tuple((self.vocabulary[i], float(probabilities[i])) for i in best)
 
 
+_ELEMENT = re.compile(
+    r"(?P<side>chain|grid):(?P<step>[^\[\]]+)(\[(?P<index>\d{1,9}(,\d{1,9})*)\])?", re.ASCII
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """A chain and a grid that read the same sentence under one clock.
@@ -333,16 +338,12 @@ class Pair:
 
     def find(self, name: str) -> tuple[Trace, Step, tuple[int, ...]] | None:
         """Return the trace, step and index that an element's name points at, or None."""
-        side, _, rest = name.partition(":")
-        step_name, _, index = rest.partition("[")
-        if side not in ("chain", "grid") or step_name not in self.side(side):
+        read = _ELEMENT.fullmatch(name)
+        if read is None or read["step"] not in self.side(read["side"]):
             return None
-        trace = self.side(side)
-        try:
-            where = tuple(int(i) for i in index.rstrip("]").split(",")) if index else ()
-        except ValueError:
-            return None
-        step = trace.step(step_name)
+        trace = self.side(read["side"])
+        where = tuple(int(i) for i in read["index"].split(",")) if read["index"] else ()
+        step = trace.step(read["step"])
         fits = len(where) <= step.value.ndim and all(
             0 <= i < n for i, n in zip(where, step.value.shape, strict=False)
         )

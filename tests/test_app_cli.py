@@ -347,3 +347,21 @@ def test_a_console_that_knows_few_characters_is_no_error() -> None:
                           capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
     assert done.returncode == 0
     assert "T ? 40 numbers" in done.stdout
+
+
+def test_an_opened_number_takes_no_tick_and_no_odd_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "open-{tick}.svg"
+    name = "grid:blocks.0.attn.scores[0,4,1]"
+    for more in (["--every-tick"], ["--tick", "0"], ["--layer", "1"], ["--query", "2"]):
+        said(capsys, *figure("--open", name, *more, "-o", str(path)))
+    for odd in ("grid:blocks.0.attn.scores[0,1", "grid:blocks.0.attn.scores[ 0,1,1]",
+                "grid:answer.probabilities[\u0663]"):  # fmt: skip
+        said(capsys, *figure("--open", odd, "-o", str(path)))
+
+
+def test_a_picture_of_many_pixels_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    assert main(figure("--size", "8300x8200", "--tick", "1", "-o", str(path))) == 0
+    assert struct.unpack(">II", path.read_bytes()[16:24]) == (8300, 8200)

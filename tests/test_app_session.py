@@ -49,3 +49,14 @@ def test_what_cannot_be_used_is_set_aside_in_one_sentence(tmp_path: Path, conten
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "could not be saved" in save(Session(), tmp_path / "file" / "session.json")
+
+
+def test_long_sentences_do_not_cost_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    session = Session(
+        text="д" * 100_000, recent=["д" * 100_000] * 9 + ["the cat ___"], theme="dark"
+    )
+    assert save(session, path) == ""
+    again, said = load(path)
+    assert said == ""
+    assert (again.theme, again.recent, len(again.text)) == ("dark", ["the cat ___"], 10_000)

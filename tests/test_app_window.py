@@ -8,6 +8,7 @@ import threading
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -1412,7 +1413,7 @@ def test_what_a_comparison_does_not_show_is_not_changed_behind_it(
     before = window.canvas.view
     for name in ("L", "C", "I", "V"):
         key(window, qtbot, name)
-        assert "changes nothing in a comparison" in window.notice.text()
+        assert "changes nothing here" in window.notice.text()
     assert window.canvas.view == before
 
 
@@ -1425,3 +1426,112 @@ def test_opening_what_is_open_already_keeps_the_way_back(window: Window, qtbot: 
     key(window, qtbot, "Backspace")
     assert window.selection.scene == "opened"
     assert window.canvas.view.selected == "chain:rnn.h.2"
+
+
+def test_what_is_not_drawn_of_a_long_text_can_be_pointed_at_and_opened(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.set_text("the cat " * 300 + "___")
+    settled(window, qtbot)
+    key(window, qtbot, "End")
+    for name in (
+        "grid:blocks.1.attn.pattern[0,600,0]",
+        "chain:rnn.h.601",
+        "chain:attn.pattern[580]",
+    ):
+        window.canvas.show_view(replace(window.canvas.view, hovered=name))
+        assert window.canvas.picture() is not None
+        window.open_name(name)
+        assert window.canvas.picture() is not None
+
+
+def test_a_picture_that_fails_is_said_and_ends_nothing(window: Window, qtbot: QtBot) -> None:
+    def broken(*_: object) -> Any:
+        return ()[1]  # type: ignore[misc]
+
+    window.canvas._scene = broken
+    window.canvas._changed()
+    window.canvas.repaint()
+    assert "IndexError" in window.notice.text()
+    window.compute()
+    settled(window, qtbot)
+    assert window.canvas.picture() is not None
+
+
+def test_an_emptied_sentence_leaves_nothing_of_an_opened_number(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    key(window, qtbot, "End")
+    for _ in range(2):
+        window.activate("grid:blocks.0.attn.scores[0,1,1]")
+    window.set_text("")
+    settled(window, qtbot)
+    assert window.canvas.picture() is None
+    key(window, qtbot, "Ctrl++")
+    assert window.export_window(path=str(tmp_path / "empty.png"))
+    key(window, qtbot, "End")  # without a sentence there is no clock
+    window.set_text("the dogs ___")
+    settled(window, qtbot)
+    assert window.canvas.picture() is not None
+
+
+def test_the_keyboards_ring_does_not_outlive_its_element(window: Window, qtbot: QtBot) -> None:
+    window.set_text("the small birds behind the big houses near the river ___ quietly")
+    settled(window, qtbot)
+    while window.canvas.ringed != "ask:7":
+        key(window, qtbot, "Tab")
+    window.set_text("the cat ___")
+    settled(window, qtbot)
+    key(window, qtbot, "Return")
+    key(window, qtbot, "X")
+    assert (window.canvas.view.query, window.canvas.view.pinned_word) == (None, None)
+    assert not window.selection.is_open
+
+
+def test_after_a_saved_run_the_switches_start_from_it(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.npz"
+    save_trace(make_trace("the birds ___", "gru-bi"), path)
+    window.bar.field.setText("the dogs ba")
+    window.bar.field.textEdited.emit("the dogs ba")  # what is being typed gives way to the file
+    window.open_file(str(path))
+    settled(window, qtbot)
+    assert window.setting == Setting("gru", both=True)
+    assert window.bar.chain_choice.current == "gru"
+    key(window, qtbot, "K")
+    settled(window, qtbot)
+    assert window.pair is not None
+    assert window.pair.chain.facts.model == "gru-bi"
+    assert window.pair.grid.facts.model == "transformer-causal"
+
+
+def test_undo_brings_back_what_an_empty_field_took_away(window: Window, qtbot: QtBot) -> None:
+    window.set_text("the birds ___")
+    settled(window, qtbot)
+    window.set_text("")
+    settled(window, qtbot)
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "birds"
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "cat"
+
+
+def test_predict_covers_nothing_where_nothing_can_be_covered(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "V")
+    key(window, qtbot, "F")
+    for tick in (1, 2, 3):
+        key(window, qtbot, "PgDown")
+        settled(window, qtbot)
+        assert window.player.tick == tick
+
+
+def test_nothing_shines_while_the_screen_is_black(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "F5")
+    key(window, qtbot, "B")
+    window.notice.say("Important.")
+    assert not window.notice.isVisible()
+    key(window, qtbot, "Esc")
+    assert window.notice.isVisible()

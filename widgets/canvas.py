@@ -50,6 +50,7 @@ class Canvas(QWidget):
 
     activated = Signal(str)
     dropped = Signal(int, int)
+    failed = Signal(object)  # Exception: a picture that could not be drawn
 
     def __init__(self, view: View, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,11 +78,19 @@ class Canvas(QWidget):
 
     def show_pair(self, scene: Scene, pair: Pair) -> None:
         """Show another run, or the same one as another scene."""
-        if scene is not self._scene:
-            self.view = replace(self.view, hovered="")  # the pointer tells again when it moves
+        if scene is not self._scene or pair is not self._pair:
+            # What was meant may be no more; the pointer tells again when it moves.
+            self.view = replace(self.view, hovered="")
+            self._ringed, self._pressed = "", None
         if (scene, pair) != (self._scene, self._pair):
             self._scene, self._pair = scene, pair
             self._changed()
+
+    def show_nothing(self) -> None:
+        """Show an empty stage, and keep nothing of the last run."""
+        self._scene = self._pair = None
+        self._ringed, self._pressed = "", None
+        self._changed()
 
     def show_tick(self, tick: float) -> None:
         """Show another moment."""
@@ -160,7 +169,12 @@ class Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint the picture, and ask for another frame until it has settled."""
         stage = QColor("#000000" if self.blank else self.view.theme.stage)
-        picture = None if self.blank else self.picture()
+        try:
+            picture = None if self.blank else self.picture()
+        except Exception as error:  # Qt would end the program where it meets one
+            self._scene = None
+            self.failed.emit(error)
+            picture = None
         painter = QPainter(self)  # only now: Qt ends the program when one outlives an error
         if picture is None:
             painter.fillRect(self.rect(), stage)

@@ -213,8 +213,13 @@ class Notice(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._kept = self._passing = False
+        self._kept = self._passing = self._held = False
         self.hide()
+
+    def hold(self, held: bool) -> None:
+        """Show nothing until it is let go: the screen is black."""
+        self._held = held
+        self.setVisible(not held and bool(self.text()))
 
     def say(self, sentence: str, *, until_next: bool = False, passing: bool = False) -> None:
         """Show a sentence, if there is one.
@@ -225,12 +230,12 @@ class Notice(QLabel):
             return
         self._kept, self._passing = until_next, passing
         self.setText(sentence)
-        self.show()
+        self.setVisible(not self._held)
 
     def add(self, sentence: str) -> None:
         """Show a sentence behind what is said already."""
         self.setText(f"{self.text()} {sentence}".strip())
-        self.show()
+        self.setVisible(not self._held)
 
     def pass_by(self) -> None:
         """Take the sentence away if it was a passing one."""

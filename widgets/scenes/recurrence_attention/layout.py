@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -197,7 +198,7 @@ def asking(pair: Pair, view: View) -> int:
 def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
     """Return the box on the stage where an element of the traces is drawn, or None."""
     if name.startswith("ask:"):
-        return word_box(int(name[4:]), place)
+        return next(iter(_word_boxes([int(name[4:])], place)), None)
     found = pair.find(name)
     if found is None:
         return None
@@ -209,7 +210,7 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
             t = int(read[1])
             return state_box(t, place) if 1 <= t <= len(place.columns) else None
         if part == "attn.pattern" and index:
-            return _weight_box(index[0], place)
+            return _weight_box(index[0], place) if index[0] < len(place.columns) else None
         if part == "attn.context":
             return place.context
         return place.chain_answer if part.startswith("answer.") else None
@@ -250,6 +251,11 @@ def _weight_box(i: int, place: Layout) -> Box:
     return (place.columns[i] + 2, y, min(44.0, place.pitch - 4), 20)
 
 
+def _word_boxes(words: Iterable[int], place: Layout) -> list[Box]:
+    """Return the boxes of words, as far as they are drawn."""
+    return [word_box(i, place) for i in words if 0 <= i < len(place.columns)]
+
+
 def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
     """Return where that stands which the hovered element reads."""
     found = pair.find(hovered)
@@ -264,7 +270,7 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
             before = place_of(
                 pair, f"chain:{read[1]}.{t - 1 if read[1] == 'rnn.h' else t + 1}", place
             )
-            return [box for box in (before, word_box(t - 1, place)) if box is not None]
+            return [*([before] if before is not None else []), *_word_boxes([t - 1], place)]
         if step.name in ("attn.pattern", "attn.context"):
             states = [place_of(pair, f"chain:rnn.h.{i + 1}", place) for i in words]
             kept = index[0] if step.name == "attn.pattern" and index else None
@@ -281,10 +287,10 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
     if ".attn." in step.name and len(index) >= 2:
         head, query = index[0], index[1]
         if step.name.endswith((".q", ".k", ".v")):
-            return [word_box(query, place)] if step.name.startswith("blocks.0.") else [place.rest]
+            return _word_boxes([query], place) if ".0." in step.name else [place.rest]
         keys = words if len(index) == 2 else (index[2],)
         if place.maps:
-            return [word_box(k, place) for k in {*keys, query}] if len(index) == 3 else []
+            return _word_boxes({*keys, query}, place) if len(index) == 3 else []
         r = place.grid_r
         y = place.heads[head]
         return [(place.columns[k] - r, y - r, 2 * r, 2 * r) for k in {*keys, query}]
