@@ -57,6 +57,7 @@ def open_window() -> int:
     window.canvas.setFocus()
 
     def go_on() -> None:
+        gc.freeze()  # modules stay: the collector need not look at them again and again
         gc.enable()
         window.compute()
 
