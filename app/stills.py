@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.background import Background, Outcome
 from widgets import clipboard
@@ -64,7 +64,7 @@ class Stills(QObject):
             return
         if not path:
             kinds = {self._say(f"window.filter_{e}"): f".{e}" for e in ("svg", "png", "pdf")}
-            path, chosen = QFileDialog.getSaveFileName(
+            path, chosen = _ask_where(
                 self._window,
                 self._say("window.export"),
                 f"{name}-tick-{tick}{ending}",
@@ -94,7 +94,7 @@ class Stills(QObject):
         """
         chosen = path
         if not chosen:
-            chosen, _ = QFileDialog.getSaveFileName(
+            chosen, _ = _ask_where(
                 self._window,
                 self._say("window.save_tensor"),
                 f"{step.name}.npy",
@@ -119,7 +119,7 @@ class Stills(QObject):
     def save_window(self, image: QImage, path: str) -> bool:
         """Save an image of the whole window as a PNG now; return whether it was."""
         if not path:
-            path, _ = QFileDialog.getSaveFileName(
+            path, _ = _ask_where(
                 self._window,
                 self._say("action.export_window"),
                 "unrolled.png",
@@ -176,3 +176,12 @@ def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> tuple[QImage, str
     picture = still(pair, tick, view, size=SIZE, scene=scene)
     image = export.image(picture, SIZE)  # which refuses a picture with numbers that are none
     return image, svg(picture, width=SIZE[0], height=SIZE[1])
+
+
+def _ask_where(
+    window: QWidget, title: str, name: str, kinds: str, kind: str = ""
+) -> tuple[str, str]:
+    """Return where something is to be saved, "" for nowhere, and as which of the kinds."""
+    from PySide6.QtWidgets import QFileDialog  # here: the first frame saves nothing
+
+    return QFileDialog.getSaveFileName(window, title, name, kinds, kind)

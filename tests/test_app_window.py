@@ -568,7 +568,7 @@ def test_the_tensor_that_is_shown_is_saved_as_npy(
         asked.append(name)
         return str(tmp_path / chosen), kinds
 
-    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", choose)
     key(window, qtbot, "End")
     window.activate("grid:blocks.0.attn.pattern[1,4,1]")
     (save,) = [a for a in window.inspector.copy_button.menu().actions() if "&S" in a.text()]
@@ -592,7 +592,7 @@ def test_the_tensor_that_is_shown_is_saved_as_npy(
     save.trigger()
     assert "choose another place" in window.notice.text()
     chosen = "a.npy"
-    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", lambda *_: ("", ""))
+    monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", lambda *_: ("", ""))
     window.notice.clear()
     save.trigger()
     assert not window.notice.text()
@@ -702,7 +702,7 @@ def test_a_name_without_an_ending_gets_that_of_the_chosen_kind(
     def choose(*_: Any) -> tuple[str, str]:
         return str(tmp_path / "stage"), SAY("window.filter_svg")
 
-    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", choose)
     window.do("export")
     settled(window, qtbot)
     assert (tmp_path / "stage.svg").read_text(encoding="utf-8").startswith("<")
@@ -722,7 +722,7 @@ def test_every_action_can_be_done_at_any_time(
     def choose(*_: Any) -> tuple[str, str]:
         return str(tmp_path / "chosen.png"), ""
 
-    monkeypatch.setattr("app.stills.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", choose)
     for action in ACTIONS:
         window.do(action.id)
         settled(window, qtbot)

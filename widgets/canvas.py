@@ -177,7 +177,10 @@ class Canvas(QWidget):
             picture = None
         painter = QPainter(self)  # only now: Qt ends the program when one outlives an error
         if picture is None:
-            painter.fillRect(self.rect(), stage)
+            # No fillRect: for it PySide makes the names of 180 gradients, 3 ms of the first frame.
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(stage)
+            painter.drawRect(self.rect())
             self._settled = True
             return
         scale = self.fitted()[2]
