@@ -178,10 +178,11 @@ def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> tuple[QImage, str
     return image, svg(picture, width=SIZE[0], height=SIZE[1])
 
 
-def _ask_where(
-    window: QWidget, title: str, name: str, kinds: str, kind: str = ""
-) -> tuple[str, str]:
-    """Return where something is to be saved, "" for nowhere, and as which of the kinds."""
+def _ask_where(window: QWidget, *given: str) -> tuple[str, str]:
+    """Return where something is to be saved, "" for nowhere, and as which kind of file.
+
+    ``given`` is the dialog's title, a name to begin with, the kinds, and the kind to begin with.
+    """
     from PySide6.QtWidgets import QFileDialog  # here: the first frame saves nothing
 
-    return QFileDialog.getSaveFileName(window, title, name, kinds, kind)
+    return QFileDialog.getSaveFileName(window, *given)
