@@ -185,4 +185,7 @@ def _ask_where(window: QWidget, *given: str) -> tuple[str, str]:
     """
     from PySide6.QtWidgets import QFileDialog  # here: the first frame saves nothing
 
-    return QFileDialog.getSaveFileName(window, *given)
+    title, name, kinds, *kind = given
+    if kind:
+        return QFileDialog.getSaveFileName(window, title, name, kinds, kind[0])
+    return QFileDialog.getSaveFileName(window, title, name, kinds)
