@@ -1535,3 +1535,20 @@ def test_nothing_shines_while_the_screen_is_black(window: Window, qtbot: QtBot) 
     assert not window.notice.isVisible()
     key(window, qtbot, "Esc")
     assert window.notice.isVisible()
+
+
+def test_a_dragged_word_and_its_goal_are_ringed(window: Window, qtbot: QtBot) -> None:
+    def at(name: str) -> QPoint:
+        place = window.canvas.place_of(name)
+        assert place is not None
+        return place
+
+    start, goal, canvas = at("ask:1"), at("ask:3"), window.canvas
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    for point in (start + QPoint(20, 0), goal):
+        qtbot.mouseMove(canvas, point)
+    assert (canvas.view.dragged, canvas.view.hovered) == (1, "ask:3")
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=goal)
+    settled(window, qtbot)
+    assert canvas.view.dragged is None
+    assert shown(window)[1] == "slept"

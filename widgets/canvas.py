@@ -80,7 +80,7 @@ class Canvas(QWidget):
         """Show another run, or the same one as another scene."""
         if scene is not self._scene or pair is not self._pair:
             # What was meant may be no more; the pointer tells again when it moves.
-            self.view = replace(self.view, hovered="")
+            self.view = replace(self.view, hovered="", dragged=None)
             self._ringed, self._pressed = "", None
         if (scene, pair) != (self._scene, self._pair):
             self._scene, self._pair = scene, pair
@@ -233,6 +233,9 @@ class Canvas(QWidget):
         hand = bool(name)
         if self._pressed is not None and self._pressed[0].startswith("ask:"):
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            word, (start, where) = self.view.dragged, self._pressed
+            if word is None and (event.position() - where).manhattanLength() > DRAG_PX:
+                self.show_view(replace(self.view, dragged=int(start[4:])))
         else:
             self.setCursor(
                 Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor
@@ -242,6 +245,10 @@ class Canvas(QWidget):
     def _point_at(self, name: str) -> None:
         if name != self.view.hovered:
             self.show_view(replace(self.view, hovered=name))
+
+    def _drop(self) -> None:
+        if self.view.dragged is not None:
+            self.show_view(replace(self.view, dragged=None))
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Forget what lay under the pointer."""
@@ -257,6 +264,7 @@ class Canvas(QWidget):
         if self._pressed is None or event.button() != Qt.MouseButton.LeftButton:
             return
         (start, where), self._pressed = self._pressed, None
+        self._drop()
         end = self.element_at(event.position())
         moved = (event.position() - where).manhattanLength() > DRAG_PX
         if (

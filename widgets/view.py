@@ -59,6 +59,7 @@ class View:
     head: int | None = None  # whose row is shown as bars; None: that of the clearest role
     brush: int | None = None  # first of the tokens that are opened out of pooled maps
     hovered: str = ""
+    dragged: int | None = None  # a word that is on its way to another's place
     selected: str = ""
     growth: tuple[Growth, ...] = ()  # by tokens, as measured on this machine
     length: int | None = None  # tokens at the plots' marker; None: those of the sentence

@@ -167,8 +167,17 @@ def dimmed(pair: Pair, place: Layout, view: View) -> list[Shape]:
 
 
 def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
-    """Return what marks the selected element, and rings round what the hovered one reads."""
+    """Return what marks the selected element, and rings round what the hovered one reads.
+
+    While a word is dragged: rings round it, and round the one whose place it would take.
+    """
     shapes: list[Shape] = []
+    if view.dragged is not None and view.dragged < len(place.columns):
+        shapes.append(_ring(around(word_box(view.dragged, place), 3), view, dash=(5.0, 3.0)))
+        target = place_of(pair, view.hovered, place) if view.hovered.startswith("ask:") else None
+        if target is not None and view.hovered != f"ask:{view.dragged}":
+            shapes.append(_ring(around(target, 4), view, dash=()))
+        return shapes
     for box in read_boxes(pair, view.hovered, place):
         shapes.append(_ring(around(box, 3), view, dash=(5.0, 3.0)))
     if view.selected:
@@ -192,7 +201,7 @@ def _ring(box: Box, view: View, *, dash: tuple[float, ...]) -> Shape:
 def eye(pair: Pair, place: Layout, view: View) -> list[Shape]:
     """Return the small eye over the word under the pointer: a click hides that word instead."""
     kind, _, number = view.hovered.partition(":")
-    if kind not in ("ask", "hide") or not number.isdigit():
+    if kind not in ("ask", "hide") or not number.isdigit() or view.dragged is not None:
         return []
     i = int(number)
     if i >= len(place.columns) or i == pair.grid.hidden or place.detail == "map":
