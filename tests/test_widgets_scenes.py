@@ -209,6 +209,26 @@ def test_every_counter_of_both_sides_can_be_reached_and_says_its_number(controls
     assert titles[TOKENS].startswith("T = 32:")
 
 
+@pytest.mark.parametrize(
+    "name", [TOKENS, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS)]
+)
+def test_an_open_counter_has_a_bar_beside_it_that_lies_upon_no_text(name: str) -> None:
+    pair = pair_of(5, "lstm-50k")
+    for width, height in ((1188, 700), (1700, 800)):
+        shown = [
+            set(flat(recurrence_attention(pair, 3.0, view_of(width, height, selected=s)).shapes))
+            for s in ("", name)
+        ]
+        (bar,) = shown[1] - shown[0]
+        assert isinstance(bar, Rect)
+        assert bar.x > 0
+        for text in shown[1]:
+            if isinstance(text, Text) and text.text.strip():
+                x0, y0, x1, y1 = box_of(text)
+                beside = x1 <= bar.x or bar.x + bar.width <= x0
+                assert beside or y1 <= bar.y or bar.y + bar.height <= y0, text
+
+
 def test_going_back_is_the_same_picture_to_the_bit() -> None:
     pair, view = pair_of(5), view_of()
     forward = [svg(recurrence_attention(pair, t, view)) for t in range(pair.last_tick + 1)]
