@@ -588,6 +588,13 @@ def test_a_counter_is_written_again_only_for_what_is_new(inspector: Inspector, p
     assert f"T = 5 | {numbers.exact(pair.chain.flops)}".replace(numbers.THIN, " ") in said
 
 
+def test_a_page_is_read_from_its_beginning(inspector: Inspector, pair: Pair) -> None:
+    # Qt scrolls to the text's own cursor when the panel is shown for the first time.
+    for name in ("count:grid:memory", "count:chain:depth"):
+        inspector.show_counter(pair, name)
+        assert inspector.text.textCursor().position() == 0
+
+
 @pytest.mark.parametrize("whole", [100, 1, 7, 12345])
 def test_shares_add_up_to_the_whole(whole: int) -> None:
     rng = np.random.default_rng(0)

@@ -584,6 +584,8 @@ class _Text(QTextBrowser):
     def end(self, cursor: QTextCursor) -> None:
         """Lay out what was written."""
         cursor.endEditBlock()
+        # Inserting has moved the widget's own cursor to the end, where the first show would scroll.
+        self.moveCursor(QTextCursor.MoveOperation.Start)
         self.verticalScrollBar().setValue(0)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
