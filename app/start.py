@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer
@@ -108,6 +109,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             window.set_text(text)
             while window.background.busy or window.studies.measuring.busy:
                 running.processEvents()
+                sleep(0.005)  # a loop that never rests would be in the times
             if window.pair is None:
                 raise Said(window.notice.text())
             window.player.seek(tick_in(window.pair, tick))
