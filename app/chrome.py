@@ -20,6 +20,7 @@ from app import CELLS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
+from widgets.fonts import register_fonts
 from widgets.geometry import icon_factor, px
 from widgets.icons import icon
 from widgets.theme import Theme
@@ -297,6 +298,7 @@ class KeySheet(QTextEdit):
 
     def show_over(self, window: QWidget, scale: float) -> None:
         """Show the sheet in the middle of the window."""
+        register_fonts()  # text that was laid out before its font is known is drawn as nonsense
         width, padding = min(px(1360, scale), window.width() - 40), px(SHEET_PADDING, scale)
         columns = max(1, min(len(GROUPS), width // px(COLUMN, scale)))
         self.setHtml(keys_as_html(self._say, columns=columns))

@@ -27,6 +27,10 @@ def look(window):
     bench._wait(30.0, lambda: window.pair is not None and window.inspector.isVisible())
     assert window.pair is not None and window.inspector.isVisible()
     assert gc.isenabled()
+    bench._wait(30.0, lambda: window.canvas.settled)
+    seen = window.inspector.text.grab().toImage()
+    window.inspector.show_theme(window._theme, 1.0)  # written anew, with all fonts there are
+    assert window.inspector.text.grab().toImage() == seen
     print("seen")
 
 bench._open(look)

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLay
 from widgets import clipboard, counter_pages, equation, formats, numbers
 from widgets.captions import Captions
 from widgets.counters import is_counter
+from widgets.fonts import register_fonts
 from widgets.geometry import px
 from widgets.theme import Theme
 
@@ -70,6 +71,7 @@ class Inspector(QWidget):
 
     def __init__(self, theme: Theme, captions: Captions, scale: float = 1.0) -> None:
         super().__init__()
+        register_fonts()  # text that was laid out before its font is known is drawn as nonsense
         self.setObjectName("inspector")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say = captions
