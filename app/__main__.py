@@ -295,7 +295,9 @@ def _figure(given: argparse.Namespace) -> int:
         captions=captions.load("en"),
         query=None if given.query is None else given.query - 1,
         layer=None if given.layer is None else given.layer - 1,
-        growth=tuple(
+        growth=()
+        if given.open
+        else tuple(  # which an opened number does not show
             compute.measure_length(chain, grid, tokens) for tokens in compute.GROWTH_LENGTHS
         ),
     )

@@ -40,7 +40,6 @@ class Arena:
 
     LEAST = 2**18  # bytes of an array that is worth it
     SPARE = 16  # a new chunk is this part of all so far, so that little stays empty
-    ALIGNED = 64  # bytes, a line of the cache
 
     def __init__(self) -> None:
         self._chunks: list[_Chunk] = []

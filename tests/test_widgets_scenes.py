@@ -545,3 +545,18 @@ def test_a_choice_leaves_the_images_of_what_does_not_depend_on_it(
         for view in (view_of(), view_of(**chosen))
     )
     assert {slot.split()[0] for slot in before if before[slot] != after[slot]} == anew
+
+
+def test_a_selected_weight_is_ringed_in_its_map() -> None:
+    pair = pair_of(64)
+    name = "grid:blocks.1.attn.pattern[2,10,40]"
+    plain, chosen = (
+        recurrence_attention(pair, float(pair.last_tick), view_of(selected=selected))
+        for selected in ("", name)
+    )
+    before = set(flat(plain.shapes))
+    rings = [s for s in flat(chosen.shapes) if isinstance(s, Rect) and s not in before]
+    assert len(rings) == 1
+    ring = rings[0]
+    assert ring.width < 15  # round the cell, and not round the whole map
+    assert hit(chosen, ring.x + ring.width / 2, ring.y + ring.height / 2) == name

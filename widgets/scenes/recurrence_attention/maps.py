@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.trace import Pair
 from widgets.geometry import text_width
-from widgets.glyphs import arrow
+from widgets.glyphs import Box, arrow
 from widgets.numbers import percents
 from widgets.picture import Cells, Ellipse, Rect, Shape, Text
 from widgets.remember import remembered
@@ -26,7 +26,6 @@ from widgets.scenes.recurrence_attention.layout import (
     SOFTMAX,
     GridState,
     Layout,
-    around,
     asking,
 )
 
@@ -262,17 +261,18 @@ def _brush(tokens: int, place: Layout, view: View) -> list[Shape]:
     return shapes
 
 
-def cell_box(head: int, query: int, key: int, tokens: int, place: Layout, view: View) -> (
-    tuple[float, float, float, float]
-):  # fmt: skip
-    """Return the box of one weight in its map."""
-    span = shown_tokens(tokens, view)
-    x, y, side, _ = place.maps[head]
+def cell_box(pair: Pair, name: str, place: Layout, view: View) -> Box | None:
+    """Return the box of one weight in its map; None when it is no weight, or is not shown."""
+    found = pair.find(name)
+    if not place.maps or found is None or ".attn." not in name or len(found[2]) != 3:
+        return None
+    head, query, key = found[2]
+    span = shown_tokens(len(place.columns), view)
     if query not in span or key not in span:
-        return place.maps[head]
+        return None
+    x, y, side, _ = place.maps[head]
     size = side / len(span)
-    left, top = x + (key - span.start) * size, y + (query - span.start) * size
-    return around((left, top, size, size), 2)
+    return (x + (key - span.start) * size, y + (query - span.start) * size, size, size)
 
 
 def note_badge(head: int, place: Layout, view: View) -> list[Shape]:

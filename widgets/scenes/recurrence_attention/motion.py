@@ -19,6 +19,7 @@ from widgets.scenes.recurrence_attention.layout import (
     state_box,
     word_box,
 )
+from widgets.scenes.recurrence_attention.maps import cell_box
 from widgets.scenes.recurrence_attention.states import FORWARD, directions
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
             calm = replace(view, hovered="", selected="")
             shapes += counter_mark(pair, place, calm, view.selected)
         elif chosen is not None:
+            chosen = cell_box(pair, view.selected, place, view) or chosen
             shapes.append(_ring(around(chosen, 4), view, dash=()))
     return shapes
 
