@@ -25,9 +25,8 @@ class Group(NamedTuple):
 class Chapter(Protocol):
     """A scene with its controls and its clock.
 
-    It is made when it is first opened. ``changed`` tells that titles, groups or the inspector's page
-    are others; ``said`` carries a sentence for the notice; ``idle`` of a chapter that is not in
-    front means that it computes nothing.
+    It is made when it is first opened. ``changed`` tells that its titles, groups or page for the
+    inspector are others; ``said`` carries a sentence for the notice.
     """
 
     id: str  # a key of widgets.scenes.SCENES
