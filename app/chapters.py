@@ -1,52 +1,89 @@
-"""What the window asks of a chapter; each chapter is a module of its own."""
+"""CHAPTERS: what the window can show; each is a module of its own, imported when it is opened."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from widgets.transport import Group
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtCore import SignalInstance
     from PySide6.QtWidgets import QWidget
 
     from app.player import Player
     from widgets.canvas import Canvas, Scene
+    from widgets.captions import Captions
+    from widgets.controls import Notice
     from widgets.inspector import Page
     from widgets.theme import Theme
 
+__all__ = ["CHAPTERS", "Chapter", "Entry", "Group", "Host", "make"]
 
-class Group(NamedTuple):
-    """A part of the scrubber: the key of its caption, and its first and last tick."""
 
-    caption: str
-    first: int
-    last: int
+class Host(NamedTuple):
+    """What a chapter is made in.
+
+    ``folder`` is where the settings lie: what is remembered of this machine belongs beside them.
+    ``notice`` is for a sentence that stays, or passes by; others are ``said``.
+    """
+
+    window: QWidget  # the parent of everything
+    say: Captions
+    theme: Theme
+    folder: Path
+    notice: Notice
 
 
 class Chapter(Protocol):
     """A scene with its controls and its clock.
 
-    It is made when it is first opened. ``changed`` tells that its titles, groups or page for the
-    inspector are others; ``said`` carries a sentence for the notice.
+    It is made when it is first opened, and begins at once. ``changed`` tells that its titles,
+    groups, device or page for the inspector are others, or that it waits or waits no more; ``said``
+    carries a sentence for the notice. The window shows the player's tick on the canvas, and gives
+    the player its speed and the first ticks of the groups.
     """
 
-    id: str  # a key of widgets.scenes.SCENES
+    id: str  # a key of widgets.scenes.SCENES and of CHAPTERS
     player: Player
-    page: QWidget  # stands in the place of the stage
-    canvas: Canvas
+    page: QWidget  # stands in the place of the stage; a widgets.stage.Stage of the canvas, or more
+    canvas: Canvas  # show_scene(scene, subject) shows what is to be seen
     controls: QWidget  # stands in the bar, left of the device
+    keys: Mapping[str, Callable[[], object]]  # by id of an action: what it does here
     changed: SignalInstance
     said: SignalInstance
 
+    @property
+    def busy(self) -> bool:
+        """Return whether a result is awaited: when it is late, the play button says so."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether an element is opened: then a narrow window shows the inspector."""
+        ...
+
     def groups(self) -> tuple[Group, ...]:
-        """Return the parts of the scrubber."""
+        """Return the parts of the scrubber, in words; none while there is nothing to play."""
         ...
 
     def title(self, tick: int) -> tuple[str, str]:
         """Return which tick it is, and what works at it."""
         ...
 
+    def device(self) -> tuple[str, str]:
+        """Return what computes, in a few words, and in a sentence; "" while nobody knows."""
+        ...
+
     def activate(self, name: str) -> None:
-        """Do what a click on an element of the scene means."""
+        """Do what a click on an element of the scene means; "": beside all elements."""
+        ...
+
+    def follow(self, name: str) -> None:
+        """Open what a link of the inspector's page names."""
         ...
 
     def back(self) -> None:
@@ -58,14 +95,18 @@ class Chapter(Protocol):
         ...
 
     def page_key(self) -> object:
-        """Return what the inspector's page depends on: it is written anew when that changes."""
+        """Return what the inspector's page depends on: it is written anew when that changes.
+
+        None: there is no page. The first item of a tuple says which page it is: while that is the
+        same, the page stays where it is scrolled to.
+        """
         ...
 
     def write(self, page: Page) -> None:
         """Write the inspector's page."""
         ...
 
-    def still(self) -> tuple[Scene, Any]:
+    def still(self) -> tuple[Scene, Any] | None:
         """Return scene and subject for a picture file; tick and view are the canvas's."""
         ...
 
@@ -92,3 +133,22 @@ class Chapter(Protocol):
     def close(self) -> None:
         """End what computes."""
         ...
+
+
+class Entry(NamedTuple):
+    """A chapter in the rail: its number, its caption and icon, and who makes it from a Host."""
+
+    number: int  # of its key, and of the action chapter_<number>
+    caption: str
+    icon: str  # of widgets.icons
+    maker: str  # "module:name", imported when the chapter is first opened
+
+
+CHAPTERS: dict[str, Entry] = {}
+
+
+def make(id: str, host: Host) -> Chapter:
+    """Return a chapter, made for the first time."""
+    module, _, name = CHAPTERS[id].maker.partition(":")
+    chapter: Chapter = getattr(import_module(module), name)(host)
+    return chapter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import NamedTuple
 
@@ -52,6 +52,7 @@ class Player(QObject):
         self._clock = clock
         self._tick = 0.0
         self._last = 0
+        self._groups: tuple[int, ...] = ()
         self._playing = False
         self._speed = 1.0
         self._reduced = False
@@ -106,8 +107,9 @@ class Player(QObject):
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Return the first tick of each group: prepare, run, answer."""
-        return tuple(sorted({0, min(1, self._last), self._last}))
+        """Return the first tick of each group: by default prepare, run, answer."""
+        starts = self._groups or (0, 1, self._last)
+        return tuple(sorted({min(start, self._last) for start in starts}))
 
     # ---- what is wanted ------------------------------------------------------------------------
 
@@ -120,6 +122,10 @@ class Player(QObject):
         if self._playing:
             self._play_on()
         self.changed.emit()
+
+    def set_groups(self, starts: Iterable[int]) -> None:
+        """Say at which ticks groups begin."""
+        self._groups = tuple(starts)
 
     def play(self) -> None:
         """Let the ticks follow one another, from the start when we are at the end."""

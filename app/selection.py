@@ -111,7 +111,7 @@ class Selection:
         if name != self._canvas.view.selected:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
         if pair is not None:
-            self._canvas.show_pair(self.drawing, pair)
+            self._canvas.show_scene(self.drawing, pair)
         else:
             self._canvas.show_nothing()
         inspector = self._inspector()

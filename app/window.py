@@ -53,7 +53,7 @@ from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
 from widgets.geometry import px, text_width
 from widgets.remember import forget
-from widgets.transport import Transport
+from widgets.transport import Transport, prepare_run_answer
 from widgets.view import Switch, View
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ class Window(QMainWindow):
         self.resize(1600, 900)
         view = View(1188, 728, self._theme, say)
         self.canvas = Canvas(view)
+        self.canvas.tick_told = lambda tick: ", ".join(self._tick_title(tick))
+        self.canvas.value_told = self._value_told
         self.stage = QScrollArea()
         self.stage.setObjectName("stage")
         self.stage.setWidgetResizable(True)
@@ -430,7 +432,7 @@ class Window(QMainWindow):
         self.place.setCurrentWidget(self.empty)
         self.bar.field.mark((), ())
         self.notice.clear()
-        self.transport.setEnabled(False)
+        self.transport.show_groups(())
         self._show_tick(self.player.tick)
 
     def _arrived(self, outcome: Outcome) -> None:
@@ -441,7 +443,6 @@ class Window(QMainWindow):
         if outcome.value is None:
             return
         self.player.hold(False)
-        self.transport.setEnabled(True)
         first = self.player.last == 0
         before, self._result = self.pair, outcome.value
         forget()
@@ -482,6 +483,7 @@ class Window(QMainWindow):
         )
         self.canvas.show_view(view)
         self.player.set_last(pair.last_tick)
+        self.transport.show_groups(prepare_run_answer(self._say, max(pair.last_tick, 1)))
         if first:
             self._go_where_we_were(pair)
         self.selection.keep(pair)
@@ -551,7 +553,7 @@ class Window(QMainWindow):
         if shown != self._last_shown:
             self._last_shown = shown
             self.notice.pass_by()
-        self.transport.show_tick(tick, self.player.last, *self._tick_title(shown))
+        self.transport.show_tick(tick, *self._tick_title(shown))
         self.capsule.show_tick(shown, self.player.last)
         self._show_selected()
 
@@ -570,6 +572,12 @@ class Window(QMainWindow):
             parts.append(self._say(f"transport.{side}", what=what))
         head = self._say("transport.title", tick=tick, last=pair.last_tick)
         return head, " · ".join(parts)
+
+    def _value_told(self, name: str) -> str:
+        """Return what an element of the stage is worth, in words."""
+        from widgets.accessible import value_of
+
+        return value_of(self.pair, name, self._say) if self.pair is not None else ""
 
     def _show_player(self) -> None:
         # The collector stops everything for up to 40 ms with thousands of shapes about, so it runs

@@ -173,6 +173,17 @@ def test_groups_are_prepare_run_and_answer(hand: Hand) -> None:
     assert hand.player.tick == 0
 
 
+def test_other_groups_can_be_given(hand: Hand) -> None:
+    hand.player.set_groups((0, 2, 12, 99))
+    reached = []
+    for _ in range(4):
+        hand.player.next_group()
+        reached.append(hand.player.tick)
+    assert reached == [2, 12, 13, 13]
+    hand.player.previous_group()
+    assert hand.player.tick == 12
+
+
 def test_speeds_end_at_both_sides(hand: Hand) -> None:
     for _ in range(9):
         hand.player.faster()

@@ -191,7 +191,7 @@ def test_a_run_that_would_not_fit_is_refused_with_the_number(
     assert "at most 0.2 GiB can be kept now; shorten the sentence" in said
     assert said.endswith(".")
     assert window.pair is before
-    assert window.canvas.pair is before
+    assert window.canvas.subject is before
     assert same(stage(window), seen(window))
     window.set_text("the dogs ___")  # and the next one is computed
     quiet(window, qtbot)

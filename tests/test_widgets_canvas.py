@@ -39,7 +39,7 @@ def canvas(qtbot: QtBot) -> Canvas:
     made = Canvas(VIEW)
     qtbot.addWidget(made)
     made.resize(1188, 728)
-    made.show_pair(boxes, PAIR)
+    made.show_scene(boxes, PAIR)
     made.show()
     qtbot.waitExposed(made)
     return made

@@ -14,7 +14,7 @@ from widgets import captions, theme
 from widgets.controls import style_sheet
 from widgets.fonts import register_fonts
 from widgets.geometry import text_width
-from widgets.transport import Scrubber, Transport
+from widgets.transport import Group, Scrubber, Transport, prepare_run_answer
 
 SAY = captions.load("en")
 LIGHT = theme.load("light")
@@ -36,29 +36,46 @@ def transport(qtbot: QtBot) -> Transport:
     made.show_theme(LIGHT)
     qtbot.addWidget(made)
     made.resize(1400, 86)
-    made.show_tick(0.0, 13)
+    made.show_groups(prepare_run_answer(SAY, 13))
+    made.show_tick(0.0)
     made.show_playing(False, 1.0)
     return made
 
 
 @pytest.mark.parametrize("last", [1, 2, 3, 7, 13, 34])
 def test_a_press_where_a_tick_lies_is_that_tick(scrubber: Scrubber, last: int) -> None:
-    scrubber.last = last
+    scrubber.groups = prepare_run_answer(SAY, last)
     places = [scrubber.x_of(tick) for tick in range(last + 1)]
     assert places == sorted(places)
     assert [scrubber.tick_at(x) for x in places] == list(range(last + 1))
 
 
 def test_between_two_ticks_the_knob_lies_between_them(scrubber: Scrubber) -> None:
-    scrubber.last = 13
+    scrubber.groups = prepare_run_answer(SAY, 13)
     for tick in range(13):
         middle = (scrubber.x_of(tick) + scrubber.x_of(tick + 1)) / 2
         assert scrubber.x_of(tick + 0.5) == pytest.approx(middle)
 
 
 def test_prepare_and_answer_have_one_tick_each_and_run_the_rest(scrubber: Scrubber) -> None:
-    scrubber.last = 13
-    assert [(first, last) for *_, first, last in scrubber.groups()] == [(0, 0), (1, 12), (13, 13)]
+    scrubber.groups = prepare_run_answer(SAY, 13)
+    assert [group[1:] for group in scrubber.groups] == [(0, 0), (1, 12), (13, 13)]
+
+
+def test_groups_of_many_ticks_have_more_room_and_each_word_its_own(scrubber: Scrubber) -> None:
+    scrubber.groups = (
+        Group("Host", 0, 1), Group("Block 7, forward", 2, 12), Group("Backward", 13, 18),
+        Group("Update", 19, 20),
+    )  # fmt: skip
+    places = [scrubber.x_of(tick) for tick in range(21)]
+    assert places == sorted(places)
+    assert [scrubber.tick_at(x) for x in places] == list(range(21))
+    widths = [right - left for left, right in scrubber.spans()]
+    assert widths[1] > widths[2] > widths[0] == pytest.approx(widths[3])
+    scrubber.resize(200, 42)
+    lefts, rights = zip(*scrubber.spans(), strict=True)
+    assert all(right < left for right, left in zip(rights, lefts[1:], strict=False))
+    assert rights[-1] <= 200
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
@@ -67,8 +84,11 @@ def test_at_its_least_width_the_words_of_the_groups_stand_apart(
 ) -> None:
     scrubber.enlarge(scale)
     scrubber.resize(scrubber.minimumSize())
-    ends = [left + text_width(SAY(name), 13 * scale, 700) for name, left, *_ in scrubber.groups()]
-    starts = [left for _, left, *_ in scrubber.groups()]
+    starts = [left for left, _ in scrubber.spans()]
+    ends = [
+        left + text_width(group.caption, 13 * scale, 700)
+        for left, group in zip(starts, scrubber.groups, strict=True)
+    ]
     assert ends[0] < starts[1]
     assert ends[1] < starts[2]
     assert ends[2] <= scrubber.width()
@@ -127,17 +147,17 @@ def test_of_a_title_without_room_the_rest_is_in_the_tooltip(
 ) -> None:
     transport = placed(960, 1.5)
     note = "chain: a stage with a long name · grid: another one " * 4
-    transport.show_tick(3.0, 13, "Tick 3 of 13", note)
+    transport.show_tick(3.0, "Tick 3 of 13", note)
     assert "…" in transport.title.text()
     assert transport.title.toolTip() == note
     assert transport.title.sizeHint().width() <= transport.title.width()
-    transport.show_tick(4.0, 13, "Tick 4 of 13", "chain: Read <b>")
+    transport.show_tick(4.0, "Tick 4 of 13", "chain: Read <b>")
     assert "Read &lt;b&gt;" in transport.title.text()
     assert transport.title.toolTip() == ""
 
 
 def test_dragging_seeks_along(scrubber: Scrubber, qtbot: QtBot) -> None:
-    scrubber.last = 13
+    scrubber.groups = prepare_run_answer(SAY, 13)
     sought: list[float] = []
     scrubber.sought.connect(sought.append)
     scrubber.show()
@@ -179,7 +199,7 @@ def yellow_dots(scrubber: Scrubber) -> int:
 
 
 def test_the_knob_is_yellow_and_gone_while_there_is_no_now(scrubber: Scrubber) -> None:
-    scrubber.last, scrubber.tick = 13, 5.0
+    scrubber.groups, scrubber.tick = prepare_run_answer(SAY, 13), 5.0
     assert yellow_dots(scrubber) > 100
     scrubber.setEnabled(False)
     assert yellow_dots(scrubber) == 0

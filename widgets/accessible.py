@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from widgets.canvas import Canvas
     from widgets.captions import Captions
 
-PRESSED = ("toggle:", "layer:", "ask:", "hide:")  # names of what a click switches or chooses
+PRESSED = (
+    "toggle:",
+    "layer:",
+    "ask:",
+    "hide:",
+    "choose:",
+)  # names of what a click switches or chooses
 KEPT = 2000  # children; of more, those that are not on the stage are given up
 
 # Python objects must outlive Qt's references to them, which are Qt's own business.
@@ -61,22 +67,11 @@ def tick_passed(canvas: Canvas) -> None:
     """Tell whoever listens that another tick is shown, in a sentence."""
     if not QAccessible.isActive():
         return
-    if canvas.pair is not None and canvas.isVisible():
-        sentence = tick_sentence(canvas.pair, int(canvas.tick), canvas.view.captions)
+    sentence = canvas.tick_told(int(canvas.tick))
+    if sentence and canvas.isVisible():
         event = QAccessibleAnnouncementEvent(canvas, sentence)
         event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)  # behind what is read now
         QAccessible.updateAccessibility(event)
-
-
-def tick_sentence(pair: Pair, tick: int, say: Captions) -> str:
-    """Return which tick it is, and what each side does at it."""
-    parts = [say("transport.title", tick=tick, last=pair.last_tick)]
-    for side in ("chain", "grid"):
-        trace = pair.side(side)
-        done = tick > trace.last_tick
-        what = say("transport.done", tick=trace.last_tick) if done else trace.stage_at[tick].title
-        parts.append(say(f"transport.{side}", what=what))
-    return ", ".join(parts)
 
 
 def ring_moved(canvas: Canvas) -> None:
@@ -310,8 +305,7 @@ class Element(QAccessibleInterface):
         if kind == QAccessible.Text.Value or (
             kind == QAccessible.Text.Description and sys.platform == "linux"
         ):
-            pair = canvas.pair
-            return value_of(pair, element[0], canvas.view.captions) if pair is not None else ""
+            return canvas.value_told(element[0])
         return ""
 
     def setText(self, kind: QAccessible.Text, text: str) -> None:  # noqa: N802

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -22,7 +22,7 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QScrollArea, QToolTip, QWidget
 
 from widgets.geometry import LEAST_SCALE, SMALLEST, fit
 from widgets.view import View
@@ -30,11 +30,10 @@ from widgets.view import View
 # What deals with pictures is imported with the first one: the first frame of the window has none,
 # and does not wait for it.
 if TYPE_CHECKING:
-    from engine.trace import Pair
     from widgets.painter import Painter
     from widgets.picture import Picture
 
-    Scene = Callable[[Pair, float, View], Picture]
+    Scene = Callable[[Any, float, View], Picture]
 
 # For images that are being filled, in a frame: while time goes on, and in answer to a choice.
 BUDGET_SECONDS, BUDGET_AT_REST = 0.008, 0.014
@@ -42,10 +41,11 @@ DRAG_PX = 8
 
 
 class Canvas(QWidget):
-    """Shows ``scene(pair, tick, view)`` and keeps its images.
+    """Shows ``scene(subject, tick, view)`` and keeps its images.
 
     ``activated`` carries the name of what was clicked or opened, ``dropped`` the two word boxes of
-    a drag.
+    a drag. ``tick_told`` and ``value_told`` say in words, for who does not see it, what happens at
+    a tick and what an element is worth.
     """
 
     activated = Signal(str)
@@ -57,9 +57,11 @@ class Canvas(QWidget):
         _let_qt_ask()
         self.view = view
         self.blank = False
+        self.tick_told: Callable[[int], str] = lambda tick: ""
+        self.value_told: Callable[[str], str] = lambda name: ""
         self._least_scale, self._factor = LEAST_SCALE, 1.0
         self._scene: Scene | None = None
-        self._pair: Pair | None = None
+        self._subject: Any = None
         self._tick = 0.0
         self._picture: Picture | None = None
         self._settled = self._moves = False
@@ -76,19 +78,23 @@ class Canvas(QWidget):
 
     # -------------------------------------------------------------- what is shown
 
-    def show_pair(self, scene: Scene, pair: Pair) -> None:
-        """Show another run, or the same one as another scene."""
-        if scene is not self._scene or pair is not self._pair:
-            # What was meant may be no more; the pointer tells again when it moves.
+    def show_scene(self, scene: Scene, subject: Any, *, same: bool = False) -> None:
+        """Show another subject, or the same one as another scene.
+
+        ``same`` says that the subject has the elements of the last one: what lies under the pointer
+        and what has the keyboard's ring stay what they are.
+        """
+        if scene is self._scene and subject is self._subject:
+            return
+        if not same:  # what was meant may be no more; the pointer tells again when it moves
             self.view = replace(self.view, hovered="", dragged=None)
             self._ringed, self._pressed = "", None
-        if (scene, pair) != (self._scene, self._pair):
-            self._scene, self._pair = scene, pair
-            self._changed()
+        self._scene, self._subject = scene, subject
+        self._changed()
 
     def show_nothing(self) -> None:
         """Show an empty stage, and keep nothing of the last run."""
-        self._scene = self._pair = None
+        self._scene = self._subject = None
         self._ringed, self._pressed = "", None
         self._changed()
 
@@ -139,9 +145,9 @@ class Canvas(QWidget):
         return fit(self.width(), self.height(), least_scale=self._least_scale, factor=self._factor)
 
     @property
-    def pair(self) -> Pair | None:
-        """Return the run that is shown, None before the first."""
-        return self._pair
+    def subject(self) -> Any:
+        """Return what is drawn, None before the first."""
+        return self._subject
 
     @property
     def tick(self) -> float:
@@ -149,11 +155,11 @@ class Canvas(QWidget):
         return self._tick
 
     def picture(self) -> Picture | None:
-        """Return the picture of this moment, None before the first run."""
-        if self._picture is None and self._scene is not None and self._pair is not None:
+        """Return the picture of this moment, None before there is a subject."""
+        if self._picture is None and self._scene is not None and self._subject is not None:
             width, height, _ = self.fitted()
             view = replace(self.view, width=width, height=height)
-            self._picture = self._scene(self._pair, self._tick, view)
+            self._picture = self._scene(self._subject, self._tick, view)
             self.setAccessibleName(self._picture.title)
             self.setAccessibleDescription(self._picture.description)
         return self._picture
@@ -328,6 +334,14 @@ class Canvas(QWidget):
         """Take the ring off the screen."""
         super().focusOutEvent(event)
         self.update()
+
+    def bring_into_sight(self, name: str) -> None:
+        """Let what scrolls the canvas show an element."""
+        point = self.place_of(name)
+        viewport = self.parentWidget()
+        around = viewport.parentWidget() if viewport is not None else None
+        if point is not None and isinstance(around, QScrollArea):
+            around.ensureVisible(point.x(), point.y(), 80, 80)
 
     def place_of(self, name: str) -> QPoint | None:
         """Return the middle of an element on the widget, None when it is not shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -55,15 +56,32 @@ def _width(word: str, size: int) -> float:
     return QFontMetricsF(_font(size, bold=True)).horizontalAdvance(word)
 
 
+class Group(NamedTuple):
+    """A part of the scrubber: its caption, in words, and its first and last tick."""
+
+    caption: str
+    first: int
+    last: int
+
+
+def prepare_run_answer(say: Captions, last: int) -> tuple[Group, ...]:
+    """Return the groups of a run: Prepare (0), Run (1 … N-1), Answer (N)."""
+    return (
+        Group(say("transport.prepare"), 0, 0),
+        Group(say("transport.run"), 1, max(last - 1, 1)),
+        Group(say("transport.answer"), last, last),
+    )
+
+
 class Scrubber(QWidget):
-    """Ticks on a line in three groups: Prepare (0), Run (1 … N-1), Answer (N)."""
+    """Ticks on a line, in groups: each has its caption under it."""
 
     sought = Signal(float)
 
     def __init__(self, theme: Theme, captions: Captions) -> None:
         super().__init__()
-        self.theme, self._say = theme, captions
-        self.tick, self.last = 0.0, 1
+        self.theme = theme
+        self.tick, self.groups = 0.0, prepare_run_answer(captions, 1)
         self.enlarge(1.0)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(captions("transport.scrubber"))
@@ -74,28 +92,47 @@ class Scrubber(QWidget):
         self.setMinimumSize(*(px(side, scale) for side in SCRUBBER))
         self.update()
 
-    def groups(self) -> tuple[tuple[str, float, float, float, float], ...]:
-        """Return for each group its caption, left and right edge, and first and last tick."""
-        edge, gap = 8 * self._scale, GAP * self._scale
-        width, end = self.width() - 2 * edge, float(self.last)
-        names = ("transport.prepare", "transport.run", "transport.answer")
-        # Each side has room for its word; where there is more, it takes an eighth.
-        word = max(_width(self._say(name), px(13, self._scale)) for name in names)
-        side = max(min(110 * self._scale, width * 0.12), word)
-        return (
-            (names[0], edge, edge + side, 0.0, 0.0),
-            (names[1], edge + side + gap, edge + width - side - gap, 1.0, max(end - 1, 1.0)),
-            (names[2], edge + width - side, edge + width, end, end),
-        )
+    @property
+    def last(self) -> int:
+        """Return the last tick."""
+        return self.groups[-1].last
+
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """Return the left and right edge of each group, in px.
+
+        Each has room for its caption, or takes an eighth; what is left goes to those with many
+        ticks.
+        """
+        gap, edge = GAP * self._scale, 8 * self._scale
+        room = self.width() - 2 * edge - gap * (len(self.groups) - 1)
+        eighth = min(110 * self._scale, room * 0.125)
+        size = px(13, self._scale)
+        widths = [max(eighth, _width(group.caption, size)) for group in self.groups]
+        left_over = room - sum(widths)
+        if left_over < 0:
+            widths = [width * room / sum(widths) for width in widths]
+        else:
+            ticks = [group.last - group.first for group in self.groups]
+            ticks = ticks if any(ticks) else [1] * len(ticks)
+            widths = [
+                width + left_over * n / sum(ticks) for width, n in zip(widths, ticks, strict=True)
+            ]
+        starts = [edge + sum(widths[:i]) + gap * i for i in range(len(widths))]
+        return tuple((start, start + width) for start, width in zip(starts, widths, strict=True))
 
     def x_of(self, tick: float) -> float:
         """Return where a tick lies, in px."""
         whole = [self._x_of_whole(t) for t in (int(tick), min(int(tick) + 1, self.last))]
         return whole[0] + (whole[1] - whole[0]) * (tick - int(tick))
 
+    def _group_of(self, tick: int) -> int:
+        """Return which group a tick belongs to."""
+        begun = [i for i, group in enumerate(self.groups) if group.first <= tick]
+        return begun[-1] if begun else 0
+
     def _x_of_whole(self, tick: int) -> float:
-        group = 0 if tick == 0 else 2 if tick >= self.last else 1
-        _, left, right, first, last = self.groups()[group]
+        number = self._group_of(tick)
+        (left, right), (_, first, last) = self.spans()[number], self.groups[number]
         if first == last:
             return (left + right) / 2
         pad = GAP * self._scale
@@ -112,8 +149,10 @@ class Scrubber(QWidget):
         # Along the line in px; across it in px at 100 %.
         theme, k, now = self.theme, self._scale, self.x_of(self.tick)
         y = 12.0 * k
-        current = 0 if self.tick < 0.5 else 2 if self.tick > self.last - 0.5 else 1
-        for number, (caption, left, right, first, last) in enumerate(self.groups()):
+        current = self._group_of(int(self.tick + 0.5))
+        for number, ((caption, first, last), (left, right)) in enumerate(
+            zip(self.groups, self.spans(), strict=True)
+        ):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.hair))
             painter.drawRoundedRect(QRectF(left, y - 3 * k, right - left, 6 * k), 3 * k, 3 * k)
@@ -124,13 +163,17 @@ class Scrubber(QWidget):
             painter.setPen(QPen(QColor(theme.ink3), 1.5))
             apart = (right - left - 2 * GAP * k) / max(last - first, 1)
             every = max(1, math.ceil(MARK_PX / apart))
-            for tick in range(int(first), int(last) + 1, every):
+            for tick in range(first, last + 1, every):
                 x = self._x_of_whole(tick)
                 painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
-            painter.setFont(_font(px(13, k), bold=number == current))
+            font = _font(px(13, k), bold=number == current)
+            painter.setFont(font)
             painter.setPen(QColor(theme.ink if number == current else theme.ink2))
             place = QRectF(left, y + 13 * k, right - left, 18 * k)
-            painter.drawText(place, Qt.AlignmentFlag.AlignLeft, self._say(caption))
+            words = QFontMetricsF(font).elidedText(
+                caption, Qt.TextElideMode.ElideRight, right - left + GAP * k
+            )
+            painter.drawText(place, Qt.AlignmentFlag.AlignLeft, words)
         if not self.isEnabled():  # there is no now
             return
         painter.setPen(QPen(QColor(theme.now_line), 1.8))
@@ -291,9 +334,15 @@ class Transport(QWidget):
         if beside != (self._middle.count() == 2):
             (self._middle if beside else self._above).insertWidget(0, self.title)
 
-    def show_tick(self, tick: float, last: int, head: str = "", note: str = "") -> None:
+    def show_groups(self, groups: tuple[Group, ...]) -> None:
+        """Show the parts that the ticks are in; with none nothing can be pressed."""
+        self.setEnabled(bool(groups))
+        self.scrubber.groups = groups or self.scrubber.groups
+        self.scrubber.update()
+
+    def show_tick(self, tick: float, head: str = "", note: str = "") -> None:
         """Show where the clock is, in words: a head, and a note beside it."""
-        self.scrubber.tick, self.scrubber.last = tick, max(last, 1)
+        self.scrubber.tick = tick
         self.title.say(head, note, self._theme.ink2)
         self.scrubber.update()
 
