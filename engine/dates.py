@@ -1,0 +1,113 @@
+"""The task of dates: write a date as year-month-day, however somebody wrote it.
+
+What is asked of a solver is one of four cases:
+
+    clean           eight ways of writing, years as in training
+    out-of-range    the same, years outside
+    typo            clean, with one typing error in one of its words
+    exceptions      a named day ("Christmas 2019"), of which a rule knows nothing
+
+The eight ways and the years follow the experiment that the shipped set-up was found in; a named day
+stands in one of twenty dates of the training data.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+NAMED = {  # month, day
+    "new year": (1, 1), "epiphany": (1, 6), "valentine": (2, 14), "labour day": (5, 1),
+    "halloween": (10, 31), "all saints": (11, 1), "christmas eve": (12, 24), "christmas": (12, 25),
+}  # fmt: skip
+NAMED_SHARE = 0.05  # of the training data
+TRAINED = range(1950, 2050)  # years
+BEFORE, BEHIND = range(1800, 1950), range(2050, 3000)
+CASES = ("clean", "out-of-range", "typo", "exceptions")
+LONGEST_DAY = 28  # of a month: the day that every month has
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+# What a network reads and writes, a character a token; the first of each stands for nothing.
+READ = "_ " + LETTERS + "0123456789,./-"
+WRITTEN = "^0123456789-"
+MOST_READ, MOST_WRITTEN = 29, 10  # characters
+
+
+class Date(NamedTuple):
+    """A date as somebody wrote it, and as ISO 8601 writes it."""
+
+    text: str
+    answer: str
+
+
+def examples(seed: int, case: str = "") -> Iterator[Date]:
+    """Return endless dates of a case, always the same for a seed; without a case training data."""
+    rng = random.Random(f"{case} {seed}")
+    while True:
+        if case == "exceptions" or (not case and rng.random() < NAMED_SHARE):
+            yield _named(rng)
+        elif case == "out-of-range":
+            yield _usual(rng, rng.choice((BEFORE, BEHIND)))
+        elif case == "typo":
+            yield _mistyped(rng)
+        else:
+            yield _usual(rng, TRAINED)
+
+
+def _usual(rng: random.Random, years: range, *, in_words: bool = False) -> Date:
+    year, month, day = rng.choice(years), rng.randint(1, 12), rng.randint(1, LONGEST_DAY)
+    name, ending = MONTHS[month - 1], _ending(day)
+    ways = [
+        f"{day} {name} {year}",
+        f"{name} {day}, {year}",
+        f"{day} {name[:3]} {year}",
+        f"{rng.choice(WEEKDAYS)}, {day} {name} {year}",
+        f"{name[:3]} {day}{ending}, {year}",
+        f"{day}{ending} {name} {year}",
+    ]
+    if not in_words:
+        ways += [f"{day:02d}.{month:02d}.{year}", f"{year}/{month}/{day}"]
+    return Date(rng.choice(ways), _iso(year, month, day))
+
+
+def _named(rng: random.Random) -> Date:
+    year, name = rng.choice(TRAINED), rng.choice(tuple(NAMED))
+    return Date(f"{name} {year}", _iso(year, *NAMED[name]))
+
+
+def _mistyped(rng: random.Random) -> Date:
+    """Return a date with one typing error in one of its words, be it a month, a weekday or "th".
+
+    Two letters are swapped, one is wrong, or one is missing.
+    """
+    date = _usual(rng, TRAINED, in_words=True)
+    word = rng.choice(tuple(re.finditer("[a-z]+", date.text)))
+    name, start = word[0], word.start()
+    while True:
+        i, kind = rng.randrange(len(name)), rng.randrange(3)
+        if kind == 0 and i + 1 < len(name):
+            wrong = name[:i] + name[i + 1] + name[i] + name[i + 2 :]
+        elif kind == 1:
+            wrong = name[:i] + rng.choice(LETTERS) + name[i + 1 :]
+        else:
+            wrong = name[:i] + name[i + 1 :]
+        if wrong != name:
+            return Date(date.text[:start] + wrong + date.text[word.end() :], date.answer)
+
+
+def _iso(year: int, month: int, day: int) -> str:
+    return f"{year:04d}-{month:02d}-{day:02d}"
+
+
+def _ending(day: int) -> str:
+    """Return how the word for a day ends, "st" for 21."""
+    if day in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
