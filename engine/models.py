@@ -238,20 +238,28 @@ def run(
     for _ in range(2 if warm else 1):
         tape = Tape(ops, model.parameters)
         start = perf_counter()
-        if model.config.kind == "chain":
-            chain.record(tape, model.config, ids, hidden, words)
-        elif model.config.kind == "translator":
-            translator.record(tape, model.config, ids, goal, padding)
-        else:
-            grid.record(tape, model.config, ids, hidden, padding)
+        try:
+            if model.config.kind == "chain":
+                chain.record(tape, model.config, ids, hidden, words)
+            elif model.config.kind == "translator":
+                translator.record(tape, model.config, ids, goal, padding)
+            else:
+                grid.record(tape, model.config, ids, hidden, padding)
+            ops.wait()
+        except Exception as error:
+            raise ops.failed(error, tape.behind) from error
         seconds = perf_counter() - start
+    try:
+        steps = tape.steps()
+    except Exception as error:
+        raise ops.failed(error, tape.behind) from error
     return Trace(
         facts=_facts(model, ops, ids.shape[-1], goal.shape[-1]),
         tokens=words,
         hidden=hidden,
         vocabulary=model.vocabulary,
         stages=tape.stages,
-        steps=tape.steps(),
+        steps=steps,
         parameters=model.parameters,
         seconds=seconds,
     )
@@ -345,6 +353,8 @@ def _facts(model: Model, ops: Ops, length: int, target: int) -> Facts:
     notes = []
     if 0 < trained < length:
         notes.append(f"{length} words: longer than the {trained} it was trained for")
+    notes += ops.notes()
+    kept = str(model.parameters["embed.E"].dtype)
     return Facts(
         model=model.id,
         title=str(card.get("title", title)),
@@ -366,7 +376,7 @@ def _facts(model: Model, ops: Ops, length: int, target: int) -> Facts:
         ),
         backend=ops.backend,
         device=ops.device,
-        precision=str(model.parameters["embed.E"].dtype),
+        precision=kept if ops.precision == "float32" else ops.precision,
         threads=ops.threads(),
         notes=tuple(notes),
     )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ class Ops:
 
     backend = "NumPy"
     device = "this CPU"
+    precision = "float32"  # a key of engine.precision.PRECISIONS; float64 stays what it is
+    elsewhere = False  # whether arrays lie on another device, from which they have to be fetched
+    # What a time is the difference of two of; a device's own is a number once it has been waited
+    # for.
+    clock: Callable[[], Any] = staticmethod(perf_counter)
 
     def __init__(self) -> None:
         self.xp: Any = np
@@ -115,6 +121,29 @@ class Ops:
     def to_host(self, array: Any) -> Array:
         """Return a computed array on the host."""
         return np.asarray(array)
+
+    def fetch(self, arrays: Sequence[Any]) -> list[Array]:
+        """Return computed arrays on the host, in floats of at least 32 bits."""
+        return [self.to_host(array) for array in arrays]
+
+    def parameter(self, array: Array) -> Any:
+        """Return a parameter of a model where this backend computes; it may be kept there."""
+        return self.to_device(array)
+
+    def wait(self) -> None:
+        """Wait until everything that was asked for has been computed."""
+
+    def unit_of(self, op: str, operands: tuple[Any, ...]) -> Unit:
+        """Return the unit that does one call of a primitive here."""
+        return OPS[op].unit_of(operands)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what has to be said of what was computed since this was asked last."""
+        return ()
+
+    def failed(self, error: Exception, step: str) -> Exception:
+        """Return what to raise for an error that came up behind a step."""
+        return error
 
     def rows_like(self, value: Any, count: int) -> Any:
         """Return an array that holds anything, with so many rows of the shape of ``value``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from engine.ops import OPS, Array, Ops
@@ -72,7 +71,7 @@ class Tape:
     def parameter(self, name: str) -> Tensor:
         """Return a parameter of the model as an operand."""
         if name not in self._on_device:
-            self._on_device[name] = Tensor(name, self.ops.to_device(self._parameters[name]))
+            self._on_device[name] = Tensor(name, self.ops.parameter(self._parameters[name]))
         return self._on_device[name]
 
     @contextmanager
@@ -120,9 +119,10 @@ class Tape:
             return self._record(op, operands, value, seconds, name, axes, equation, options)
         function = getattr(self.ops, op)
         values = [operand.value for operand in operands]
-        start = perf_counter()
+        clock = self.ops.clock
+        start = clock()
         value = function(*values, **options)
-        seconds = perf_counter() - start
+        seconds = clock() - start
         return self._record(op, operands, value, seconds, name, axes, equation, options)
 
     def recur(
@@ -230,7 +230,7 @@ class Tape:
             seconds.append(times)
             arrays = zip(*read, columns[record.name], strict=False)
             calls.append((function, arrays, times.append))
-        clock = perf_counter
+        clock = self.ops.clock
         try:
             while True:
                 for function, arrays, note in calls:
@@ -289,9 +289,28 @@ class Tape:
         What is forgotten is gone when the steps are: a body refers to this tape, which must not
         refer to the body.
         """
+        if self.ops.elsewhere:
+            return self._fetched()
         records = [self._on_host(record) for record in self._records]
         self._records = []
-        return Later(lambda: [self._step(record) for record in self._written(records)])
+        return Later(lambda: [self._step(it, it.value) for it in self._written(records)])
+
+    def _fetched(self) -> Sequence[Step]:
+        """Return the steps of a run on a device: one wait, then all values are fetched.
+
+        They are made now, so that no array of the device is held, or looked at by another thread.
+        """
+        self.ops.wait()
+        records = self._written(self._records)
+        self._records, self._on_device = [], {}
+        values = self.ops.fetch([record.value for record in records])
+        return tuple(map(self._step, records, values))
+
+    @property
+    def behind(self) -> str:
+        """Return the name of the step that was recorded last, "" before the first."""
+        record = self._records[-1] if self._records else None
+        return record.name if isinstance(record, _Record) else self._stage
 
     def _on_host(self, record: _Record | _Rounds) -> _Record | _Rounds:
         if isinstance(record, _Record):
@@ -339,19 +358,22 @@ class Tape:
         self._records.append(record)
         return Tensor(name, value)
 
-    def _step(self, record: _Record) -> Step:
+    def _step(self, record: _Record, value: Array) -> Step:
+        """Return a step whose value lies on the host; the record's own may lie on the device."""
         row = OPS[record.op]
         values = tuple(operand.value for operand in record.operands)
         return Step(
             name=record.name,
             op=record.op,
             stage=record.stage,
-            value=_sealed(record.value),
+            value=_sealed(value),
             axes=record.axes,
             equation=record.equation,
             reads=tuple(operand.name for operand in record.operands),
             cost=row.cost(values, record.value),
-            timing=Timing(record.seconds, row.unit_of(values), Basis.MEASURED),
+            timing=Timing(
+                float(record.seconds), self.ops.unit_of(record.op, values), Basis.MEASURED
+            ),
             options=tuple(_numbers(record.options)),
         )
 
