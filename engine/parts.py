@@ -1,4 +1,4 @@
-"""Data sheets: what a processor can do at most, each figure with its source and the day it was read.
+"""Data sheets: what a processor can do at most, each figure with its source and its day.
 
 ``assets/parts`` holds a file for each. They are plain JSON that anybody can add to, so they are not
 trusted: what is too large, of another type or out of any reason is left out and named by
@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.assets import ASSETS
 from engine.said import Said
@@ -34,11 +33,12 @@ FIGURES = {
     "sms": ("SM", 1, 1e4),  # streaming multiprocessors: what a tile of a product runs on
     "lanes": ("lanes/SM", 1, 1024),  # float32 lanes of each
     "clock": ("GHz", 0.01, 100),
+    "capability": ("cc", 1, 99),  # NVIDIA's compute capability: 9.0 is Hopper
     "special": ("G/s", 1e-3, 1e6),  # exp or tanh a second, of a CPU
     "call": ("µs", 1e-3, 1e4),  # what a call costs before it computes anything, of a CPU
 }
 NEEDED = {
-    Device.GPU: ("float32", "bandwidth", "memory", "sms", "lanes", "clock"),
+    Device.GPU: ("float32", "bandwidth", "memory", "sms", "lanes", "clock", "capability"),
     Device.CPU: ("float32", "bandwidth", "special", "call"),
 }
 # What runs instead where a part has no units for a format.
@@ -49,6 +49,17 @@ INSTEAD = {
     Precision.BFLOAT16: Precision.FLOAT32,
 }
 SPECIAL_PER_SM = 16  # exp or tanh a clock: CUDA C++ programming guide, arithmetic throughput table
+
+
+class Rates(Protocol):
+    """What ``engine.race.Rates`` has: FLOP/s of products, bytes/s of maps, seconds of a call."""
+
+    @property
+    def product_all(self) -> float: ...  # noqa: D102
+    @property
+    def elementwise(self) -> float: ...  # noqa: D102
+    @property
+    def numpy_call(self) -> float: ...  # noqa: D102
 
 
 class PartError(Said):
@@ -145,36 +156,26 @@ def problems() -> dict[str, str]:
     return dict(_shelf(FOLDER)[1])
 
 
-def this_machine(rates: Mapping[str, Any]) -> Part:
-    """Return this machine as a part, from rates that were measured on it.
-
-    Parameters
-    ----------
-    rates
-        ``matrix_gflops`` (float32 products on all threads), ``bandwidth_gb`` (elementwise, one
-        thread, GB/s), ``call_us`` (a call on a few numbers), and where it was measured also
-        ``special_g`` (exp a second, in 10^9), ``measured_on`` (the day) and ``title``.
+def this_machine(rates: Rates, *, day: str, title: str = "This machine") -> Part:
+    """Return this machine as a part, from rates that ``engine.race`` measured on it on a day.
 
     Raises
     ------
     PartError
-        When a rate is missing or is no sensible number.
+        When a rate is no sensible number.
     """
-    day = str(rates.get("measured_on", ""))[:MOST_TEXT]
     source = "measured on this machine"
-    given = {
-        "float32": ("matrix_gflops", 1e-3),
-        "bandwidth": ("bandwidth_gb", 1.0),
-        "call": ("call_us", 1.0),
+    measured = {
+        "float32": rates.product_all / 1e12,
+        "bandwidth": rates.elementwise / 1e9,
+        # exp takes as long as 23 bytes of memory traffic, as in parts/desktop-cpu.json.
+        "special": rates.elementwise / 23e9,
+        "call": rates.numpy_call * 1e6,
     }
-    figures = []
-    for name, (key, factor) in given.items():
-        figures.append((name, _figure(name, _number(rates.get(key)) * factor, source, day)))
-    # Without a measurement of its own: exp takes as long as 23 bytes (so in parts/desktop-cpu).
-    special = rates.get("special_g", figures[1][1].value / 23.0)
-    figures.append(("special", _figure("special", _number(special), source, day)))
-    title = str(rates.get("title", "This machine"))[:MOST_TEXT]
-    return Part(THIS, title, Device.CPU, tuple(figures), measured=True)
+    figures = tuple(
+        (name, _figure(name, _number(value), source, day)) for name, value in measured.items()
+    )
+    return Part(THIS, title[:MOST_TEXT], Device.CPU, figures, measured=True)
 
 
 # ---- files ---------------------------------------------------------------------------------------

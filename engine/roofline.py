@@ -9,9 +9,9 @@ begins each when it was issued and the one before has ended.
     issued_i = launches and host work up to i
     start_i = max(issued_i, end_{i-1} + gap),  end_i = start_i + seconds_i
 
-Everything here is modelled: the bases are ``engine.parts`` and the assumptions below, and the bounds
-are what the shares become when the assumptions are stretched. Not modelled: communication between
-cards, dropout, reuse in the L2 cache, clocks that drop, a data loader that is late.
+Everything here is modelled: the bases are ``engine.parts`` and the assumptions below, and the
+bounds are what the shares become when the assumptions are stretched. Not modelled: communication
+between cards, dropout, reuse in the L2 cache, clocks that drop, a data loader that is late.
 
 Sources: Williams et al. 2009, "Roofline: an insightful visual performance model for multicore
 architectures"; NVIDIA, "Matrix multiplication background user's guide", for tiles and waves; the
@@ -34,14 +34,13 @@ from numpy.typing import NDArray
 
 from engine.parts import Part
 from engine.shares import Shares, Work
-from engine.trace import Basis
+from engine.trace import Basis, Cost
 from engine.workload import (
     Attention,
     Device,
     Elementwise,
     Host,
     Kernel,
-    Mode,
     Operation,
     Persistent,
     Precision,
@@ -76,7 +75,8 @@ PLAIN = 0.5  # of the float32 peak: what code without tiles reaches
 HOST_PRODUCT = 0.8  # of a CPU's peak: what BLAS reaches
 TRANSFER_SECONDS = 4e-6  # before a copy's first byte arrives
 TRANSFER_BYTES = 25e9  # a second, PCIe 4 x16
-ATTENTION = {True: 0.55, False: 0.60}  # of the peak, on cards from Hopper on, on older ones
+ATTENTION, ATTENTION_HOPPER = 0.60, 0.55  # of the peak: FlashAttention 2; 3 on Hopper and later
+HOPPER = 9.0  # compute capability
 ATTENTION_BACKWARD = 0.75  # of that
 PERSISTENT = 0.35  # of the peak, and no step is shorter than one meeting of all multiprocessors
 PERSISTENT_SECONDS = 2.5e-6
@@ -125,13 +125,32 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """One operation on the clock of the step, its kernels together.
+
+    ``seconds`` is what its kernels take, without the gaps between them; ``low`` and ``high`` bound
+    it. ``launch`` is when the host begins to issue it and what that takes; host work is a launch
+    only.
+    """
+
+    operation: Operation
+    start: float
+    end: float
+    seconds: float
+    low: float
+    high: float
+    launch: tuple[float, float]
+    bound: Bound
+
+
+@dataclass(frozen=True, slots=True)
 class Timed:
     """All operations of one role in a step: "mlp.in" of every block."""
 
     role: str
     operation: Operation  # the first of them
     count: int
-    seconds: float  # of their kernels, together
+    seconds: float  # of their kernels, or of the host, together
     share: float  # of wall time
     flops: int
     bytes: int
@@ -150,77 +169,202 @@ class Modelled:
     seconds_high: float
     flop_parts: dict[Work, float]  # of all FLOPs, by the lane that does them
     pipe_active: float  # of wall time: cycles in which tensor cores would multiply at their peak
-    kernels: int
     launch_seconds: float  # of the host, for one kernel
     notes: tuple[str, ...]
-    _run: _Run
+    _laid: _Laid
+    _queues: _Queues
 
     @property
     def seconds(self) -> float:
         """Return the wall time of a step."""
         return self.shares.seconds
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations that ran, in order."""
+        return self._laid.operations
+
+    @property
+    def kernels(self) -> int:
+        """Return how many kernels and copies are launched."""
+        return len(self._laid.of)
+
     @cached_property
     def events(self) -> tuple[Event, ...]:
-        """Return every launch and every kernel, in the order of their begin."""
-        return tuple(sorted(self._run.events(), key=lambda event: event.start))
+        """Return all host work, every launch and every kernel, in the order of their begin."""
+        laid, queues = self._laid, self._queues
+        lane: Literal["host", "device"] = "host" if laid.on_cpu else "device"
+        made = [
+            Event("host", start, seconds, laid.operations[place], Work.SEQUENTIAL, Bound.LAUNCH)
+            for place, (start, seconds) in queues.host.items()
+        ]
+        columns = (laid.of, queues.issued, queues.launches, queues.starts, queues.durations)
+        for place, issued, launch, start, seconds in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            op, begin = laid.operations[place], issued - launch
+            made.append(Event("host", begin, launch, op, Work.SEQUENTIAL, Bound.LAUNCH))
+            made.append(Event(lane, start, seconds, op, op.work, laid.bounds[place]))
+        return tuple(sorted(made, key=lambda event: event.start))
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Return the operations on the clock, in the order of ``operations``."""
+        laid, queues = self._laid, self._queues
+        made = []
+        for place, op in enumerate(laid.operations):
+            bound = laid.bounds[place]
+            if place in queues.host:
+                start, spent = queues.host[place]
+                launch = (start, spent)
+                made.append(Span(op, start, start + spent, spent, spent, spent, launch, bound))
+                continue
+            first, last = laid.first[place], laid.first[place + 1] - 1
+            seconds = laid.seconds[place] * op.calls  # (assumption,)
+            begin = float(queues.issued[first] - queues.launches[first])
+            made.append(
+                Span(
+                    operation=op,
+                    start=float(queues.starts[first]),
+                    end=float(queues.starts[last] + queues.durations[last]),
+                    seconds=float(seconds[0]),
+                    low=float(seconds.min()),
+                    high=float(seconds.max()),
+                    launch=(begin, float(queues.launches[first : last + 1].sum())),
+                    bound=bound,
+                )
+            )
+        return tuple(made)
 
     @cached_property
     def by_role(self) -> tuple[Timed, ...]:
         """Return the operations of a step by role, those that take longest first."""
-        return self._run.by_role(self.seconds)
+        roles: dict[str, list[Span]] = {}
+        for span in self.spans:
+            roles.setdefault(span.operation.role, []).append(span)
+        timed = [
+            Timed(
+                role=role,
+                operation=these[0].operation,
+                count=len(these),
+                seconds=(spent := sum(span.seconds for span in these)),
+                share=spent / self.seconds,
+                flops=sum(span.operation.cost.flops for span in these),
+                bytes=sum(span.operation.cost.bytes for span in these),
+                bound=these[0].bound,
+            )
+            for role, these in roles.items()
+        ]
+        return tuple(sorted(timed, key=lambda one: -one.seconds))
 
     def longest(self, count: int) -> tuple[Timed, ...]:
         """Return the ``count`` roles that take longest."""
         return self.by_role[:count]
 
-    def bound_parts(self, work: Work | None = None) -> dict[Bound, float]:
-        """Return which part of wall time kernels (of one lane) wait for what."""
-        return self._run.bound_parts(self.seconds, work)
-
-
-def model(workload: Workload, part: Part) -> Modelled:
-    """Return what a step would take on a part, with bounds; the last ones are remembered."""
-    return _model(workload, part)
+    @cached_property
+    def bound_parts(self) -> dict[Bound, float]:
+        """Return the parts of wall time in which kernels wait for what; the rest is the host's."""
+        parts = dict.fromkeys(Bound, 0.0)
+        for place, op in enumerate(self._laid.operations):
+            seconds = float(self._laid.seconds[place, 0]) * op.calls
+            parts[self._laid.bounds[place]] += seconds / self.seconds
+        return parts
 
 
 @lru_cache(maxsize=128)
-def _model(workload: Workload, part: Part) -> Modelled:
-    ran = _as_run(workload, part)
-    laid = operations(ran, part.device)
-    launched = sum(op.calls for op in laid)
-    tried = (BASE, *(STRETCHED if launched <= MANY else CORNERS))
-    runs = _runs(ran, part, laid, tried)
-    base = runs[0]
-    parts = {work: np.array([run.parts[work] for run in runs]) for work in Work}
-    walls = [run.seconds for run in runs]
-    shares = Shares(
-        parts=base.parts,
-        seconds=base.seconds,
-        basis=Basis.MODELLED,
-        path=PATH,
-        low={work: float(values.min()) for work, values in parts.items()},
-        high={work: float(values.max()) for work, values in parts.items()},
-    )
-    flops = {work: sum(op.cost.flops for op in laid if op.work == work) for work in Work}
-    total = sum(flops.values()) or 1
+def model(workload: Workload, part: Part) -> Modelled:
+    """Return what a step would take on a part, with bounds; the last ones are remembered."""
+    ran = as_run(workload, part)
+    laid_out = operations(ran, part.device)
+    many = sum(op.calls for op in laid_out) > MANY
+    tried = (BASE, *(CORNERS if many else STRETCHED))
+    laid = _Laid(ran, part, tried)
+    passes = [laid.queue(i) for i in range(len(tried))]
+    parts = {work: np.array([each.parts[work] for each in passes]) for work in Work}
+    flops = {work: sum(op.cost.flops for op in laid_out if op.work == work) for work in Work}
+    seconds = [each.seconds for each in passes]
     return Modelled(
         workload=workload,
         ran=ran,
         part=part,
-        shares=shares,
-        seconds_low=min(walls),
-        seconds_high=max(walls),
-        flop_parts={work: count / total for work, count in flops.items() if count},
-        pipe_active=base.pipe_seconds / base.seconds,
-        kernels=base.kernels,
-        launch_seconds=base.launch,
+        shares=Shares(
+            parts=passes[0].parts,
+            seconds=seconds[0],
+            basis=Basis.MODELLED,
+            path=PATH,
+            low={work: float(values.min()) for work, values in parts.items()},
+            high={work: float(values.max()) for work, values in parts.items()},
+        ),
+        seconds_low=min(seconds),
+        seconds_high=max(seconds),
+        flop_parts={work: n / (sum(flops.values()) or 1) for work, n in flops.items() if n},
+        pipe_active=laid.pipe_seconds / seconds[0],
+        launch_seconds=laid.launch,
         notes=_notes(workload, ran, part),
-        _run=base,
+        _laid=laid,
+        _queues=passes[0],
     )
 
 
-def _as_run(workload: Workload, part: Part) -> Workload:
+@lru_cache(maxsize=256)
+def shares(
+    workload: Workload,
+    part: Part,
+    assumptions: Assumptions = BASE,
+    faster: tuple[Work, float] | None = None,
+) -> Shares:
+    """Return the shares under one set of assumptions, without bounds: for "what if".
+
+    ``faster`` divides the seconds of one kind of work; a number below 1 makes it slower.
+    """
+    laid = _Laid(as_run(workload, part), part, (assumptions,), faster)
+    queues = laid.queue(0)
+    return Shares(queues.parts, queues.seconds, Basis.MODELLED, PATH)
+
+
+class Speedup(NamedTuple):
+    """One kind of work made ``times`` times faster: the shares then, and what no factor beats."""
+
+    work: Work
+    times: float
+    shares: Shares
+    limit: float  # seconds of a step in which this work takes no time
+
+    @property
+    def seconds(self) -> float:
+        """Return the wall time then."""
+        return self.shares.seconds
+
+
+def amdahl(known: Modelled | Shares, work: Work, times: float) -> Speedup:
+    """Return what a step takes when one kind of work is ``times`` times faster.
+
+    Of shares alone it is Amdahl's law, T' = T (1 - p + p / k). Of a modelled step the two queues
+    run again: launches that kernels hid come to light, and short launches can be hidden.
+
+    Source: Amdahl 1967, "Validity of the single processor approach to achieving large scale
+    computing capabilities".
+
+    Raises
+    ------
+    ValueError
+        When ``times`` is not above 0.
+    """
+    if not times > 0:
+        raise ValueError(f"nothing is {times} times faster")
+    if isinstance(known, Modelled):
+        then = shares(known.workload, known.part, BASE, (work, float(times)))
+        least = shares(known.workload, known.part, BASE, (work, math.inf))
+        return Speedup(work, times, then, least.seconds)
+    whole = 1 - known[work] + known[work] / times
+    parts = {each: part / whole for each, part in known.parts.items()}
+    parts[work] = known[work] / times / whole
+    basis = Basis.INFERRED if known.basis == Basis.MEASURED else known.basis
+    then = Shares(parts, known.seconds * whole, basis, f"{known.path}, Amdahl’s law")
+    return Speedup(work, times, then, known.seconds * (1 - known[work]))
+
+
+def as_run(workload: Workload, part: Part) -> Workload:
     """Return the step in the format in which a part really computes it."""
     precision = part.runs(Precision(workload.precision))
     return workload if precision == workload.precision else replace(workload, precision=precision)
@@ -230,7 +374,9 @@ def _notes(workload: Workload, ran: Workload, part: Part) -> tuple[str, ...]:
     """Return what has to be said beside the numbers."""
     notes = []
     if ran.precision != workload.precision:
-        notes.append(f"{part.title} has no units for {workload.precision}: {ran.precision}.")
+        notes.append(
+            f"{part.title} has no units for {workload.precision}; it computes in {ran.precision}."
+        )
     if "memory" in part and ran.memory > part["memory"].value * 1e9:
         held = memory_text(part["memory"].value * 1e9)
         notes.append(
@@ -247,11 +393,11 @@ def _notes(workload: Workload, ran: Workload, part: Part) -> tuple[str, ...]:
 
 
 class _Cost(NamedTuple):
-    """Seconds of one kernel beyond its floor, for each set of assumptions, axes (assumption,)."""
+    """Seconds of one kernel, for each set of assumptions, axes (assumption,)."""
 
-    arithmetic: Floats
-    memory: Floats
+    seconds: Floats
     pipe: float  # seconds at the peak of the tensor cores
+    bound: Bound
 
 
 class _Machine:
@@ -259,49 +405,52 @@ class _Machine:
 
     def __init__(self, part: Part, tried: Sequence[Assumptions]) -> None:
         self.part = part
-        columns = np.array(tried).T
-        self.floor, memory, self.product, self.host = columns
-        on_cpu = part.device == Device.CPU
-        if on_cpu:
+        self.on_cpu = part.device == Device.CPU
+        self.floor, memory, self.product, self.host = np.array(tried).T
+        self.fixed = float(self.floor[0])  # seconds below which a fixed cost is what counts
+        if self.on_cpu:
+            self.fixed = part.call_seconds
             self.floor = np.zeros_like(self.floor)  # a call's cost is the host's
         if part.measured:
             memory = memory / BASE.memory  # its rates were reached
         self.bytes_per_second = part.bytes_per_second * memory
 
     def cost(self, op: Operation) -> _Cost:
-        """Return what one call of an operation costs."""
+        """Return what one call of an operation costs, host work nothing."""
         flops, bytes_ = op.cost.flops / op.calls, op.cost.bytes / op.calls
-        kernel, part = op.kernel, self.part
-        moved = bytes_ / self.bytes_per_second
+        if isinstance(op.kernel, Host):
+            return _Cost(np.zeros_like(self.floor), 0.0, Bound.LAUNCH)
+        if isinstance(op.kernel, Transfer):
+            seconds = np.full_like(self.floor, TRANSFER_SECONDS + bytes_ / TRANSFER_BYTES)
+            return _Cost(seconds, 0.0, Bound.MEMORY)
+        arithmetic = self.arithmetic(op, op.kernel, flops)
+        memory = bytes_ / self.bytes_per_second
+        bound = Bound.MEMORY if memory[0] >= arithmetic[0] else Bound.ARITHMETIC
+        if max(memory[0], arithmetic[0]) < self.fixed:
+            bound = Bound.LAUNCH
         pipe = 0.0
-        match kernel:
-            case Transfer():
-                moved = np.full_like(moved, TRANSFER_SECONDS + bytes_ / TRANSFER_BYTES)
-                return _Cost(np.zeros_like(moved), moved, 0.0)
-            case Elementwise():
-                seconds = self.plain(flops, kernel.special / op.calls)
-                return _Cost(seconds, moved, 0.0)
-            case Product() | Attention() | Persistent() if part.device == Device.CPU:
-                peak = part.flops_per_second(Precision.FLOAT32)
-                reached = 1.0 if part.measured else HOST_PRODUCT
-                return _Cost(flops / (peak * reached * self.product), moved, 0.0)
-            case Product():
-                precision = kernel.precision
-                if op.work == Work.STREAM and min(kernel.rows, kernel.columns) == 1:
-                    return _Cost(self.plain(flops, 0), moved, 0.0)
-                seconds = self.tiles(kernel)
-            case Attention():
-                precision = kernel.precision
-                seconds = self.attention(kernel, flops)
-            case Persistent():
-                precision = kernel.precision
-                a_step = flops / kernel.steps / (part.flops_per_second(precision) * PERSISTENT)
-                seconds = np.full_like(moved, max(PERSISTENT_SECONDS, a_step) * kernel.steps)
-            case _:
-                raise TypeError(f"{kernel} is no kernel")
-        if op.work == Work.MATRIX:
-            pipe = flops / part.flops_per_second(precision)
-        return _Cost(seconds, moved, pipe)
+        if op.work == Work.MATRIX and not (self.on_cpu or isinstance(op.kernel, Elementwise)):
+            pipe = flops / self.part.flops_per_second(op.kernel.precision)
+        return _Cost(self.floor + np.maximum(arithmetic, memory), pipe, bound)
+
+    def arithmetic(
+        self, op: Operation, kernel: Elementwise | Product | Attention | Persistent, flops: float
+    ) -> Floats:
+        """Return the seconds of the arithmetic of one call."""
+        if isinstance(kernel, Elementwise):
+            return self.plain(flops, kernel.special / op.calls)
+        if self.on_cpu:
+            peak = self.part.flops_per_second(Precision.FLOAT32)
+            reached = 1.0 if self.part.measured else HOST_PRODUCT
+            return np.asarray(flops / (peak * reached * self.product))
+        if isinstance(kernel, Product):
+            one_row = op.work == Work.STREAM and min(kernel.rows, kernel.columns) == 1
+            return self.plain(flops, 0) if one_row else self.tiles(kernel)
+        if isinstance(kernel, Attention):
+            return self.attention(kernel, flops)
+        a_step = flops / kernel.steps
+        a_step /= self.part.flops_per_second(kernel.precision) * PERSISTENT
+        return np.full_like(self.floor, max(PERSISTENT_SECONDS, a_step) * kernel.steps)
 
     def plain(self, flops: float, special: float) -> Floats:
         """Return the seconds of arithmetic without tiles."""
@@ -329,7 +478,8 @@ class _Machine:
     def attention(self, kernel: Attention, flops: float) -> Floats:
         """Return the seconds of a fused attention: what fills too few multiprocessors is slow."""
         sms = self.part["sms"].value
-        reached = ATTENTION["fp8" in self.part and sms >= 132]
+        hopper = self.part["capability"].value >= HOPPER
+        reached = ATTENTION_HOPPER if hopper else ATTENTION
         reached *= ATTENTION_BACKWARD if kernel.backward else 1
         blocks = kernel.heads * math.ceil(kernel.queries / 128)
         # Few queries: the keys are shared out, 256 at a time.
@@ -342,177 +492,100 @@ class _Machine:
 # ---- two queues ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One pass of a step through the queues, under one set of assumptions.
+class _Queues(NamedTuple):
+    """One pass through the queues under one set of assumptions; arrays have axes (kernel,)."""
 
-    Arrays have axes (kernel,); ``of`` is the place of each kernel's operation.
-    """
-
-    laid: tuple[Operation, ...]
-    of: NDArray[np.intp]
     issued: Floats  # when its launch ends
     launches: Floats  # what its launch takes
     starts: Floats
     durations: Floats
-    bounds: tuple[Bound, ...]  # by operation
-    host: tuple[tuple[Operation, float, float], ...]  # host work: begin, seconds
+    host: dict[int, tuple[float, float]]  # host work by its place in the step: begin, seconds
     parts: dict[Work, float]
     seconds: float
-    pipe_seconds: float
-    launch: float
-    on_cpu: bool
-
-    @property
-    def kernels(self) -> int:
-        """Return how many kernels and copies are launched."""
-        return len(self.of)
-
-    def events(self) -> list[Event]:
-        """Return launches, kernels and host work."""
-        made: list[Event] = []
-        for op, start, seconds in self.host:
-            made.append(Event("host", start, seconds, op, Work.SEQUENTIAL, Bound.LAUNCH))
-        lane: Literal["host", "device"] = "host" if self.on_cpu else "device"
-        rows = zip(
-            self.of.tolist(), self.issued.tolist(), self.launches.tolist(), self.starts.tolist(),
-            self.durations.tolist(), strict=True,
-        )  # fmt: skip
-        for place, issued, launch, start, seconds in rows:
-            op = self.laid[place]
-            begin = issued - launch
-            made.append(Event("host", begin, launch, op, Work.SEQUENTIAL, Bound.LAUNCH))
-            made.append(Event(lane, start, seconds, op, op.work, self.bounds[place]))
-        return made
-
-    def by_role(self, wall: float) -> tuple[Timed, ...]:
-        """Return the kernels' seconds by role, the longest first."""
-        seconds = np.bincount(self.of, self.durations, minlength=len(self.laid))
-        places: dict[str, list[int]] = {}
-        for place, op in enumerate(self.laid):
-            places.setdefault(op.role, []).append(place)
-        took = {self.laid.index(op): s for op, _, s in self.host}
-        timed = []
-        for role, these in places.items():
-            first = self.laid[these[0]]
-            spent = sum(float(seconds[i]) + took.get(i, 0.0) for i in these)
-            timed.append(
-                Timed(
-                    role=role,
-                    operation=first,
-                    count=len(these),
-                    seconds=spent,
-                    share=spent / wall,
-                    flops=sum(self.laid[i].cost.flops for i in these),
-                    bytes=sum(self.laid[i].cost.bytes for i in these),
-                    bound=self.bounds[these[0]],
-                )
-            )
-        return tuple(sorted(timed, key=lambda one: -one.seconds))
-
-    def bound_parts(self, wall: float, work: Work | None) -> dict[Bound, float]:
-        """Return which part of wall time kernels wait for what."""
-        seconds = np.bincount(self.of, self.durations, minlength=len(self.laid))
-        parts = dict.fromkeys(Bound, 0.0)
-        for op, bound, spent in zip(self.laid, self.bounds, seconds, strict=True):
-            if work is None or op.work == work:
-                parts[bound] += float(spent) / wall
-        return parts
 
 
-@dataclass(frozen=True)
-class Faster:
-    """What to make faster, and how: seconds are divided by ``times``."""
+class _Laid:
+    """A step laid out for a part: what each kernel takes, under several sets of assumptions.
 
-    work: Work | None = None
-    times: float = 1.0
+    ``seconds`` are those of one call, axes (operation, assumption); ``of`` is the place of each
+    kernel's operation, axes (kernel,), ``first`` the place of each operation's first kernel.
+    """
 
-
-def _runs(
-    ran: Workload,
-    part: Part,
-    laid: tuple[Operation, ...],
-    tried: Sequence[Assumptions],
-    faster: Faster = Faster(),  # noqa: B008
-) -> list[_Run]:
-    """Return one run for each set of assumptions."""
-    machine = _Machine(part, tried)
-    on_cpu = part.device == Device.CPU
-    launch, gap = (part.call_seconds, 0.0) if on_cpu else LAUNCH[Style(ran.style)]
-    # Blocks are alike: each kernel is timed once.
-    known: dict[tuple[Kernel, int, int, int, Work], tuple[Floats, float, Bound]] = {}
-    durations_of, pipes, bounds = [], [], []
-    nothing = np.zeros(len(tried))
-    for op in laid:
-        key = (op.kernel, op.cost.flops, op.cost.bytes, op.calls, op.work)
-        if key not in known:
-            if isinstance(op.kernel, Host):
-                known[key] = nothing, 0.0, Bound.LAUNCH
+    def __init__(
+        self,
+        ran: Workload,
+        part: Part,
+        tried: Sequence[Assumptions],
+        faster: tuple[Work, float] | None = None,
+    ) -> None:
+        self.on_cpu = part.device == Device.CPU
+        self.operations = operations(ran, part.device)
+        self.launch, self.gap = LAUNCH[Style(ran.style)]
+        if self.on_cpu:
+            self.launch, self.gap = part.call_seconds, 0.0
+        self._machine = machine = _Machine(part, tried)
+        # Blocks are alike, so a kernel is timed once.
+        known: dict[tuple[Kernel, Cost, int, Work], _Cost] = {}
+        costs = []
+        for op in self.operations:
+            key = (op.kernel, op.cost, op.calls, op.work)
+            if key not in known:
+                known[key] = machine.cost(op)
+            costs.append(known[key])
+        calls = np.array([0 if isinstance(op.kernel, Host) else op.calls for op in self.operations])
+        self.seconds = np.array([cost.seconds for cost in costs])
+        self.bounds = [cost.bound for cost in costs]
+        self.pipe_seconds = sum(
+            cost.pipe * op.calls for cost, op in zip(costs, self.operations, strict=True)
+        )
+        self.of = np.repeat(np.arange(len(calls)), calls)
+        self.first = np.concatenate([[0], np.cumsum(calls)])
+        self._quicker = 1.0
+        if faster is not None:
+            work, times = faster
+            if work == Work.SEQUENTIAL:
+                self._quicker = times
             else:
-                cost = machine.cost(op)
-                floor = nothing if isinstance(op.kernel, Transfer) else machine.floor
-                longer = np.maximum(cost.arithmetic, cost.memory)
-                bound = Bound.MEMORY if cost.memory[0] >= cost.arithmetic[0] else Bound.ARITHMETIC
-                if longer[0] < (part.call_seconds if on_cpu else floor[0]):
-                    bound = Bound.LAUNCH
-                known[key] = floor + longer, cost.pipe, bound
-        seconds, pipe, bound = known[key]
-        durations_of.append(seconds / faster.times if faster.work == op.work else seconds)
-        pipes.append(pipe * op.calls)
-        bounds.append(bound)
-    table = np.array(durations_of)  # (operation, assumption)
-    calls = np.array([0 if isinstance(op.kernel, Host) else op.calls for op in laid])
-    of = np.repeat(np.arange(len(laid)), calls)
-    # Host work in front of a kernel delays its launch; what waits for the device comes at the end.
-    before = np.zeros(len(of) + 1)
-    waits, works = [], []
-    quicker = faster.times if faster.work == Work.SEQUENTIAL else 1.0
-    places = np.concatenate([[0], np.cumsum(calls)])
-    for place, op in enumerate(laid):
-        if isinstance(op.kernel, Host):
-            (waits if op.kernel.waits else works).append((place, op))
-            if not op.kernel.waits:
-                before[places[place]] += op.kernel.seconds / quicker
-    masks = {work: np.array([op.work == work for op in laid])[of] for work in Work}
-    runs = []
-    for i in range(len(tried)):
-        durations = table[of, i]  # (kernel,)
-        launches = np.full(len(of), launch * machine.host[i] / quicker)
-        if on_cpu:
-            ends = np.cumsum(before[:-1] + launches + durations)
-            starts = ends - durations
-            issued, done = starts, float(ends[-1]) if len(ends) else 0.0
-        else:
-            issued = np.cumsum(before[:-1] + launches)
-            # start_i = max over j <= i of issued_j + all that the device does from j to i
-            so_far = np.concatenate([[0.0], np.cumsum(durations + gap)[:-1]])
-            starts = so_far + np.maximum.accumulate(issued - so_far)
-            done = float(starts[-1] + durations[-1])
-        host = []
-        for place, op in works:
-            seconds = op.kernel.seconds / quicker  # type: ignore[union-attr]
-            at = places[place]
-            begin = float(issued[at] - launches[at]) if at < len(of) else done
-            host.append((op, max(0.0, begin - seconds), seconds))
-        for _, op in waits:
-            seconds = op.kernel.seconds / quicker  # type: ignore[union-attr]
-            host.append((op, done, seconds))
-            done += seconds
-        busy = {
-            work: float(durations[masks[work]].sum())
+                of_it = np.array([op.work == work for op in self.operations])
+                self.seconds[of_it] /= times
+        works = [op.work for op in self.operations]
+        self._masks = {
+            work: np.array([each == work for each in works])[self.of]
             for work in (Work.MATRIX, Work.STREAM, Work.COPY)
         }
-        idle = 0.0 if on_cpu else gap * max(0, len(of) - 1)
-        parts = {work: seconds / done for work, seconds in busy.items()}
-        parts[Work.UNCLASSIFIED] = 0.0
-        parts[Work.IDLE] = idle / done
+
+    def queue(self, assumption: int) -> _Queues:
+        """Return one pass: what waits for the device comes at the end, other host work before."""
+        durations = self.seconds[self.of, assumption]
+        launch = self.launch * float(self._machine.host[assumption]) / self._quicker
+        launches = np.full(len(self.of), launch)
+        before = np.zeros(len(self.of))
+        for place, op in enumerate(self.operations):
+            if isinstance(op.kernel, Host) and not op.kernel.waits:
+                before[self.first[place]] += op.kernel.seconds / self._quicker
+        if self.on_cpu:
+            starts = np.cumsum(before + launches + durations) - durations
+            issued = starts
+        else:
+            issued = np.cumsum(before + launches)
+            # start_i = max over j <= i of issued_j + all that the device does from j to i
+            so_far = np.concatenate([[0.0], np.cumsum(durations + self.gap)[:-1]])
+            starts = so_far + np.maximum.accumulate(issued - so_far)
+        done = float(starts[-1] + durations[-1])
+        host: dict[int, tuple[float, float]] = {}
+        for place, op in enumerate(self.operations):
+            if isinstance(op.kernel, Host):
+                spent = op.kernel.seconds / self._quicker
+                if op.kernel.waits:
+                    host[place] = done, spent
+                    done += spent
+                else:
+                    begin = float(issued[self.first[place]]) - launch - spent
+                    host[place] = max(0.0, begin), spent
+        parts = dict.fromkeys(Work, 0.0)
+        for work, mask in self._masks.items():
+            parts[work] = float(durations[mask].sum()) / done
+        # Between two kernels the device cannot work; all other time without one is the host's.
+        parts[Work.IDLE] = self.gap * (len(self.of) - 1) / done
         parts[Work.SEQUENTIAL] = max(0.0, 1.0 - sum(parts.values()))
-        runs.append(
-            _Run(
-                laid=laid, of=of, issued=issued, launches=launches, starts=starts,
-                durations=durations, bounds=tuple(bounds), host=tuple(host), parts=parts,
-                seconds=done, pipe_seconds=sum(pipes), launch=launch * float(machine.host[i]),
-                on_cpu=on_cpu,
-            )
-        )  # fmt: skip
-    return runs
+        return _Queues(issued, launches, starts, durations, host, parts, done)

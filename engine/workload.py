@@ -371,7 +371,7 @@ class Operation:
 
     ``name`` is as of the engine's own steps ("blocks.0.mlp.in", backward "blocks.0.mlp.in.dW");
     ``cost`` is what all its ``calls`` kernels do together. ``work`` is the lane it runs in on a
-    machine that has one for its precision, ``why`` the lane's reason in one sentence.
+    machine that has one for its precision.
     """
 
     name: str
@@ -385,12 +385,18 @@ class Operation:
     block: int | None
     kernel: Kernel = field(repr=False)
     calls: int = 1
-    why: str = ""
+    reason: str = ""  # a key of WHY
+
+    @property
+    def why(self) -> str:
+        """Return the reason of its lane in one sentence."""
+        return WHY[self.reason]
 
     @property
     def role(self) -> str:
-        """Return the name without its block or token: what recurs in a step."""
-        return ".".join(part for part in self.name.split(".") if not part.isdigit())
+        """Return the name without its block or token, "mlp.in": what recurs in a step."""
+        parts = self.name.split(".")
+        return ".".join(part for part in parts if part != "blocks" and not part.isdigit())
 
     @property
     def unit(self) -> Unit:
@@ -478,7 +484,7 @@ class _Layout:
             block=self.block,
             kernel=kernel,
             calls=calls,
-            why=WHY[why],
+            reason=why,
         )
 
     def stream(
@@ -531,7 +537,7 @@ class _Layout:
                           a, flops=0, bytes_=6 * read, calls=2, why="cast")  # fmt: skip
         made = self.product(name, label, equation, a, b, result, precision=Precision.FLOAT32,
                             **size)  # fmt: skip
-        yield made if made.why == WHY["row"] else replace(made, why=WHY["upcast"])
+        yield made if made.reason == "row" else replace(made, reason="upcast")
         yield self.stream(f"{name}.down", f"{label}: back to half", "float16(a b)", (result,),
                           result, flops=0, bytes_=6 * written, why="cast")  # fmt: skip
 
