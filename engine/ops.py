@@ -221,7 +221,7 @@ class Ops:
     def gelu_erf(self, x: Any, out: Any = None) -> Any:
         """Return GELU as it is defined, ½ x (1 + erf(x/√2))."""
         result = self._out(x.shape, x, out)
-        for part in _parts(x.shape):
+        for part in self._parts(x.shape):
             a, y = x[part], result[part]
             self.xp.multiply(a, math.sqrt(0.5), out=y)
             erf(y, self.xp, out=y)
@@ -233,7 +233,7 @@ class Ops:
     def gelu(self, x: Any, out: Any = None) -> Any:
         """Return GELU in its tanh form, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
         result = self._out(x.shape, x, out)
-        for part in _parts(x.shape):
+        for part in self._parts(x.shape):
             a, y = x[part], result[part]
             # a * a, never a**3: NumPy's float32 power is a scalar loop, 270 times slower.
             self.xp.multiply(a, a, out=y)
@@ -254,7 +254,8 @@ class Ops:
         xp = self.xp
         result = self._out(x.shape, x, out)
         added = None if mask is None else xp.broadcast_to(mask, x.shape)
-        for part in _parts(x.shape):
+        ones, lowest = xp.ones(x.shape[-1:], result.dtype), xp.finfo(result.dtype).min
+        for part in self._parts(x.shape):
             a, y = x[part], result[part]
             if added is not None:
                 a = xp.add(a, added[part], out=y)
@@ -262,24 +263,24 @@ class Ops:
             # masked row, and -inf - -inf would be NaN: the lowest finite number keeps that row at
             # exp(-inf).
             highest = xp.max(a, axis=-1, keepdims=True)
-            xp.maximum(highest, xp.finfo(y.dtype).min, out=highest)
+            xp.maximum(highest, lowest, out=highest)
             xp.subtract(a, highest, out=y)
             xp.exp(y, out=y)
-            total = xp.sum(y, axis=-1, keepdims=True)
+            total = self._dots(y, ones)
             # A row that counts anything sums to at least exp(0) = 1, so this touches only masked
             # rows.
-            xp.maximum(total, 1.0, out=total)
-            y *= 1.0 / total
+            y *= 1.0 / xp.maximum(total, 1.0)
         return result
 
     def norm(self, x: Any, gain: Any, bias: Any, eps: float, out: Any = None) -> Any:
         """Return the layer norm over the last axis, (x - mean) / √(variance + eps) gain + bias."""
         xp = self.xp
-        result = self._out(x.shape, x, out)
-        for part in _parts(x.shape):
+        result, d = self._out(x.shape, x, out), x.shape[-1]
+        ones = xp.ones(d, result.dtype)
+        for part in self._parts(x.shape):
             a, y = x[part], result[part]
-            xp.subtract(a, xp.mean(a, axis=-1, keepdims=True), out=y)
-            variance = xp.mean(y * y, axis=-1, keepdims=True)
+            xp.subtract(a, self._dots(a, ones) / d, out=y)
+            variance = self._dots(y, y) / d
             y *= 1.0 / xp.sqrt(variance + eps)
             y *= gain
             y += bias
@@ -312,6 +313,17 @@ class Ops:
     def stack(self, first: Any, *others: Any) -> Any:
         """Return vectors as the rows of a matrix."""
         return self.xp.stack((first, *others), axis=-2)
+
+    @staticmethod
+    def _parts(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield indices of the parts that are worked on one after another."""
+        return _parts(shape)
+
+    def _dots(self, a: Any, b: Any) -> Any:
+        """Return the dot product of each row of a with that of b, as the one number of its row."""
+        if self.xp is np:  # a third of the time that a sum takes
+            return np.vecdot(a, b)[..., None]
+        return self.xp.sum(a * b, axis=-1, keepdims=True)
 
     def _out(self, shape: tuple[int, ...], like: Any, out: Any = None) -> Any:
         """Return where to write a result of the dtype of ``like``: ``out`` when there is one."""
