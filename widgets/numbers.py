@@ -64,8 +64,8 @@ def times(seconds: Sequence[float]) -> tuple[str, ...]:
 
 
 def count(number: int) -> str:
-    """Return how many: "388", "11 k", "457 k", "1.2 M", "3.4 G"."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    """Return how many: "388", "11 k", "457 k", "1.2 M", "3.4 G", "2 P"."""
+    for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         # What rounds up to 1 000 k is said as 1 M.
         if number >= limit * 0.9995 or (limit == 1e3 and number >= 1000):
             scaled = number / limit

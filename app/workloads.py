@@ -1,0 +1,397 @@
+"""From the choices of "3 Computing in AI" to what it draws: plain functions of plain data.
+
+The window's worker and the command line call these; Qt is not seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from engine import claims, parts, roofline
+from engine.said import Said
+from engine.shares import Shares, Work
+from engine.trace import Basis
+from engine.workload import SIZES, Group, Operation, Precision, Workload
+from widgets import numbers
+from widgets.captions import Captions
+from widgets.numbers import NBSP
+from widgets.scenes.computing_units.subject import (
+    FACTORS,
+    MODES,
+    PANELS,
+    Computing,
+    Elsewhere,
+    Faster,
+    Live,
+    Offer,
+    Run,
+    Span,
+    Stretch,
+)
+
+if TYPE_CHECKING:
+    from engine.parts import Part
+    from engine.roofline import Event, Modelled
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 256)
+TOKENS = (5, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+PRECISIONS = {
+    Precision.FP8: "FP8",
+    Precision.FLOAT16: "FP16",
+    Precision.TF32: "TF32",
+    Precision.FLOAT32: "FP32",
+}
+SHORT = {Precision.BFLOAT16: "BF16", **PRECISIONS}
+# Names by which people call precisions and styles, for the command line.
+SAID_AS = {
+    "fp16": "float16", "bf16": "bfloat16", "fp32": "float32", "half": "float16",
+    "cupy": "cupy-eager", "torch-eager": "framework-eager", "eager": "framework-eager",
+}  # fmt: skip
+ALONE: dict[str, Any] = {"every": 1, "parallel": 1, "tokenizer": False}
+# Roles whose name is shorter in a lane.
+SHORT_ROLES = (
+    "batch", "schedule", "tokenize", "ids.copy", "loss.copy", "loss.read", "token.copy",
+    "token.read", "attn.residual", "mlp.residual",
+)  # fmt: skip
+CHAIN_STEPS = 4  # of a recurrent layer, that the lanes show
+MOST_SHOWN = 40  # operations of one stretch
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is chosen: the workload and the part, and what of it the stage shows."""
+
+    workload: Workload
+    part: str = "h100"
+    preset: str = ""
+    lanes: str = "part"  # or "cpu": the measured run
+    unit: Work = Work.MATRIX
+    factor: int = 4
+    folded: bool = False
+    panel: str = "faster"
+    cell: tuple[int, int] = (0, 0)
+
+
+PRESETS = {preset.id: preset for preset in claims.PRESETS}
+DEFAULT = Chosen(Workload())
+
+
+class WorkloadChoiceError(Said):
+    """Something that cannot be chosen: why, and what there is, in one sentence."""
+
+
+def chosen_from(
+    *,
+    preset: str = "",
+    model: str = "",
+    mode: str = "",
+    part: str = "",
+    style: str = "",
+    precision: str = "",
+    batch: int = 0,
+    tokens: int = 0,
+) -> Chosen:
+    """Return a preset, or the default, with what is given put in its place.
+
+    A model brings the batch and tokens that it is usually shown with, unless they are given.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when something given does not exist or makes no sense.
+    """
+    if preset and preset not in PRESETS:
+        raise WorkloadChoiceError(
+            f"There is no preset {preset[:40]!r}; there are {', '.join(PRESETS)}."
+        )
+    workload, of_part = DEFAULT.workload, DEFAULT.part
+    if preset:
+        workload, of_part = PRESETS[preset].workload, PRESETS[preset].part
+    given: dict[str, Any] = {}
+    if model:
+        given["model"] = model
+        size = SIZES.get(model)
+        if size is not None and model != workload.model:
+            given |= {"batch": size.batch, "tokens": size.tokens, **ALONE}
+    for key, value in (("mode", mode), ("style", style), ("precision", precision)):
+        if value:
+            given[key] = SAID_AS.get(value, value)
+    given |= {key: n for key, n in (("batch", batch), ("tokens", tokens)) if n}
+    workload = replace(workload, **given)
+    parts.load(part or of_part)  # raises with a sentence
+    changed = bool(given or part)
+    return replace(
+        DEFAULT, workload=workload, part=part or of_part, preset="" if changed else preset
+    )
+
+
+def preset_of(workload: Workload, part: str) -> str:
+    """Return the preset that a workload on a part is, or ""."""
+    found = (p.id for p in PRESETS.values() if (p.workload, p.part) == (workload, part))
+    return next(found, "")
+
+
+# ------------------------------------------------------------------ the subject
+
+
+def computing(
+    chosen: Chosen, say: Captions, *, live: Live | None = None, cpu: Run | None = None,
+    measured: Shares | None = None, tile: Any = None, device: str = "",
+) -> Computing:  # fmt: skip
+    """Return what the chapter draws of a choice.
+
+    Parameters
+    ----------
+    chosen
+        The choice.
+    say
+        The words.
+    live, cpu, measured, tile, device
+        What was measured on this machine: the live series, the run that the lanes can show, the
+        shares of this very workload; one tile; the name of a device that has these units.
+
+    Raises
+    ------
+    engine.said.Said
+        If the part's file is damaged.
+    """
+    part = parts.load(chosen.part)
+    modelled = roofline.model(chosen.workload, part)
+    workload = modelled.ran
+    size = workload.size
+    claim = claims.claim_of(workload)
+    run = cpu if chosen.lanes == "cpu" and cpu is not None else modelled_run(modelled, say)
+    short = short_title(part)
+    return Computing(
+        model=size.title,
+        size=say("units.size", batch=workload.batch, tokens=workload.tokens),
+        mode=str(workload.mode),
+        precision=SHORT[Precision(workload.precision)],
+        precision_id=str(workload.precision),
+        style=str(workload.style),
+        part=short,
+        run=run,
+        flops=modelled.flop_parts,
+        time=modelled.shares,
+        claim=claim.parts,
+        beyond=claim.beyond,
+        causes=claims.causes(modelled),
+        faster=faster(modelled, chosen.unit, chosen.factor),
+        source=source(modelled, say, device),
+        modes=tuple(Offer(mode, say(f"units.offer.{mode}")) for mode in MODES),
+        precisions=_precisions(part, say),
+        presets=tuple((preset.nearly_true, Offer(preset.id, say(f"units.preset.{preset.id}")))
+                      for preset in PRESETS.values()),
+        preset=preset_of(chosen.workload, chosen.part),
+        lanes=(Offer("part", f"≈{NBSP}{short}"), Offer("cpu", say("units.this_cpu"),
+                                                        "" if cpu else say("units.no_run"))),
+        measured=measured,
+        pipe_active=modelled.pipe_active,
+        live=live or Live("", ""),
+        tile=tile,
+        cell=chosen.cell,
+        panel=chosen.panel if chosen.panel in PANELS else "faster",
+        folded=chosen.folded,
+        device=device,
+    )  # fmt: skip
+
+
+def short_title(part: Part) -> str:
+    """Return a part's name without its maker and form: "H100"."""
+    words = [w for w in part.title.split() if w not in ("NVIDIA", "GeForce", "SXM", "SXM5", "HGX")]
+    return " ".join(words[:3])
+
+
+def _precisions(part: Part, say: Captions) -> tuple[Offer, ...]:
+    """Return the precisions in which a part computes products, the others with the reason."""
+    offers = []
+    for precision, label in PRECISIONS.items():
+        runs = part.runs(precision)
+        reason = ""
+        if runs is not precision:
+            reason = say("units.no_precision", part=short_title(part), precision=label,
+                         runs=SHORT[runs])  # fmt: skip
+        offers.append(Offer(precision.value, label, reason))
+    return tuple(offers)
+
+
+def faster(modelled: Modelled, unit: Work, factor: int) -> Faster:
+    """Return what the whole step takes when one unit is so many times faster."""
+    made = roofline.amdahl(modelled, unit, factor if factor in FACTORS else 1)
+    return Faster(unit, int(made.times), made.shares, made.limit)
+
+
+def source(modelled: Modelled, say: Captions, device: str) -> str:
+    """Return what was assumed, and what was timed."""
+    part, ran = modelled.part, modelled.ran
+    base = roofline.BASE
+    words = say(
+        "units.source", floor=numbers.seconds(base.floor), memory=f"{base.memory:.0%}",
+        bandwidth=numbers.value(part.bytes_per_second / 1e9),
+        launch=numbers.seconds(modelled.launch_seconds),
+        product=f"{max(reached for *_, reached in roofline.TILES):.0%}",
+        peak=numbers.value(part.flops_per_second(Precision(ran.precision)) / 1e12),
+        style=say(f"units.style.{ran.style}"),
+    )  # fmt: skip
+    timed = say("units.source_device", device=device) if device else say("units.source_none")
+    return " · ".join((words.replace("%", f"{NBSP}%"), *modelled.notes, timed))
+
+
+# ------------------------------------------------------------------ the lanes
+
+
+@lru_cache(maxsize=16)
+def modelled_run(modelled: Modelled, say: Captions) -> Run:
+    """Return the operations of a modelled step, one block for all that are alike."""
+    ran = modelled.ran
+    kernels, launches = _by_operation(modelled.events)
+    order = [op for op in modelled.operations if op.name in kernels]
+    hosts = [op for op in order if op.group is Group.HOST]
+    device = [op for op in order if op.group is not Group.HOST]
+    first = next((i for i, op in enumerate(order) if op.group is not Group.HOST), len(order))
+    elsewhere = _elsewhere(modelled)
+    before = [op for op in order[:first]]
+    after = [op for op in hosts if op not in before]
+    block = ran.size.blocks // 2
+    stretches = [
+        _stretch(group, ops, of_block, kernels, launches, elsewhere, say)
+        for group, of_block, ops in _grouped(device, block)
+        if ops
+    ]
+    return Run(
+        basis=Basis.MODELLED,
+        where=modelled.part.title,
+        workload=said_as(ran, say),
+        before=tuple(_span(op, kernels[op.name], 0.0, None, elsewhere, say) for op in before),
+        stretches=tuple(stretches),
+        after=tuple(_span(op, kernels[op.name], 0.0, None, elsewhere, say) for op in after),
+        blocks=ran.size.blocks,
+    )
+
+
+def said_as(workload: Workload, say: Captions) -> str:
+    """Return a workload in words: "GPT-2 124M, training, 8 × 1024 tokens, FP16"."""
+    return ", ".join(
+        (
+            workload.size.title,
+            say(f"units.mode.{workload.mode}"),
+            say("units.size", batch=workload.batch, tokens=workload.tokens),
+            SHORT[Precision(workload.precision)],
+        )
+    )
+
+
+def _by_operation(
+    events: Iterable[Event],
+) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
+    """Return when each operation begins and ends, and its launches, by its name."""
+    kernels: dict[str, tuple[float, float]] = {}
+    launches: dict[str, tuple[float, float]] = {}
+    for event in events:
+        op = event.operation
+        launch = event.work is Work.SEQUENTIAL and op.work is not Work.SEQUENTIAL
+        rows = launches if launch else kernels
+        start, end = rows.get(op.name, (event.start, event.start))
+        rows[op.name] = (min(start, event.start), max(end, event.start + event.seconds))
+    return kernels, launches
+
+
+def _grouped(device: list[Operation], block: int) -> Iterable[tuple[str, int, list[Operation]]]:
+    """Yield caption, block and operations of each stretch: of the blocks, which are alike, one."""
+    forward = [op for op in device if op.group is Group.FORWARD]
+    backward = [op for op in device if op.group is Group.BACKWARD]
+    inside = [i for i, op in enumerate(forward) if op.block is not None]
+    begins, ends = (inside[0], inside[-1] + 1) if inside else (0, 0)
+    back = [i for i, op in enumerate(backward) if op.block is not None]
+    yield "embed", -1, forward[:begins]
+    yield "forward", block, [op for op in forward if op.block == block][:MOST_SHOWN]
+    answered = forward[ends:] + (backward[: back[0]] if back else [])
+    yield "answer", -1, answered
+    yield "backward", block, [op for op in backward if op.block == block][:MOST_SHOWN]
+    tail = backward[back[-1] + 1 :] if back else []
+    yield "update", -1, [*tail, *(op for op in device if op.group is Group.UPDATE)]
+
+
+def _stretch(
+    group: str,
+    ops: Sequence[Operation],
+    block: int,
+    kernels: dict[str, tuple[float, float]],
+    launches: dict[str, tuple[float, float]],
+    elsewhere: dict[str, tuple[Elsewhere, ...]],
+    say: Captions,
+) -> Stretch:
+    """Return the operations of a stretch on its own clock, and how far the host is ahead."""
+    ops = _few(ops)
+    zero = min(kernels[op.name][0] for op in ops)
+    launched = [launches[op.name] for op in ops if op.name in launches]
+    host_zero = min((start for start, _ in launched), default=zero)
+    spans = []
+    for op in ops:
+        launch = None
+        if op.name in launches:
+            start, end = launches[op.name]
+            launch = (start - host_zero, end - start)
+        spans.append(_span(op, kernels[op.name], zero, launch, elsewhere, say))
+    return Stretch(group, tuple(spans), block, max(zero - host_zero, 0.0))
+
+
+def _few(ops: Sequence[Operation]) -> Sequence[Operation]:
+    """Return the operations of a stretch, of a chain its first steps."""
+    steps = [op for op in ops if ".h." in op.name and any(c.isdigit() for c in op.name)]
+    if len(steps) <= 2 * CHAIN_STEPS:
+        return ops
+    kept = set(id(op) for op in steps[: 2 * CHAIN_STEPS])
+    return [op for op in ops if op not in steps or id(op) in kept]
+
+
+def label_of(op: Operation, say: Captions) -> str:
+    """Return what an operation is called in its lane."""
+    role = op.role.removesuffix(".backward")
+    return say(f"units.op.{role}") if role in SHORT_ROLES else op.label.removesuffix(", backward")
+
+
+def _span(
+    op: Operation,
+    when: tuple[float, float],
+    zero: float,
+    launch: tuple[float, float] | None,
+    elsewhere: dict[str, tuple[Elsewhere, ...]],
+    say: Captions,
+) -> Span:
+    start, end = when
+    operands = {o.letter: o.shape for o in (*op.operands, op.result)}
+    return Span(
+        name=op.name,
+        label=label_of(op, say),
+        work=op.work,
+        start=start - zero,
+        seconds=end - start,
+        equation=op.equation,
+        shapes=tuple(operands.items()),
+        flops=op.cost.flops,
+        bytes=op.cost.bytes,
+        kernels=op.calls,
+        launch=launch,
+        elsewhere=elsewhere.get(op.name, ()),
+        why=op.why,
+    )
+
+
+def _elsewhere(modelled: Modelled) -> dict[str, tuple[Elsewhere, ...]]:
+    """Return what each product would take in the other precisions that the part computes in."""
+    found: dict[str, list[Elsewhere]] = {}
+    if modelled.kernels > roofline.MANY:
+        return {}
+    for precision, label in PRECISIONS.items():
+        if precision == modelled.ran.precision or modelled.part.runs(precision) is not precision:
+            continue
+        other = roofline.model(replace(modelled.workload, precision=precision), modelled.part)
+        kernels, _ = _by_operation(other.events)
+        works = {op.name: op.work for op in other.operations}
+        for name, (start, end) in kernels.items():
+            found.setdefault(name, []).append(Elsewhere(label, end - start, works[name]))
+    return {name: tuple(rows) for name, rows in found.items()}

@@ -1,0 +1,222 @@
+"""What the chapter "3 Computing in AI" draws: one workload, its operations on a clock, its shares.
+
+Everything here is a number that the engine counted, modelled or measured, with what it is the
+number of. The scene adds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from engine.claims import Cause
+from engine.shares import Shares, Work
+from engine.tile import Tile
+from engine.trace import Basis
+
+LANES = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX)
+MODES = ("training", "inference", "decode")
+FACTORS = (1, 2, 4, 8, 16, 32, 64)
+PANELS = ("faster", "tile")
+
+
+class Elsewhere(NamedTuple):
+    """How long an operation would take in another precision, and which lane it would be in."""
+
+    precision: str
+    seconds: float
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An operation on the clock of its stretch.
+
+    ``start`` and ``seconds`` say when it works; ``launch`` when the host sent it off, on a clock of
+    the host that begins with the first launch of the stretch: start and seconds, None where no one
+    launches. ``low`` and ``high`` bound the time where a model leaves a range.
+    """
+
+    name: str
+    label: str
+    work: Work
+    start: float
+    seconds: float
+    equation: str = ""
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()  # letter and shape of each operand
+    flops: int = 0
+    bytes: int = 0
+    kernels: int = 1
+    launch: tuple[float, float] | None = None
+    low: float | None = None
+    high: float | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
+    why: str = ""  # it is in this lane, in one sentence
+
+    @property
+    def lane(self) -> Work:
+        """Return the lane: transfers are the host's, as the course text counts them."""
+        return Work.SEQUENTIAL if self.work in (Work.COPY, Work.IDLE) else self.work
+
+    @property
+    def end(self) -> float:
+        """Return when it is done."""
+        return self.start + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Operations that the device does one after another, drawn on one axis of time.
+
+    ``ahead`` is how long before the device begins the host began to launch them.
+    """
+
+    group: str  # forward, answer, backward, update
+    spans: tuple[Span, ...]
+    block: int = -1  # from 0; -1: none
+    ahead: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the device takes, its gaps included."""
+        return max((span.end for span in self.spans), default=0.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The operations of one step as the lanes show them: what the host does before and after.
+
+    Of the blocks, which are alike, one is shown; ``blocks`` says how many there are. ``where`` is
+    the part that it is modelled for, or this CPU.
+    """
+
+    basis: Basis
+    where: str
+    workload: str  # in words
+    before: tuple[Span, ...]
+    stretches: tuple[Stretch, ...]
+    after: tuple[Span, ...]
+    blocks: int = 1
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Return the operations in the order of their ticks: that of tick n is ``spans[n - 1]``."""
+        return (*self.before, *(s for part in self.stretches for s in part.spans), *self.after)
+
+    @property
+    def last_tick(self) -> int:
+        """Return the tick at which everything is done."""
+        return len(self.spans)
+
+    def stretch_at(self, tick: int) -> int:
+        """Return which stretch is on the stage at a tick."""
+        end = len(self.before)
+        for i, part in enumerate(self.stretches):
+            end += len(part.spans)
+            if tick <= end:
+                return i
+        return max(len(self.stretches) - 1, 0)
+
+    def groups(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield caption, block, and first and last tick of each part of the scrubber."""
+        tick = 0
+        parts = [("host", -1, len(self.before))]
+        parts += [(part.group, part.block, len(part.spans)) for part in self.stretches]
+        if self.after:
+            parts.append(("after", -1, len(self.after)))
+        for caption, block, count in parts:
+            if count:
+                yield caption, block, tick + 1 if tick else 0, tick + count
+                tick += count
+
+
+class Faster(NamedTuple):
+    """One unit made so many times faster, and what the whole step then takes."""
+
+    unit: Work
+    factor: int
+    shares: Shares  # of the step then
+    wall: float  # seconds that no factor gets below
+
+    @property
+    def seconds(self) -> float:
+        """Return the wall time of the step then."""
+        return self.shares.seconds
+
+    def gain(self, before: float) -> float:
+        """Return how many times faster the whole step is."""
+        return before / self.seconds if self.seconds > 0 else 1.0
+
+
+class Offer(NamedTuple):
+    """Something that can be chosen, what it is called, and why it cannot be ("" when it can)."""
+
+    id: str
+    label: str
+    reason: str = ""
+
+
+class Sample(NamedTuple):
+    """The shares of one run of the live workload, in the order of ``LANES``."""
+
+    sequential: float
+    stream: float
+    matrix: float
+
+
+@dataclass(frozen=True)
+class Live:
+    """What was measured on this CPU, run after run: another workload, said in words."""
+
+    workload: str
+    where: str
+    samples: tuple[Sample, ...] = ()
+    seconds: float = 0.0  # of the last run
+    overhead: float = 0.0  # that the recorder added, as a part of the run
+
+
+@dataclass(frozen=True)
+class Computing:
+    """One workload on one part, with all that is counted, modelled, measured and claimed of it.
+
+    ``flops`` are the parts (0 … 1) of counted FLOPs by unit; ``time`` the modelled shares of time;
+    ``measured`` those of the very same workload on this machine, None where it did not run here.
+    ``claim`` are the course text's shares of time, ``beyond`` the units with a "+" behind theirs.
+    ``causes`` say why time and claim differ. ``run`` is what the lanes show.
+    """
+
+    model: str  # in words
+    size: str  # "8 × 1024 tokens"
+    mode: str
+    precision: str  # "FP16"
+    precision_id: str
+    style: str
+    part: str  # "H100"
+    run: Run
+    flops: dict[Work, float]
+    time: Shares
+    claim: dict[Work, float]
+    beyond: tuple[Work, ...]
+    causes: tuple[Cause, ...]
+    faster: Faster
+    source: str
+    modes: tuple[Offer, ...] = ()
+    precisions: tuple[Offer, ...] = ()
+    presets: tuple[tuple[bool, Offer], ...] = ()  # whether the claim is nearly true there
+    preset: str = ""
+    lanes: tuple[Offer, ...] = ()
+    measured: Shares | None = None
+    pipe_active: float | None = None
+    live: Live = field(default_factory=lambda: Live("", ""))
+    tile: Tile | None = None
+    cell: tuple[int, int] = (0, 0)  # of the tile, whose sum is written out
+    panel: str = "faster"
+    folded: bool = False
+    device: str = ""  # of this machine that has such units; "": none
+
+    @property
+    def last_tick(self) -> int:
+        """Return the tick at which everything is done."""
+        return self.run.last_tick
