@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE, THEMES
+from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE, THEMES, shares
 from app.threads import leave_a_core
 from engine.said import Said
 
@@ -33,6 +33,7 @@ EXAMPLES = """examples:
   unrolled trace --text "the cat that slept ___" --model transformer --json
   unrolled trace --model rnn -o trace.npz        numpy.load opens it
   unrolled models
+  unrolled shares --model gpt2-124m --mode training --part h100 --style fused --precision fp16
   unrolled bench --json
 """
 
@@ -173,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the trained models")
     models.set_defaults(run=_models)
     models.add_argument("--json", action="store_true")
+
+    of_time = commands.add_parser(
+        "shares", help="model what the time of a step goes to", epilog=shares.EXAMPLES
+    )
+    of_time.set_defaults(run=_shares)
+    shares.add_arguments(of_time)
 
     bench = commands.add_parser("bench", help="measure frames, runs and the start on this machine")
     bench.set_defaults(run=_bench)
@@ -362,7 +369,7 @@ def _trace(given: argparse.Namespace) -> int:
              "×".join(map(str, row["shape"])) or "1", str(row["flops"]),
              f"{row['seconds'] * 1e6:.1f}")
         )  # fmt: skip
-    print(_columns(rows))
+    print(shares.columns(rows))
     print()
     print(", ".join(f"{word} {probability:.2f}" for word, probability in trace.answer(3)))
     return 0
@@ -388,7 +395,15 @@ def _models(given: argparse.Namespace) -> int:
         ]
         rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],
                      row["memory"]))  # fmt: skip
-    print(_columns(rows))
+    print(shares.columns(rows))
+    return 0
+
+
+def _shares(given: argparse.Namespace) -> int:
+    from engine.roofline import model
+
+    data = shares.as_data(model(*shares.asked(given)), fold=given.fold)
+    print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else shares.report(data))
     return 0
 
 
@@ -403,15 +418,6 @@ def _bench(given: argparse.Namespace) -> int:
 
 def _text(given: argparse.Namespace) -> str:
     return DEFAULT_TEXT if given.text is None else str(given.text)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as lines whose columns stand under each other; the first row is their titles."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 if __name__ == "__main__":

@@ -165,6 +165,7 @@ class Modelled:
     ran: Workload  # in the format that the part really computes in
     part: Part
     shares: Shares
+    folded: Shares  # copies and idle time counted as sequential, with bounds of its own
     seconds_low: float
     seconds_high: float
     flop_parts: dict[Work, float]  # of all FLOPs, by the lane that does them
@@ -280,21 +281,15 @@ def model(workload: Workload, part: Part) -> Modelled:
     tried = (BASE, *(CORNERS if many else STRETCHED))
     laid = _Laid(ran, part, tried)
     passes = [laid.queue(i) for i in range(len(tried))]
-    parts = {work: np.array([each.parts[work] for each in passes]) for work in Work}
+    all_shares = [Shares(each.parts, each.seconds, Basis.MODELLED, PATH) for each in passes]
     flops = {work: sum(op.cost.flops for op in laid_out if op.work == work) for work in Work}
     seconds = [each.seconds for each in passes]
     return Modelled(
         workload=workload,
         ran=ran,
         part=part,
-        shares=Shares(
-            parts=passes[0].parts,
-            seconds=seconds[0],
-            basis=Basis.MODELLED,
-            path=PATH,
-            low={work: float(values.min()) for work, values in parts.items()},
-            high={work: float(values.max()) for work, values in parts.items()},
-        ),
+        shares=_bounded(all_shares),
+        folded=_bounded([each.folded for each in all_shares]),
         seconds_low=min(seconds),
         seconds_high=max(seconds),
         flop_parts={work: n / (sum(flops.values()) or 1) for work, n in flops.items() if n},
@@ -304,6 +299,14 @@ def model(workload: Workload, part: Part) -> Modelled:
         _laid=laid,
         _queues=passes[0],
     )
+
+
+def _bounded(several: Sequence[Shares]) -> Shares:
+    """Return the first shares with bounds: what they become under the assumptions of the others."""
+    values = {work: [each[work] for each in several] for work in several[0].parts}
+    low = {work: min(parts) for work, parts in values.items()}
+    high = {work: max(parts) for work, parts in values.items()}
+    return replace(several[0], low=low, high=high)
 
 
 @lru_cache(maxsize=256)

@@ -591,7 +591,7 @@ class _Layout:
             return
         if w.training:
             yield from self.transfer("loss.copy", "Loss to the host", Operand("loss", ()), 4)
-            yield self.host("loss.read", "Read the loss", WAIT_SECONDS, waits=True)
+            yield from self.wait("loss.read", "Read the loss")
             return
         self.group, self.block = Group.FORWARD, None
         probabilities = Operand("p", (w.batch, V))
@@ -602,7 +602,11 @@ class _Layout:
         )  # fmt: skip
         yield from self.transfer("token.copy", "Token to the host",
                                  Operand("ids", (w.batch,)), 4 * w.batch)  # fmt: skip
-        yield self.host("token.read", "Take the token", WAIT_SECONDS, waits=True)
+        yield from self.wait("token.read", "Take the token")
+
+    def wait(self, name: str, label: str) -> Iterator[Operation]:
+        if not self.on_cpu:  # which has nobody to wait for
+            yield self.host(name, label, WAIT_SECONDS, waits=True)
 
     # -- the grid --
 
