@@ -17,6 +17,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from engine.cells import HIDDEN, States
 from engine.tape import Tape, Tensor
 from engine.words import ROWS
@@ -25,6 +27,7 @@ HEADS = ("head", "token", "d_head")
 TOKENS = ("token",)
 STATES = ("token", "hidden")
 PAIRS = ("head", "query", "key")
+OPEN = "0 where open, −∞ where closed"  # how a mask is written
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,34 @@ def look_back(tape: Tape, states: States, score: Score) -> tuple[Tensor, Tensor]
         p = tape("softmax", scores, name="attn.pattern", axes=TOKENS, equation=weights)
         context = tape("product", p, H, name="attn.context", axes=HIDDEN, equation="p H")
     return last, context
+
+
+def look_back_from_every(tape: Tape, states: States) -> tuple[Tensor, str]:
+    """Return every state with what it asks for, [H; C] of shape (token, 2 * hidden), as written.
+
+        C = softmax(H W_a Hᵀ + mask) H
+
+    No state looks at a later one. Names are as of ``look_back``, with ``attn.joined``.
+
+    Source: Luong, Pham & Manning 2015, eq. 7 and 8 ("general"), over the states of the same layer.
+    """
+    fits = "H W_a H^⊤ + mask"
+    with tape.stage("look_back", "Look back from every state", f"C = P H,  P = softmax({fits})"):
+        H = states.rows(tape, "attn.states")  # (token, hidden)
+        T, W_a = H.value.shape[-2], tape.parameter("attn.W_a")
+        ahead = np.where(np.triu(np.ones((T, T), bool), k=1), -np.inf, 0.0).astype(H.value.dtype)
+        mask = tape.input(ahead, name="attn.mask", axes=("query", "key"), equation=OPEN)
+        query = tape("product", H, W_a, name="attn.query", axes=STATES, equation="H W_a")
+        axes, name = ("query", "key"), "attn.scores"
+        scores = tape(
+            "product", query, H, transpose_b=True, name=name, axes=axes, equation="H W_a H^⊤"
+        )  # (query, key)
+        name, weights = "attn.pattern", f"softmax({fits})"
+        p = tape("softmax", scores, mask, name=name, axes=axes, equation=weights)
+        context = tape("product", p, H, name="attn.context", axes=STATES, equation="P H")
+        axes = ("token", "feature")
+        joined = tape("concat", H, context, name="attn.joined", axes=axes, equation="[H; C]")
+    return joined, "[H; C]"
 
 
 def _dot(tape: Tape, H: Tensor, last: Tensor, letter: str) -> Tensor:

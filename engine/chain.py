@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.attention import SCORES, look_back
+from engine.attention import SCORES, look_back, look_back_from_every
 from engine.cells import CELLS, GRU_RESET_BEFORE, HIDDEN, Cell, Direction, Read, State, States
 from engine.ops import Array
 from engine.tape import Tape, Tensor
@@ -78,12 +78,15 @@ def numbers_at_most(config: Config, T: int) -> int:
     numbers = T * e + config.layers * config.directions * (T * read + len(cell.carries) * d)
     if config.bidirectional:  # the states of both, for the layer above
         numbers += (config.layers - 1) * 2 * T * D + D
-    if config.attention:
+    rows = T if config.answers == "every" else 1
+    if config.answers == "every":  # states, and with attention queries, contexts, both joined
+        numbers += T * D if not config.attention else 5 * T * D + 3 * T * T
+    elif config.attention:
         # Looked at, asked and both joined, and two steps of what fits, which dot and general have
         # not.
-        rows = 6 if config.score in ("concat", "additive") else 1
-        numbers += T * ((config.directions - 1 + rows) * D + 2) + 5 * D
-    return numbers + 4 * e + 2 * config.words
+        pairs = 6 if config.score in ("concat", "additive") else 1
+        numbers += T * ((config.directions - 1 + pairs) * D + 2) + 5 * D
+    return numbers + rows * (4 * e + 2 * config.words)
 
 
 def said(config: Config) -> tuple[str, str, str]:
@@ -126,6 +129,9 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str
             ),
         )
         reads = _handed_up(tape, config, cell, states)
+    if config.answers == "every":
+        _answer_every(tape, config, states)
+        return
     if config.attention:
         y, context = look_back(tape, states, SCORES[config.score])
         seen = f"[{states.letter.strip('[]')}; c]"
@@ -136,11 +142,33 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, words: tuple[str
             y = tape("concat", y, context, name="answer.joined", axes=FEATURE, equation=seen)
         else:
             y = states.last(tape)
-        W, b = "answer.W_c", "answer.b_c"
-        y = tape.linear(y, W, b, name="answer.combined.sum", axes=FEATURE, letter=seen)
-        formula = f"tanh({seen} W_c + b_c)"
-        y = tape("tanh", y, name="answer.combined", axes=FEATURE, equation=formula)
-        answer(tape, y)
+        combine(tape, y, seen)
+
+
+def _answer_every(tape: Tape, config: Config, states: States) -> None:
+    """Record the answer of every state, which looks back over the states up to itself.
+
+    y = tanh([H; C] W_c + b_c),    C = softmax(H W_a Hᵀ + mask) H
+    """
+    H, seen = look_back_from_every(tape, states) if config.attention else (None, "H")
+    with tape.stage(
+        "answer", "Answer at every token", f"softmax(y E^⊤),  y = tanh({seen} W_c + b_c)"
+    ):
+        if H is None:
+            H = states.rows(tape, "answer.states")  # (token, hidden)
+        combine(tape, H, seen, ("token",))
+
+
+def combine(tape: Tape, y: Tensor, seen: str, axes: tuple[str, ...] = ()) -> None:
+    """Record the answer of a state, or of every row of states: tanh(y W_c + b_c) E^⊤.
+
+    ``seen`` is how y is written, ``axes`` are those of y but for the last.
+    """
+    W, b, rows = "answer.W_c", "answer.b_c", (*axes, *FEATURE)
+    y = tape.linear(y, W, b, name="answer.combined.sum", axes=rows, letter=seen)
+    formula = f"tanh({seen} W_c + b_c)"
+    y = tape("tanh", y, name="answer.combined", axes=rows, equation=formula)
+    answer(tape, y, axes)
 
 
 def _times_W_x(tape: Tape, x: Tensor, cell: Cell, way: Direction) -> Tensor:

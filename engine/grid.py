@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.attention import multi_head
+from engine.attention import OPEN, multi_head
 from engine.cells import numbered
 from engine.ops import Array
 from engine.tape import Tape, Tensor
@@ -71,7 +71,8 @@ def numbers_at_most(config: Config, T: int) -> int:
     d = config.width
     # Scores twice and the pattern; 17 rows and three of the MLP a block.
     block = 3 * config.heads * T * T + T * (17 * d + 3 * config.mlp)
-    return config.layers * block + 3 * T * d + T * T + 4 * d + 2 * config.words
+    rows = T if config.answers == "every" else 1
+    return config.layers * block + 3 * T * d + T * T + rows * (4 * d + 2 * config.words)
 
 
 def said(config: Config, length: int) -> tuple[str, str, str]:
@@ -116,7 +117,10 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array |
         )
     for b in range(config.layers):
         x = block(tape, x, config, b=f"blocks.{b}", mask=mask)  # (token, feature)
-    answer_row(tape, config, x, hidden)
+    if config.answers == "every":
+        answer_rows(tape, config, x)
+    else:
+        answer_row(tape, config, x, hidden)
 
 
 def embedding(
@@ -174,7 +178,7 @@ def closed(
     if not shut.any():
         return None
     added = np.where(shut, -np.inf, 0.0).astype(dtype)
-    return tape.input(added, name=name, axes=axes, equation="0 where open, −∞ where closed")
+    return tape.input(added, name=name, axes=axes, equation=OPEN)
 
 
 def block(tape: Tape, x: Tensor, config: Config, *, b: str, mask: Tensor | None) -> Tensor:
@@ -253,3 +257,11 @@ def answer_row(tape: Tape, config: Config, x: Tensor, row: int) -> None:
         n = "answer.norm"
         y = tape.norm(y, n, eps=config.eps, name=n, axes=FEATURE, letter=i)  # (feature,)
         answer(tape, y)
+
+
+def answer_rows(tape: Tape, config: Config, x: Tensor) -> None:
+    """Record which word every row answers."""
+    with tape.stage("answer", "Answer at every token", "softmax(y E^⊤),  y = norm(x)"):
+        n = "answer.norm"
+        y = tape.norm(x, n, eps=config.eps, name=n, axes=ROWS, letter="x")  # (token, feature)
+        answer(tape, y, ("token",))

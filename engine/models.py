@@ -81,6 +81,9 @@ class Config:
         always does, its encoder never.
     eps
         ε under the root of the norms.
+    answers
+        "hidden": one word, which is hidden; "every": every token (of a translator: of the target)
+        answers with the next. A chain's attention is then Luong's "general".
     """
 
     kind: str
@@ -102,6 +105,7 @@ class Config:
     max_length: int = 0
     causal: bool = False
     eps: float = 1e-5
+    answers: str = "hidden"
 
     def __post_init__(self) -> None:
         """Refuse a shape that no model has.
@@ -139,6 +143,11 @@ class Config:
             )
         elif rows and self.positions not in ("sinusoidal", "learned", "none"):
             problem = f"its positions are {self.positions!r} and not sinusoidal, learned or none"
+        elif self.answers not in ("hidden", "every"):
+            problem = f"its answers are {self.answers!r} and not hidden or every"
+        elif not rows and self.answers == "every" and self.attention and self.score != "general":
+            problem = f"its score is {self.score!r} and that of a chain that answers at every token"
+            problem += " is general"
         elif rows and self.positions == "learned" and self.max_length < 1:
             problem = "its positions are learned but it has no greatest length"
         else:

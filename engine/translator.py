@@ -21,7 +21,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.attention import attend, cut, multi_head
-from engine.grid import answer_row, block, block_shapes, closed, embedding, norm_shapes, place, rest
+from engine.grid import (
+    answer_row,
+    answer_rows,
+    block,
+    block_shapes,
+    closed,
+    embedding,
+    norm_shapes,
+    place,
+    rest,
+)
 from engine.ops import Array
 from engine.tape import Tape, Tensor
 from engine.words import ROWS
@@ -54,7 +64,8 @@ def numbers_at_most(config: Config, T: int, S: int) -> int:
     decoder = 3 * h * S * (S + T) + S * (26 * d + 3 * config.mlp) + 4 * T * d
     masks = T * T + S * S + S * T
     rows = (4 * T + 3 * S) * d
-    return config.layers * (encoder + decoder) + rows + masks + 4 * d + 2 * config.words
+    answers = (S if config.answers == "every" else 1) * (4 * d + 2 * config.words)
+    return config.layers * (encoder + decoder) + rows + masks + answers
 
 
 def said(config: Config, T: int, S: int) -> tuple[str, str, str]:
@@ -65,7 +76,7 @@ def said(config: Config, T: int, S: int) -> tuple[str, str, str]:
 
 
 def record(tape: Tape, config: Config, ids: Array, target: Array, padding: Array | None) -> None:
-    """Record both stacks, and the answer of the last token of the target.
+    """Record both stacks, and the answer of the last token of the target, or of every one.
 
         m = encoder(E[source] + P),    x = decoder(E[target] + P, m),    y = norm(x_S)
 
@@ -97,7 +108,10 @@ def record(tape: Tape, config: Config, ids: Array, target: Array, padding: Array
             m = tape.norm(m, n, eps=config.eps, name=n, axes=ROWS, letter="x")
     for b in range(config.layers):
         x = _decode(tape, x, m, config, b=f"decoder.blocks.{b}", masks=(over_target, across))
-    answer_row(tape, config, x, S - 1)
+    if config.answers == "every":
+        answer_rows(tape, config, x)
+    else:
+        answer_row(tape, config, x, S - 1)
 
 
 def _decode(

@@ -25,10 +25,13 @@ def embed(tape: Tape, ids: Array, *, name: str, tokens: str = "tokens") -> Tenso
     return tape("gather", E, given, name=name, axes=ROWS, equation="E_{tokens}")
 
 
-def answer(tape: Tape, y: Tensor) -> None:
-    """Record which word fits best: the row y against every word's embedding."""
-    E = tape.parameter("embed.E")
+def answer(tape: Tape, y: Tensor, axes: tuple[str, ...] = ()) -> None:
+    """Record which word fits best: the row y, or every row, against every word's embedding.
+
+    ``axes`` are those of y but for the last.
+    """
+    E, words = tape.parameter("embed.E"), (*axes, *WORD)
     name = "answer.logits"
-    logits = tape("product", y, E, transpose_b=True, name=name, axes=WORD, equation="y E^⊤")
-    p = tape("softmax", logits, name="answer.probabilities", axes=WORD, equation="softmax(y E^⊤)")
-    tape("argmax", p, name="answer.word", axes=(), equation="argmax(p)")
+    logits = tape("product", y, E, transpose_b=True, name=name, axes=words, equation="y E^⊤")
+    p = tape("softmax", logits, name="answer.probabilities", axes=words, equation="softmax(y E^⊤)")
+    tape("argmax", p, name="answer.word", axes=axes, equation="argmax(p)")
