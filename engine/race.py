@@ -1,0 +1,682 @@
+"""What this machine does in a second: rates, and the same work at many sizes, measured in 10 s.
+
+Every time is the best of repeats: whatever else the machine does can only add to one. What was
+measured is kept per machine and is measured anew on another one.
+
+The work that is timed, each way from the same formula:
+
+    product     C = A B, two n × n matrices of float32
+    map         y = x ⊙ x, n × n numbers
+    chain       h ← tanh(h W), n times, 16 numbers: each step waits for the one before
+    output      one attention weight, exp(q k / √8 − lse), lse the row's log of the sum
+    branches    x ← 1.9 x, then b times: x ← 1.9 x if x < ½ else 1.9 (1 − x), for every item
+    length      one layer over T tokens, 64 wide, one thread: RNN, GRU, causal attention, 4 heads
+
+A branch of the last but one depends on the data and cannot be foreseen: it is the tent map, which
+is chaotic (Devaney 1989, An Introduction to Chaotic Dynamical Systems, 1.8).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.said import Said
+
+VERSION = 1
+MOST_BYTES = 1_000_000  # of the file that keeps what was measured
+BUDGET_SECONDS = 10.0  # of a whole sweep
+RATES_SECONDS = 2.0  # of ``calibrate`` alone
+# How the budget is shared out; what a part leaves over goes to those behind it.
+PARTS = (("rates", 0.07), ("outputs", 0.03), ("sizes", 0.4), ("branches", 0.1), ("lengths", 0.4))
+OPS = ("product", "map", "chain")
+SIZES = tuple(2**k for k in range(1, 14))  # 2 … 8192
+COUNTS = (5, 25, 125)  # outputs of the race: a row, a head, all heads of five tokens
+BRANCHES = (0, 1, 2, 4, 8, 16, 32)
+ITEMS = {"python": (1, 100), "numpy": (1, 1_000, 100_000, 1_000_000)}
+LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+LAYERS = ("elman", "gru", "attention")
+STATE, HEAD, WIDTH = 16, 8, 64  # numbers of the chain's state, of a head's row, of a layer
+SLOPE = 1.9  # of the tent map: 2 would lose a bit of the mantissa at every branch
+LEAST_RUNS, LEAST_LONG, MOST_RUNS = 5, 2, 200
+ENOUGH_SECONDS = 0.015  # of one point
+# A run that is likely to take longer is left out; of Python's there is no need for large ones.
+LONG_SECONDS, LONG_IN_PYTHON = 0.25, 0.03
+INNER_SECONDS = 5e-5  # what is timed at once, so that reading the clock is nothing beside it
+MOST_INNER = 512
+
+Clock = Callable[[], float]
+Stop = Callable[[], bool]
+Array = NDArray[np.float32]
+
+
+class RaceError(Said):
+    """Why something could not be measured or kept, in a sentence."""
+
+
+class Machine(NamedTuple):
+    """What times depend on: another one is measured anew."""
+
+    cpu: str
+    threads: int
+    library: str
+    python: str
+
+
+class Rates(NamedTuple):
+    """What this machine does at its best, float32.
+
+    FLOP/s of a product of two matrices with one thread and with all; bytes/s of an elementwise map
+    (read and written) and of a copy; seconds of a NumPy call on a few numbers and of one operation
+    of Python.
+    """
+
+    product_one: float
+    product_all: float
+    elementwise: float
+    copy: float
+    numpy_call: float
+    python_op: float
+
+
+class Point(NamedTuple):
+    """The time of one operation at one size.
+
+    ``by`` is "python" (one number at a time), "one" or "all" (NumPy, so many threads), or with a
+    GPU "gpu", with ".copied" or ".graph" or both behind it.
+    """
+
+    op: str
+    by: str
+    n: int
+    seconds: float
+
+
+class Outputs(NamedTuple):
+    """So many outputs: computed one after another in Python, and all in a few NumPy calls."""
+
+    count: int
+    in_order: float
+    at_once: float
+
+
+class Branching(NamedTuple):
+    """So many items with so many branches each, "python" item by item or "numpy" all at once."""
+
+    branches: int
+    by: str
+    items: int
+    seconds: float
+
+
+class Length(NamedTuple):
+    """One layer over so many tokens: time measured, FLOPs and dependent operations counted."""
+
+    layer: str
+    tokens: int
+    seconds: float
+    flops: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on a machine on a day; while a sweep runs, what there is so far."""
+
+    machine: Machine
+    day: str  # ISO 8601
+    rates: Rates | None = None
+    sizes: tuple[Point, ...] = ()
+    outputs: tuple[Outputs, ...] = ()
+    branches: tuple[Branching, ...] = ()
+    lengths: tuple[Length, ...] = ()
+    complete: bool = False
+    device: str = ""  # the GPU that points "gpu" were measured on
+
+    def line(self, op: str, by: str) -> tuple[Point, ...]:
+        """Return the points of one line, the smallest size first."""
+        return tuple(sorted((p for p in self.sizes if (p.op, p.by) == (op, by)), key=_size))
+
+    def at(self, op: str, by: str, n: int) -> Point | None:
+        """Return a point, None where none was measured."""
+        return next((p for p in self.sizes if (p.op, p.by, p.n) == (op, by, n)), None)
+
+    def in_order(self, count: int) -> float | None:
+        """Return the seconds of so many outputs one after another.
+
+        Where this count was not timed itself it is that of the largest one, in proportion.
+        """
+        if not self.outputs:
+            return None
+        exact = next((row for row in self.outputs if row.count == count), None)
+        row = exact or max(self.outputs)
+        return row.in_order * count / row.count
+
+
+def _size(point: Point) -> int:
+    return point.n
+
+
+# ---- the machine ---------------------------------------------------------------------------------
+
+
+def machine() -> Machine:
+    """Return what this machine is called."""
+    return Machine(
+        cpu=_cpu(),
+        threads=os.cpu_count() or 1,
+        library=f"NumPy {np.__version__}{_blas()}",
+        python=platform.python_version(),
+    )
+
+
+def _cpu() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()[:80]
+    except OSError:
+        pass  # another system than Linux
+    return (platform.processor() or platform.machine() or "CPU")[:80]
+
+
+def _blas() -> str:
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
+    return f", {pools[0]['internal_api']} {pools[0].get('version', '')}".rstrip() if pools else ""
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let products use so many threads, and as many as before afterwards."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=count, user_api="blas"):
+        yield
+
+
+# ---- timing --------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """Times functions until a part of the budget is spent or somebody stops it.
+
+    The parts of the budget are spent by what the clock says; one that goes backwards cannot prolong
+    them, because every loop has a most of runs.
+    """
+
+    def __init__(self, clock: Clock, stop: Stop) -> None:
+        self._clock, self._stop = clock, stop
+        self._spent, self._last = 0.0, clock()
+        self._until = math.inf
+
+    @property
+    def spent(self) -> float:
+        """Return the seconds since the beginning, without those that a clock took back."""
+        now = self._clock()
+        self._spent += max(now - self._last, 0.0)
+        self._last = now
+        return self._spent
+
+    def begin(self, until: float) -> None:
+        """Let a part last until so many seconds after the beginning."""
+        self._until = until
+
+    @property
+    def over(self) -> bool:
+        """Return whether this part has to end."""
+        return self._stop() or self.spent >= self._until
+
+    def room(self, seconds: float, most: float = LONG_SECONDS) -> bool:
+        """Return whether runs of which one is likely to take so long still fit."""
+        needed = LEAST_RUNS * seconds
+        return seconds <= most and self.spent + needed < self._until and not self._stop()
+
+    def best(self, run: Callable[..., object], *arguments: Any) -> float | None:
+        """Return the least seconds of one call; None when the clock told none."""
+        best, spent, inner = math.inf, 0.0, 1
+        for done in range(1, MOST_RUNS + 1):
+            start = self._clock()
+            for _ in range(inner):
+                run(*arguments)
+            took = self._clock() - start
+            if took > 0:
+                best, spent = min(best, took / inner), spent + took
+            if took < INNER_SECONDS and inner < MOST_INNER:
+                inner *= 2
+                continue
+            if (done >= LEAST_RUNS and spent >= ENOUGH_SECONDS) or self.over:
+                break
+        return best if math.isfinite(best) else None
+
+
+def calibrate(
+    seconds: float = RATES_SECONDS, *, clock: Clock = perf_counter, stop: Stop = lambda: False
+) -> Rates:
+    """Return what this machine does in a second, measured here and now in about ``seconds``.
+
+    Raises
+    ------
+    RaceError
+        When it was stopped, or the clock went backwards all the time.
+    """
+    watch = _Watch(clock, stop)
+    watch.begin(seconds)
+    rates = _rates(watch)
+    if rates is None:
+        raise RaceError("This machine was not measured: it was stopped, or its clock stood still.")
+    return rates
+
+
+def _rates(watch: _Watch) -> Rates | None:
+    a, b, out = (_random(768, 768) for _ in range(3))
+    few = _random(8)
+    large, copied = _random(4_000_000), np.empty(4_000_000, np.float32)
+    flops, moved = 2 * 768**3, 2 * large.nbytes
+
+    def product(count: int) -> float | None:
+        with threads(count):
+            return watch.best(np.matmul, a, b, out)
+
+    found = (
+        product(1), product(os.cpu_count() or 1),
+        watch.best(np.multiply, large, large, copied), watch.best(np.copyto, copied, large),
+        watch.best(np.multiply, few, few, few), watch.best(_python_ops, 100),
+    )  # fmt: skip
+    if any(each is None for each in found) or watch.over and watch.spent == 0:
+        return None
+    one, every, elementwise, copy, call, python = (each or 1.0 for each in found)
+    return Rates(flops / one, flops / every, moved / elementwise, moved / copy, call, python / 200)
+
+
+def _python_ops(count: int) -> float:
+    """Multiply and add, so many times: twice as many operations."""
+    x = 0.5
+    for _ in range(count):
+        x = x * 0.5 + 0.25
+    return x
+
+
+def _random(*shape: int) -> Array:
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+# ---- the sweep -----------------------------------------------------------------------------------
+
+
+def sweep(
+    *,
+    budget: float = BUDGET_SECONDS,
+    clock: Clock = perf_counter,
+    stop: Stop = lambda: False,
+    today: str = "",
+    device: Any = None,
+) -> Iterator[Measured]:
+    """Yield what is measured here, more of it each time, the last time ``complete``.
+
+    Parameters
+    ----------
+    budget
+        Seconds that all of it may take; a single run that has begun is finished.
+    clock, stop
+        Where seconds come from; whether to end now, which leaves it incomplete.
+    today
+        The day that is written beside it (ISO 8601); by default that of the system.
+    device
+        What runs the same on a GPU (``engine.gpu.Timer``), None without one.
+    """
+    found = Measured(machine(), today or date.today().isoformat())
+    if device is not None:
+        found = replace(found, device=device.name)
+    watch = _Watch(clock, stop)
+    until = 0.0
+    parts: dict[str, Callable[[Measured, _Watch], Iterator[Measured]]] = {
+        "rates": _with_rates,
+        "outputs": _with_outputs,
+        "sizes": lambda found, watch: _with_sizes(found, watch, device),
+        "branches": _with_branches,
+        "lengths": _with_lengths,
+    }
+    for name, share in PARTS:
+        until += share * budget
+        watch.begin(until)
+        for found in parts[name](found, watch):
+            yield found
+            if stop():
+                return
+        if stop():
+            return
+    yield replace(found, complete=True)
+
+
+def _with_rates(found: Measured, watch: _Watch) -> Iterator[Measured]:
+    rates = _rates(watch)
+    if rates is not None:
+        yield replace(found, rates=rates)
+
+
+def _with_outputs(found: Measured, watch: _Watch) -> Iterator[Measured]:
+    for count in COUNTS:
+        q, k = _random(count, HEAD), _random(count, HEAD)
+        lse = np.ones(count, np.float32)
+        rows = [(a, b, 1.0) for a, b in zip(q.tolist(), k.tolist(), strict=True)]
+        times = watch.best(_outputs, rows), watch.best(_outputs_at_once, q, k, lse)
+        if times[0] is None or times[1] is None:
+            continue
+        found = replace(found, outputs=(*found.outputs, Outputs(count, times[0], times[1])))
+        yield found
+        if watch.over:
+            return
+
+
+def _outputs(rows: Sequence[tuple[list[float], list[float], float]]) -> list[float]:
+    """Return one attention weight a row, one after another."""
+    scale, exp = 1 / math.sqrt(HEAD), math.exp
+    return [
+        exp(sum([x * y for x, y in zip(q, k, strict=True)]) * scale - lse) for q, k, lse in rows
+    ]
+
+
+def _outputs_at_once(q: Array, k: Array, lse: Array) -> Array:
+    scores: Array = np.einsum("ij,ij->i", q, k)
+    scores *= np.float32(1 / math.sqrt(HEAD))
+    scores -= lse
+    return np.exp(scores, out=scores)
+
+
+def _with_sizes(found: Measured, watch: _Watch, device: Any) -> Iterator[Measured]:
+    """Measure sizes from small to large, all ways at one size before the next."""
+    every = os.cpu_count() or 1
+    ways: list[tuple[str, int]] = [("python", 1), ("one", 1)]
+    ways += [("all", every)] if every > 1 else []
+    ended: set[tuple[str, str]] = set()
+    last: dict[tuple[str, str], float] = {}
+    for n in SIZES:
+        for op in OPS:
+            growth = {"product": 8.0, "map": 4.0, "chain": 2.0}[op]
+            for by, count in ways:
+                if (op, by) in ended or (by == "all" and op != "product"):
+                    continue  # NumPy does nothing else with several threads
+                # A call costs the same at small sizes, so this expects rather too much.
+                expected = last.get((op, by), 0.0) * growth
+                most = LONG_IN_PYTHON if by == "python" else LONG_SECONDS
+                if not watch.room(expected, most):
+                    ended.add((op, by))
+                    continue
+                with threads(count):
+                    seconds = watch.best(*_work(op, by, n))
+                if seconds is None:
+                    continue
+                last[op, by] = seconds
+                found = replace(found, sizes=(*found.sizes, Point(op, by, n, seconds)))
+                yield found
+                if watch.over:
+                    return
+            if device is not None:
+                for by, seconds in device.time(op, n):
+                    found = replace(found, sizes=(*found.sizes, Point(op, by, n, seconds)))
+                yield found
+                if watch.over:
+                    return
+
+
+def _work(op: str, by: str, n: int) -> tuple[Any, ...]:
+    """Return a function and what it is called with."""
+    if op == "product":
+        a, b = _random(n, n), _random(n, n)
+        if by == "python":
+            return _python_product, a.tolist(), b.T.tolist()
+        return np.matmul, a, b, np.empty_like(a)
+    if op == "map":
+        x = _random(n, n)
+        if by == "python":
+            return _python_map, x.ravel().tolist()
+        return np.multiply, x, x, np.empty_like(x)
+    h, w = _random(STATE), _random(STATE, STATE)
+    if by == "python":
+        return _python_chain, h.tolist(), w.T.tolist(), n
+    return _numpy_chain, h, w, n
+
+
+def _python_product(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
+    return [[sum([x * y for x, y in zip(row, col, strict=True)]) for col in b] for row in a]
+
+
+def _python_map(x: list[float]) -> list[float]:
+    return [value * value for value in x]
+
+
+def _python_chain(h: list[float], w: list[list[float]], n: int) -> list[float]:
+    tanh = math.tanh
+    for _ in range(n):
+        h = [tanh(sum([x * y for x, y in zip(h, col, strict=True)])) for col in w]
+    return h
+
+
+def _numpy_chain(h: Array, w: Array, n: int) -> Array:
+    dot, tanh, out = np.dot, np.tanh, np.empty_like(h)
+    h = h.copy()
+    for _ in range(n):
+        dot(h, w, out)
+        tanh(out, h)
+    return h
+
+
+def _with_branches(found: Measured, watch: _Watch) -> Iterator[Measured]:
+    for branches in BRANCHES:
+        for by, volumes in ITEMS.items():
+            before = 0.0
+            for items in volumes:
+                if not watch.room(before * 10, LONG_IN_PYTHON):
+                    break
+                x = _random(items)
+                if by == "python":
+                    seconds = watch.best(_branch_items, x.tolist(), branches)
+                else:
+                    seconds = watch.best(_branch_all, x, branches, _scratch(items))
+                if seconds is None:
+                    continue
+                before = seconds
+                row = Branching(branches, by, items, seconds)
+                found = replace(found, branches=(*found.branches, row))
+                yield found
+                if watch.over:
+                    return
+
+
+def _branch_items(items: list[float], branches: int) -> list[float]:
+    """Return the items behind their branches: of each branch the side that is taken is computed."""
+    done = []
+    for x in items:
+        x = SLOPE * x
+        for _ in range(branches):
+            x = SLOPE * x if x < 0.5 else SLOPE * (1 - x)
+        done.append(x)
+    return done
+
+
+_Scratch = tuple[Array, Array, Array, NDArray[np.bool_]]
+
+
+def _scratch(items: int) -> _Scratch:
+    y, one, other = (np.empty(items, np.float32) for _ in range(3))
+    return y, one, other, np.empty(items, np.bool_)
+
+
+def _branch_all(x: Array, branches: int, scratch: _Scratch) -> Array:
+    """Return the same for all items at once: of each branch both sides are computed."""
+    y, one, other, taken = scratch
+    np.multiply(x, SLOPE, y)
+    for _ in range(branches):
+        np.less(y, 0.5, taken)
+        np.multiply(y, SLOPE, one)
+        np.subtract(1.0, y, other)
+        np.multiply(other, SLOPE, y)
+        np.copyto(y, one, where=taken)
+    return y
+
+
+def _with_lengths(found: Measured, watch: _Watch) -> Iterator[Measured]:
+    from engine.ops import Ops
+
+    ops = Ops()
+    models = {layer: _layer(layer) for layer in LAYERS}
+    before = dict.fromkeys(LAYERS, 0.0)
+    for tokens in LENGTHS:
+        for layer, model in models.items():
+            if not watch.room(before[layer] * 4):  # attention grows with the square of T
+                continue
+            try:
+                row = _length(layer, model, tokens, ops, watch)
+            except Said:  # more memory than there is
+                continue
+            if row is None:
+                continue
+            before[layer] = row.seconds
+            found = replace(found, lengths=(*found.lengths, row))
+            yield found
+            if watch.over:
+                return
+
+
+def _layer(layer: str) -> Any:
+    """Return a model with one such layer and weights drawn at random."""
+    from engine.models import Config, Model, initialise
+
+    if layer == "attention":
+        config = Config(
+            kind="grid", words=8, embedding=WIDTH, width=WIDTH, heads=4, mlp=4, causal=True
+        )
+    else:
+        config = Config(kind="chain", words=8, embedding=WIDTH, width=WIDTH, cell=layer)
+    vocabulary = tuple(str(i) for i in range(8))
+    return Model(
+        id=layer, config=config, parameters=initialise(config, np.random.default_rng(0)),
+        vocabulary=vocabulary, card={},
+    )  # fmt: skip
+
+
+def _length(layer: str, model: Any, tokens: int, ops: Any, watch: _Watch) -> Length | None:
+    """Return the best of some runs over so many tokens, of the layer's own operations alone."""
+    from engine.models import run
+
+    ids = np.arange(tokens) % 8
+    of = "blocks.0.attn." if layer == "attention" else "rnn."
+    best, counted = math.inf, (0, 0)
+    began = watch.spent
+    for done in range(1, MOST_RUNS):
+        with threads(1):
+            trace = run(model, ids, hidden=tokens - 1, ops=ops, warm=done == 1)
+        own = [step for step in trace.steps if step.name.startswith(of)]
+        if done == 1:
+            behind = trace.depths["blocks.0.norm1" if layer == "attention" else "embed.x"]
+            depth = max(trace.depths[step.name] for step in own) - behind
+            counted = sum(step.cost.flops for step in own), depth
+        seconds = math.fsum(step.timing.seconds for step in own)
+        best = min(best, seconds) if seconds > 0 else best
+        if watch.over or (done >= LEAST_LONG and watch.spent - began >= 2 * ENOUGH_SECONDS):
+            break
+    return Length(layer, tokens, best, *counted) if math.isfinite(best) else None
+
+
+# ---- kept for the next start ---------------------------------------------------------------------
+
+
+def load(path: Path, here: Machine | None = None) -> Measured | None:
+    """Return what was measured on this machine before, None when there is nothing to be used.
+
+    A file of another machine, another version or one that is damaged is as good as none: measuring
+    again costs ten seconds.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return None
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            return None
+        found = _read(data)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if found.complete and found.machine == (here or machine()) else None
+
+
+def save(found: Measured, path: Path) -> None:
+    """Write what was measured, beside its place first.
+
+    Raises
+    ------
+    RaceError
+        When it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".measured-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({"version": VERSION, **asdict(found)}, file)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RaceError(
+            f"What was measured could not be kept ({error.strerror}); it is shown until you close."
+        ) from error
+
+
+ROWS: dict[str, Any] = {
+    "sizes": Point, "outputs": Outputs, "branches": Branching, "lengths": Length,
+}  # fmt: skip
+MOST_ROWS = 2_000
+
+
+def _read(data: dict[str, Any]) -> Measured:
+    """Return what a file holds.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        When it holds something else.
+    """
+    known = {part.name for part in fields(Measured)}
+    kept = {name: data[name] for name in known}
+    for name, kind in ROWS.items():
+        if not isinstance(kept[name], list) or len(kept[name]) > MOST_ROWS:
+            raise ValueError(f"its {name} are no rows")
+        kept[name] = tuple(_row(kind, row) for row in kept[name])
+    kept["machine"] = _row(Machine, kept["machine"])
+    kept["rates"] = None if kept["rates"] is None else _row(Rates, kept["rates"])
+    date.fromisoformat(kept["day"])
+    if not isinstance(kept["complete"], bool) or not isinstance(kept["device"], str):
+        raise TypeError("it says nonsense of itself")
+    return Measured(**kept)
+
+
+def _row(kind: Any, row: Any) -> Any:
+    """Return a row of a kind whose parts have their types; numbers are finite and not negative."""
+    names = kind._fields
+    if not isinstance(row, list) or len(row) != len(names):
+        raise ValueError("a row has other parts")
+    for value, wanted in zip(row, kind.__annotations__.values(), strict=True):
+        wanted = getattr(wanted, "__forward_arg__", wanted)
+        right = {"str": str, "int": int, "float": (int, float)}[str(wanted)]
+        if not isinstance(value, right) or isinstance(value, bool):
+            raise TypeError(f"{value!r} is no {wanted}")
+        if not isinstance(value, str) and not 0 <= value < math.inf:
+            raise ValueError(f"{value!r} is impossible")
+    return kind(*row)
