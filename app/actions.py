@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app import CHAPTER
+
 
 class Action(NamedTuple):
     """One thing that can be done: its keys, the group it is listed in, and who does it.
 
     Keys are written as Qt does ("Ctrl+E"). ``method`` is one of the window, or of a part of it
-    ("player.step"). The words are the caption ``action.<id>``.
+    ("player.step"), with what it is given behind a colon; a chapter may do it its own way. What
+    only one chapter does has no method but the id of that chapter. The words are the caption
+    ``action.<id>``.
     """
 
     id: str
     keys: tuple[str, ...]
     group: str  # "time", "stage", "window"
     method: str
+    chapter: str = ""
 
 
 ACTIONS = (
-    Action("play", ("Space",), "time", "toggle_play"),
-    Action("step", ("Right", "PgDown"), "time", "choices.step"),
+    Action("play", ("Space",), "time", "player.toggle"),
+    Action("step", ("Right", "PgDown"), "time", "player.step"),
     Action("back", ("Left", "PgUp"), "time", "player.back"),
     Action("next_group", ("Shift+Right",), "time", "player.next_group"),
     Action("previous_group", ("Shift+Left",), "time", "player.previous_group"),
@@ -32,26 +37,26 @@ ACTIONS = (
     Action("previous_element", ("Shift+Tab", "Up"), "stage", "previous_element"),
     Action("open", ("Return", "Enter"), "stage", "open_element"),
     Action("close", ("Backspace",), "stage", "close_element"),
-    Action("hide", ("H",), "stage", "hide_word"),
-    Action("attention", ("A",), "stage", "toggle_attention"),
-    Action("both", ("D",), "stage", "toggle_both"),
-    Action("causal", ("K",), "stage", "toggle_causal"),
-    Action("positions", ("P",), "stage", "toggle_positions"),
-    Action("trained", ("U",), "stage", "toggle_trained"),
-    Action("influence", ("I",), "stage", "studies.toggle_influence"),
-    Action("predict", ("V",), "stage", "choices.toggle_predict"),
-    Action("pin", ("X",), "stage", "choices.pin"),
-    Action("freeze", ("F",), "stage", "freeze"),
-    Action("arcs", ("L",), "stage", "choices.toggle_arcs"),
-    Action("classic", ("C",), "stage", "toggle_classic"),
-    Action("layer", ("Y",), "stage", "choices.next_layer"),
-    Action("head", ("G",), "stage", "choices.next_head"),
-    Action("shorter", (",",), "stage", "studies.shorter"),
-    Action("longer", (".",), "stage", "studies.longer"),
-    Action("sentence", ("Ctrl+L",), "window", "edit_sentence"),
-    Action("recent", ("Ctrl+R",), "window", "show_recent"),
-    Action("undo", ("Ctrl+Z",), "window", "undo"),
-    Action("redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "window", "redo"),
+    Action("hide", ("H",), "stage", "", CHAPTER),
+    Action("attention", ("A",), "stage", "", CHAPTER),
+    Action("both", ("D",), "stage", "", CHAPTER),
+    Action("causal", ("K",), "stage", "", CHAPTER),
+    Action("positions", ("P",), "stage", "", CHAPTER),
+    Action("trained", ("U",), "stage", "", CHAPTER),
+    Action("influence", ("I",), "stage", "", CHAPTER),
+    Action("predict", ("V",), "stage", "", CHAPTER),
+    Action("pin", ("X",), "stage", "", CHAPTER),
+    Action("freeze", ("F",), "stage", "", CHAPTER),
+    Action("arcs", ("L",), "stage", "", CHAPTER),
+    Action("classic", ("C",), "stage", "", CHAPTER),
+    Action("layer", ("Y",), "stage", "", CHAPTER),
+    Action("head", ("G",), "stage", "", CHAPTER),
+    Action("shorter", (",",), "stage", "", CHAPTER),
+    Action("longer", (".",), "stage", "", CHAPTER),
+    Action("sentence", ("Ctrl+L",), "window", "", CHAPTER),
+    Action("recent", ("Ctrl+R",), "window", "", CHAPTER),
+    Action("undo", ("Ctrl+Z",), "window", "", CHAPTER),
+    Action("redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "window", "", CHAPTER),
     Action("export", ("Ctrl+E",), "window", "export_stage"),
     Action("export_window", ("Ctrl+Shift+E",), "window", "export_window"),
     Action("copy", ("Ctrl+C",), "window", "copy_stage"),
@@ -67,7 +72,7 @@ ACTIONS = (
     Action("inspector", ("Ctrl+I",), "window", "toggle_inspector"),
     Action("read", ("Ctrl+Shift+I",), "window", "read_inspector"),
     Action("rail", ("Ctrl+B",), "window", "toggle_rail"),
-    Action("chapter_1", ("1",), "window", "chapter_1"),
+    Action("chapter_1", ("1",), "window", "open_chapter:rnn-transformer"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

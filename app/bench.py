@@ -332,7 +332,7 @@ def _play(_: float, text: str) -> None:
     def drive(window: Any) -> None:
         _show(window, text)
         end = window.player.last
-        if len(window.pair.tokens) <= WHOLE:
+        if len(window.first.pair.tokens) <= WHOLE:
             play(window, 0, math.inf)
         else:
             window.player.set_speed(4.0)
@@ -356,7 +356,11 @@ def _answer(_: float, text: str) -> None:
 
     def drive(window: Any) -> None:
         _show(window, text)
-        stage, tokens, facts = window.canvas, len(window.pair.tokens), window.pair.grid.facts
+        stage, tokens, facts = (
+            window.canvas,
+            len(window.first.pair.tokens),
+            window.first.pair.grid.facts,
+        )
         window.player.seek(window.player.last)
         _wait(1.0)
 
@@ -416,12 +420,12 @@ def _show(window: Any, text: str) -> None:
     """Show a sentence, with all that is measured in the background, until it has settled."""
     window.resize(*SIZE)
     _until_painted(window)
-    window.set_text(text)
+    window.first.sentences.set_text(text)
     quiet = monotonic()
 
     def computed() -> bool:
         nonlocal quiet
-        if window.background.busy or window.studies.measuring.busy:
+        if window.first.sentences.background.busy or window.first.studies.measuring.busy:
             quiet = monotonic()
         return monotonic() - quiet > QUIET_SECONDS
 

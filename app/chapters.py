@@ -47,14 +47,38 @@ class Chapter(Protocol):
     the player its speed and the first ticks of the groups.
     """
 
-    id: str  # a key of widgets.scenes.SCENES and of CHAPTERS
-    player: Player
-    page: QWidget  # stands in the place of the stage; a widgets.stage.Stage of the canvas, or more
-    canvas: Canvas  # show_scene(scene, subject) shows what is to be seen
-    controls: QWidget  # stands in the bar, left of the device
-    keys: Mapping[str, Callable[[], object]]  # by id of an action: what it does here
     changed: SignalInstance
     said: SignalInstance
+
+    @property
+    def id(self) -> str:
+        """Return its key in widgets.scenes.SCENES and in CHAPTERS."""
+        ...
+
+    @property
+    def player(self) -> Player:
+        """Return its clock."""
+        ...
+
+    @property
+    def page(self) -> QWidget:
+        """Return what stands in the place of the stage: the canvas in a widgets.stage.Stage."""
+        ...
+
+    @property
+    def canvas(self) -> Canvas:
+        """Return its canvas; ``show_scene(scene, subject)`` shows what is to be seen."""
+        ...
+
+    @property
+    def controls(self) -> QWidget:
+        """Return what stands in the bar, left of the device."""
+        ...
+
+    @property
+    def keys(self) -> Mapping[str, Callable[[], object]]:
+        """Return by id of an action what that does here, where it is not what it always does."""
+        ...
 
     @property
     def busy(self) -> bool:
@@ -144,7 +168,9 @@ class Entry(NamedTuple):
     maker: str  # "module:name", imported when the chapter is first opened
 
 
-CHAPTERS: dict[str, Entry] = {}
+CHAPTERS: dict[str, Entry] = {
+    "rnn-transformer": Entry(1, "window.chapter_1", "chain", "app.rnn_transformer:RnnTransformer"),
+}
 
 
 def make(id: str, host: Host) -> Chapter:

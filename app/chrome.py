@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QIcon, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
+    QButtonGroup,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -25,10 +29,13 @@ from widgets.geometry import icon_factor, px
 from widgets.icons import icon
 from widgets.theme import Theme
 
+if TYPE_CHECKING:
+    from app.chapters import Entry
+
 SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
 COLUMN = 400  # px at 100 % that a column of keys takes
-# How the bar is arranged, the first that fits: badge, words on Present and Export, and the sentence
-# beside the rest or on a row of its own.
+# How the bar is arranged, the first that fits: badge, words on Present and Export, and the controls
+# of the chapter beside the rest or on a row of their own.
 ARRANGEMENTS = (
     (True, True, True), (False, True, True), (False, False, True),
     (True, True, False), (False, True, False), (False, False, False),
@@ -37,40 +44,71 @@ EXPORTS = ((".svg", 1), (".png", 1), (".png", 2), (".png", 3), (".pdf", 1))
 
 
 class Rail(QWidget):
-    """The chapters that there are."""
+    """The chapters that there are; ``chosen`` carries the id of one."""
 
-    def __init__(self, say: Captions) -> None:
+    chosen = Signal(str)
+
+    def __init__(self, say: Captions, chapters: Mapping[str, Entry]) -> None:
         super().__init__()
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._ink, self._signs = QColor(), {id: entry.icon for id, entry in chapters.items()}
         self._column = column = QVBoxLayout(self)
         self.logo = QLabel()
         self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.chapter = QToolButton()
-        self.chapter.setObjectName("chapter")
-        self.chapter.setCheckable(True)
-        self.chapter.setChecked(True)
-        self.chapter.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        self.chapter.setText(say("window.chapter_1"))
-        self.chapter.setToolTip(say("rt.title"))
         column.addWidget(self.logo)
-        column.addWidget(self.chapter)
+        self.chapters: dict[str, QToolButton] = {}
+        group = QButtonGroup(self)
+        for id, entry in chapters.items():
+            self.chapters[id] = button = QToolButton()
+            button.setObjectName("chapter")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setText(say(entry.caption))
+            button.setToolTip(say(f"action.chapter_{entry.number}"))
+            button.clicked.connect(lambda _=False, id=id: self.chosen.emit(id))
+            group.addButton(button)
+            column.addWidget(button)
         column.addStretch(1)
+
+    def mark(self, id: str) -> None:
+        """Mark the chapter that is open."""
+        self.chapters[id].setChecked(True)
+        self.update()
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
+        self._ink = QColor(theme.ink)
         self.setFixedWidth(px(100, scale))
         self._column.setContentsMargins(*(px(side, scale) for side in (6, 14, 6, 8)))
-        self._column.setSpacing(px(14, scale))
-        logo, sign = px(40, scale), px(34, scale)
+        # The room between the chapters, and their icons, grow half as much as the words do.
+        self._column.setSpacing(px(14, icon_factor(scale)))
+        logo, sign = px(40, scale), px(34, icon_factor(scale))
         self.logo.setPixmap(icon("logo", theme.ink, logo).pixmap(logo, logo))
-        self.chapter.setIcon(icon("chain", theme.ink, sign))
-        self.chapter.setIconSize(QSize(sign, sign))
-        self.chapter.setFixedSize(px(87, scale), px(88, scale))
+        for id, button in self.chapters.items():
+            made = QIcon(icon(self._signs[id], theme.ink2, sign))
+            shown = icon(self._signs[id], theme.ink, sign).pixmap(sign, sign)
+            made.addPixmap(shown, QIcon.Mode.Normal, QIcon.State.On)
+            button.setIcon(made)
+            button.setIconSize(QSize(sign, sign))
+            button.setFixedSize(px(87, scale), sign + px(54, scale))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint a bar at the edge beside the chapter that is open."""
+        super().paintEvent(event)
+        for button in self.chapters.values():
+            if button.isChecked():
+                painter = QPainter(self)
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(self._ink)
+                place, height = button.geometry(), button.height() // 2
+                box = QRectF(-2, place.center().y() - height / 2, 5, height)
+                painter.drawRoundedRect(box, 2, 2)
 
 
 class Bar(QWidget):
-    """Above the stage: the sentence, the models, the device, theme, present and export.
+    """Above the stage: the chapter's controls, the device, theme, present and export.
 
     ``export_asked`` carries a file ending, a scale, and whether it is to be grey.
     """
@@ -88,13 +126,7 @@ class Bar(QWidget):
         self._arranged, self._arranging = ARRANGEMENTS[0], False
         self._column, self._row = QVBoxLayout(self), QHBoxLayout()
         self._column.addLayout(self._row)  # while it is empty: see widgets.transport
-        self.field = Field(say)
-        self.chain_choice = Choice(say("window.chain_choice"))
-        self.set_choice = Choice(say("window.set_choice"))
-        for cell in CELLS:
-            self.chain_choice.add(cell, say(f"window.chain.{cell}"))
-        for ending in SETS:
-            self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
+        self._controls = QWidget()  # of the chapter that is open
         self.badge = QLabel()
         self.badge.setObjectName("badge")
         self.theme_button = QToolButton()
@@ -113,12 +145,18 @@ class Bar(QWidget):
             button.setAccessibleName(words)
         self.present_button.setToolTip(say("action.present"))
         self.export_button.setToolTip(say("action.export"))
-        self._row.addWidget(self.field, 3)
-        for left in (self.chain_choice, self.set_choice, self.badge):
-            self._row.addWidget(left)
+        self._row.addWidget(self._controls)
+        self._row.addWidget(self.badge)
         self._row.addStretch(1)
         for right in (self.theme_button, *self._words):
             self._row.addWidget(right)
+
+    def show_controls(self, controls: QWidget) -> None:
+        """Show the controls of a chapter."""
+        self._controls.hide()
+        self._controls = controls
+        self._fit(anew=True)
+        controls.show()
 
     def show_theme(self, theme: Theme, scale: float, sign: str) -> None:
         """Draw in another theme, so many times larger; ``sign`` is the icon of the other theme."""
@@ -128,7 +166,6 @@ class Bar(QWidget):
         self.export_button.setIcon(icon("export", theme.ink, size))
         for button in (self.theme_button, *self._words):
             button.setIconSize(QSize(size, size))
-        self.field.show_theme(theme, scale)
         for button, words in self._words.items():
             button.setText("")
             least = button.sizeHint().width()
@@ -163,12 +200,12 @@ class Bar(QWidget):
 
     def _needed(self, badge: bool, words: bool, beside: bool) -> int:
         """Return how many px an arrangement needs."""
-        parts = [self.chain_choice, self.set_choice, self.theme_button]
-        widths = [part.sizeHint().width() for part in parts]
+        widths = [self.theme_button.sizeHint().width()]
         if badge:
             widths.append(self.badge.sizeHint().width())
-        if beside:  # the badge goes before the sentence has little room
-            widths.append(round(self.field.minimumWidth() * (1.5 if badge else 1)))
+        if beside:  # the badge goes before the controls have little room
+            least = self._controls.minimumSizeHint()
+            widths.append((self._controls.sizeHint() if badge else least).width())
         for button, saved in self._saved.items():
             shown = button.sizeHint().width() + (0 if button.text() else saved)
             widths.append(shown - (0 if words else saved))
@@ -182,14 +219,15 @@ class Bar(QWidget):
         for button, text in self._words.items():
             button.setText(text if words else "")
         if beside:
-            self._row.insertWidget(0, self.field, 3)
+            expands = self._controls.sizePolicy().expandingDirections()
+            self._row.insertWidget(0, self._controls, 3 if expands else 0)
         else:
-            self._column.insertWidget(0, self.field)
+            self._column.insertWidget(0, self._controls)
 
-    def show_device(self, backend: str, device: str) -> None:
-        """Say what computed the run on the stage."""
-        self.badge.setText(self._say("window.badge", backend=backend, device=device))
-        self.badge.setToolTip(self._say("window.badge_title", backend=backend, device=device))
+    def show_device(self, words: str, sentence: str) -> None:
+        """Say what computes."""
+        self.badge.setText(words)
+        self.badge.setToolTip(sentence)
 
     def _exports(self, say: Captions) -> QMenu:
         menu = QMenu(self)
@@ -207,6 +245,41 @@ class Bar(QWidget):
             lambda: self.window_asked.emit()
         )
         return menu
+
+
+class SentenceControls(QWidget):
+    """The sentence and the models of chapter 1."""
+
+    def __init__(self, say: Captions) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.field = Field(say)
+        self.chain_choice = Choice(say("window.chain_choice"))
+        self.set_choice = Choice(say("window.set_choice"))
+        for cell in CELLS:
+            self.chain_choice.add(cell, say(f"window.chain.{cell}"))
+        for ending in SETS:
+            self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.addWidget(self.field, 1)
+        for choice in (self.chain_choice, self.set_choice):
+            self._row.addWidget(choice)
+
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, so many times larger."""
+        self.field.show_theme(theme, scale)
+        self._row.setSpacing(px(10, icon_factor(scale)))
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size with some room for the sentence."""
+        least = self.minimumSizeHint()
+        return QSize(least.width() + self.field.minimumWidth() // 2, least.height())
+
+    def edit(self) -> None:
+        """Put the cursor into the sentence."""
+        self.field.setFocus()
+        self.field.selectAll()
 
 
 class EmptyPage(QWidget):

@@ -184,7 +184,7 @@ def split_pair(ids: str) -> tuple[str, str]:
 
 
 def still(
-    pair: Pair,
+    subject: Any,
     tick: float,
     view: View,
     *,
@@ -195,6 +195,8 @@ def still(
 
     Parameters
     ----------
+    subject
+        What the scene draws: a pair of runs for chapter 1.
     view
         Theme, words and what is chosen; its box is replaced.
     size
@@ -209,7 +211,7 @@ def still(
     shown = replace(view, width=width, height=height, controls=False, hovered="")
     if scene is None or scene is SCENES[CHAPTER]:
         scene, shown = SCENES[CHAPTER], replace(shown, selected="")
-    return scene(pair, float(tick), shown)
+    return scene(subject, float(tick), shown)
 
 
 @lru_cache(maxsize=32)

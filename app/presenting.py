@@ -21,7 +21,7 @@ class Presenting(QObject):
         panels: tuple[QWidget, ...],
     ) -> None:  # fmt: skip
         super().__init__(window)
-        self._window, self._canvas, self._strip = window, canvas, strip
+        self._window, self._strip = window, strip
         self._notice, self._panels = notice, panels
         self.on = False
         self._was_maximised = False
@@ -29,8 +29,26 @@ class Presenting(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(CAPSULE_MS)
         self._timer.timeout.connect(self._hide_controls)
-        for place in (canvas, strip):
-            place.installEventFilter(self)
+        strip.installEventFilter(self)
+        self._canvas = canvas
+        canvas.installEventFilter(self)
+
+    def show(self, canvas: Canvas) -> None:
+        """Present another stage from now on."""
+        self._canvas.removeEventFilter(self)
+        if self.on:
+            blank = self._canvas.blank
+            self._fill(False)
+            self._canvas, canvas.blank = canvas, blank
+            self._fill(True)
+        self._canvas = canvas
+        canvas.installEventFilter(self)
+
+    def _fill(self, on: bool) -> None:
+        """Let the stage fill the screen without what can be switched, or be as it was."""
+        self._canvas.blank = self._canvas.blank and on
+        self._canvas.present(on)
+        self._canvas.show_view(replace(self._canvas.view, controls=not on))
 
     def begin(self) -> None:
         """Show nothing but the stage on the whole screen."""
@@ -39,20 +57,18 @@ class Presenting(QObject):
         for panel in self._panels:
             panel.hide()
         self._strip.show()
-        self._canvas.present(True)
-        self._canvas.show_view(replace(self._canvas.view, controls=False))
+        self._fill(True)
         self._window.showFullScreen()
         self._canvas.setFocus()
 
     def end(self) -> None:
         """Show the window as it was; which of its panels have room it finds itself."""
         self.stop()
-        self.on = self._canvas.blank = False
+        self.on = False
         self._notice.hold(False)
         self._strip.capsule.hide()
         self._strip.hide()
-        self._canvas.present(False)
-        self._canvas.show_view(replace(self._canvas.view, controls=True))
+        self._fill(False)
         self._window.showMaximized() if self._was_maximised else self._window.showNormal()
 
     def blank(self) -> None:

@@ -9,29 +9,28 @@ from app import CHAPTER
 from widgets.canvas import Canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.trace import Pair
     from widgets.canvas import Scene
-    from widgets.inspector import Inspector
+    from widgets.inspector import Page
     from widgets.picture import Picture
     from widgets.scenes.compare import Side
     from widgets.view import View
 
 
 class Selection:
-    """Shows on the stage and in the inspector what is opened, as soon as a tick has computed it.
+    """Shows on the stage what is opened, as soon as a tick has computed it, and writes its page.
 
-    Until then, and while nothing is opened, the inspector shows what the tick does. A counter
-    belongs to the whole run and is shown at every tick. One level deeper the stage itself shows how
-    the opened number comes about (the scene "opened").
+    Until then, and while nothing is opened, the page tells what the tick does. A counter belongs to
+    the whole run and is shown at every tick. One level deeper the stage itself shows how the opened
+    number comes about (the scene "opened").
     """
 
-    def __init__(self, canvas: Canvas, inspector: Callable[[], Inspector | None]) -> None:
-        self._canvas, self._inspector = canvas, inspector  # None while it is not to be seen
+    def __init__(self, canvas: Canvas) -> None:
+        self._canvas = canvas
         self._path: list[str] = []  # opened one from another, the last is shown
         self._deep = False
         self._beside: Scene | None = None  # what is frozen beside what is now
+        self._page: tuple[Pair, int | str] | None = None  # a tick, an element or a counter
 
     @property
     def is_open(self) -> bool:
@@ -110,22 +109,28 @@ class Selection:
             name = ""
         if name != self._canvas.view.selected:
             self._canvas.show_view(replace(self._canvas.view, selected=name))
-        if pair is not None:
-            self._canvas.show_scene(self.drawing, pair)
-        else:
-            self._canvas.show_nothing()
-        inspector = self._inspector()
-        if inspector is None:
-            return  # written when it is shown
         if pair is None:
-            inspector.show_nothing()
-        elif counter:
-            view = self._canvas.view
-            inspector.show_counter(pair, name, view.growth, view.length)
-        elif name:
-            inspector.show_element(pair, name)
+            self._canvas.show_nothing()
+            self._page = None
         else:
-            inspector.show_tick(pair, tick)
+            self._canvas.show_scene(self.drawing, pair)
+            self._page = (pair, name or tick)
+
+    def page_key(self) -> object:
+        """Return which page the inspector shows, and what else it depends on; None: none."""
+        if self._page is None:
+            return None
+        view = self._canvas.view
+        counter = _is_counter(str(self._page[1]))
+        return (self._page, view.growth, view.length) if counter else (self._page,)
+
+    def write(self, page: Page) -> None:
+        """Write the inspector's page."""
+        if self._page is not None:
+            from widgets import run_pages
+
+            view = self._canvas.view
+            run_pages.write(page, *self._page, view.captions, view.growth, view.length)
 
 
 def _is_counter(name: str) -> bool:

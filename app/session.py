@@ -9,34 +9,27 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from app import DEFAULT_PAIR, DEFAULT_TEXT, SCALES, SPEEDS, THEMES
-from app.setting import of_models
+from app import CHAPTER, SCALES, SPEEDS, THEMES
 
-VERSION = 1
+VERSION = 2
 MOST_BYTES = 1_000_000
-MOST_TICKS = 1_000_000
-RECENT = 10  # sentences that are kept
-LONGEST = 10_000  # characters of one of them
+MOST_OF_CHAPTER = 200_000  # bytes that one of them keeps
+OF_CHAPTER_1 = ("text", "recent", "chain", "grid", "tick", "layer", "query")  # up to version 1
 
 
 @dataclass
 class Session:
     """What is shown, and how."""
 
-    text: str = DEFAULT_TEXT
-    chain: str = DEFAULT_PAIR[0]
-    grid: str = DEFAULT_PAIR[1]
+    chapter: str = CHAPTER  # that is open
     theme: str = "light"
     speed: float = 1.0
     scale: float = 1.0  # of all text
     still: bool = False
     geometry: str = ""  # QMainWindow.saveGeometry as base64
-    recent: list[str] = field(default_factory=list)  # sentences, the newest first
-    tick: float = 0.0
-    layer: int = -1  # -1: the last block
-    query: int = -1  # -1: the hidden word
     inspector: bool = True
     rail: bool = True
+    chapters: dict[str, Any] = field(default_factory=dict)  # by id, what each remembers
 
 
 def place() -> Path:
@@ -55,6 +48,8 @@ def load(path: Path) -> tuple[Session, str]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict):
             raise ValueError("it holds no settings")
+        if data.get("version") == 1:
+            data = _of_version_1(data)
         if data.get("version") != VERSION:
             raise ValueError(f"it is of version {str(data.get('version'))[:20]}, not {VERSION}")
         return _checked(data), ""
@@ -72,8 +67,7 @@ def save(session: Session, path: Path) -> str:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 kept = asdict(session)
-                kept["text"] = kept["text"][:LONGEST]
-                kept["recent"] = [text for text in kept["recent"] if len(text) <= LONGEST]
+                kept["chapters"] = {id: own for id, own in session.chapters.items() if _small(own)}
                 json.dump({"version": VERSION, **kept}, file, indent=1, ensure_ascii=False)
             os.replace(name, path)
         except BaseException:
@@ -82,6 +76,18 @@ def save(session: Session, path: Path) -> str:
     except OSError as error:
         return f"The settings could not be saved ({error.strerror}); they last until you close."
     return ""
+
+
+def _of_version_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of the time when there was one chapter, as they are kept now."""
+    own = {name: data[name] for name in OF_CHAPTER_1 if name in data}
+    others = {name: value for name, value in data.items() if name not in OF_CHAPTER_1}
+    return {**others, "version": VERSION, "chapters": {CHAPTER: own}}
+
+
+def _small(own: Any) -> bool:
+    """Return whether this may be what a chapter keeps."""
+    return isinstance(own, dict) and len(json.dumps(own)) <= MOST_OF_CHAPTER
 
 
 def _checked(data: dict[str, Any]) -> Session:
@@ -97,12 +103,8 @@ def _checked(data: dict[str, Any]) -> Session:
     for name, known in (("theme", THEMES), ("speed", SPEEDS), ("scale", SCALES)):
         if getattr(defaults, name) not in known:
             raise ValueError(f"its {name} is unknown")
-    of_models(defaults.chain, defaults.grid)
-    if not all(isinstance(text, str) for text in defaults.recent):
-        raise ValueError("its recent sentences are no words")
-    if not 0 <= defaults.tick < MOST_TICKS or min(defaults.layer, defaults.query) < -1:
-        raise ValueError("its tick, block or asking word is impossible")
-    defaults.recent = defaults.recent[:RECENT]
+    # What a chapter keeps it checks itself: what is damaged there costs nothing else.
+    defaults.chapters = {id: own for id, own in defaults.chapters.items() if _small(own)}
     return defaults
 
 

@@ -60,7 +60,7 @@ def open_window() -> int:
     def go_on() -> None:
         gc.freeze()  # modules stay: the collector need not look at them again and again
         gc.enable()
-        window.compute()
+        window.begin()
 
     after_first_frame(window, go_on)
     return int(running.exec())
@@ -106,13 +106,13 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             window.resize(*size)
             window.show()
             window.set_theme(theme_name)
-            window.set_text(text)
-            while window.background.busy or window.studies.measuring.busy:
+            window.first.sentences.set_text(text)
+            while window.first.sentences.background.busy or window.first.studies.measuring.busy:
                 running.processEvents()
                 sleep(0.005)  # a loop that never rests would be in the times
-            if window.pair is None:
+            if window.first.pair is None:
                 raise Said(window.notice.text())
-            window.player.seek(tick_in(window.pair, tick))
+            window.player.seek(tick_in(window.first.pair, tick))
             running.processEvents()
             if not window.export_window(path=str(path)):
                 raise Said(window.notice.text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
@@ -14,7 +14,7 @@ from widgets import clipboard
 from widgets.captions import Captions
 
 if TYPE_CHECKING:
-    from engine.trace import Pair, Step
+    from engine.trace import Step
     from widgets.canvas import Scene
     from widgets.view import View
 
@@ -48,11 +48,11 @@ class Stills(QObject):
 
     def save_stage(
         self,
-        pair: Pair,
+        scene: Scene,
+        subject: Any,
         tick: int,
         view: View,
         *,
-        scene: Scene,
         name: str,
         ending: str,
         scale: int,
@@ -78,14 +78,14 @@ class Stills(QObject):
             path += ending
         self._done = self._say("window.saved", path=path)
         self.said.emit(self._say("window.saving", path=path))
-        self._background.ask(_save, pair, tick, view, scene, Path(path), scale, grey)
+        self._background.ask(_save, scene, subject, tick, view, Path(path), scale, grey)
 
-    def copy_stage(self, pair: Pair, tick: int, view: View, *, scene: Scene) -> None:
+    def copy_stage(self, scene: Scene, subject: Any, tick: int, view: View) -> None:
         """Copy the stage as an image and as SVG: another program takes which it can."""
         if not self._refused():
             self._done = self._say("window.copied")
             self.said.emit(self._say("window.copying"))
-            self._background.ask(_paint, pair, tick, view, scene)
+            self._background.ask(_paint, scene, subject, tick, view)
 
     def save_tensor(self, step: Step, path: str = "") -> bool:
         """Save all numbers of a step as .npy now; return whether they were.
@@ -156,24 +156,24 @@ class Stills(QObject):
 
 
 def _save(
-    pair: Pair, tick: int, view: View, scene: Scene, path: Path, scale: int, in_grey: bool
+    scene: Scene, subject: Any, tick: int, view: View, path: Path, scale: int, in_grey: bool
 ) -> None:
     from app import export
     from app.compute import still
     from widgets.grey import grey
 
-    picture = still(pair, tick, view, size=SIZE, scene=scene)
+    picture = still(subject, tick, view, size=SIZE, scene=scene)
     if in_grey:
         picture = grey(picture, view.theme)
     export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
 
 
-def _paint(pair: Pair, tick: int, view: View, scene: Scene) -> tuple[QImage, str]:
+def _paint(scene: Scene, subject: Any, tick: int, view: View) -> tuple[QImage, str]:
     from app import export
     from app.compute import still
     from widgets.svg import svg
 
-    picture = still(pair, tick, view, size=SIZE, scene=scene)
+    picture = still(subject, tick, view, size=SIZE, scene=scene)
     image = export.image(picture, SIZE)  # which refuses a picture with numbers that are none
     return image, svg(picture, width=SIZE[0], height=SIZE[1])
 

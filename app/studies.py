@@ -32,6 +32,7 @@ class Studies(QObject):
         self._canvas = canvas
         self._pair: Pair | None = None
         self._models = ("", "")  # whose growth is measured or shown
+        self._resting = False
         self._wanted = False
         self._asked: tuple[Pair | None, _State | None] = (None, None)
         self.measuring = Background(self)
@@ -43,6 +44,12 @@ class Studies(QObject):
         """End both workers."""
         self.measuring.close()
         self.spreading.close()
+
+    def rest(self, resting: bool) -> None:
+        """Measure nothing more for a while, or go on from there."""
+        if self._resting and not resting and self._pair is not None:
+            self.measuring.ask(_measure, *self._models, len(self._canvas.view.growth))
+        self._resting = resting
 
     def show(self, pair: Pair | None) -> None:
         """Work out what belongs to a run and to what is opened of it; the same again is nothing."""
@@ -63,7 +70,8 @@ class Studies(QObject):
             growth = (*self._canvas.view.growth, outcome.value)
             self._canvas.show_view(replace(self._canvas.view, growth=growth))
             self.grown.emit()
-            self.measuring.ask(_measure, *self._models, len(growth))
+            if not self._resting:
+                self.measuring.ask(_measure, *self._models, len(growth))
 
     def shorter(self) -> None:
         """Move the marker of the plots to fewer tokens; the sentence stays."""

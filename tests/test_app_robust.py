@@ -22,7 +22,7 @@ from PySide6.QtGui import QClipboard, QGuiApplication, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app import window as window_module
+from app import sentences as sentences_module
 from app.actions import ACTIONS
 from app.compute import GROWTH_LENGTHS
 from app.setting import Setting
@@ -49,8 +49,8 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     register_fonts()
     made = Window(tmp_path / "session.json")
     made.show()
-    made.compute()
-    qtbot.waitUntil(lambda: made.pair is not None, timeout=30_000)
+    made.first.sentences.compute()
+    qtbot.waitUntil(lambda: made.first.pair is not None, timeout=30_000)
     yield made
     made.close()
     assert not [t for t in threading.enumerate() if t.name == "background"]
@@ -64,7 +64,9 @@ def moved_on(window: Window, qtbot: QtBot, tick: float) -> None:
 
 
 def quiet(window: Window, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not (window.background.busy or window.stills.busy), timeout=30_000)
+    qtbot.waitUntil(
+        lambda: not (window.first.sentences.background.busy or window.stills.busy), timeout=30_000
+    )
 
 
 def stage(window: Window) -> QImage:
@@ -143,7 +145,7 @@ def test_another_theme_while_playing_stops_nothing_and_leaves_nothing_of_the_las
 def test_of_100_quick_edits_while_playing_only_the_last_is_computed_to_the_end(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute: Callable[..., Any] = window_module._compute
+    compute: Callable[..., Any] = sentences_module._compute
     gate = threading.Event()
     computed: list[str] = []
 
@@ -152,16 +154,16 @@ def test_of_100_quick_edits_while_playing_only_the_last_is_computed_to_the_end(
         computed.append(text)
         return compute(text, *given)
 
-    monkeypatch.setattr("app.window._compute", slow)
+    monkeypatch.setattr("app.sentences._compute", slow)
     arrived: list[str] = []
-    window.background.done.connect(
+    window.first.sentences.background.done.connect(
         lambda outcome: arrived.append(" ".join(outcome.value.pair.typed))
     )
     window.player.seek(2)
     window.player.play()
     tick = window.player.tick
     for i in range(100):
-        window.set_text(f"the cat that slept {'very ' * (i % 7)}{i} ___")
+        window.first.sentences.set_text(f"the cat that slept {'very ' * (i % 7)}{i} ___")
         QApplication.processEvents()
     assert window.player.tick == tick  # held: a tick shows only what has been computed
     gate.set()
@@ -170,8 +172,8 @@ def test_of_100_quick_edits_while_playing_only_the_last_is_computed_to_the_end(
     assert computed[-1] == last
     assert len(computed) <= 2  # the one that ran already, and the last
     assert arrived == [last]
-    assert window.pair is not None
-    assert window.pair.typed == tuple(last.split())
+    assert window.first.pair is not None
+    assert window.first.pair.typed == tuple(last.split())
     assert window.player.playing
     qtbot.waitUntil(lambda: window.player.tick > tick, timeout=2000)
 
@@ -182,21 +184,21 @@ def test_of_100_quick_edits_while_playing_only_the_last_is_computed_to_the_end(
 def test_a_run_that_would_not_fit_is_refused_with_the_number(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = window.pair
+    before = window.first.pair
     with monkeypatch.context() as patch:
         patch.setattr("engine.models.most_bytes", lambda: 200 * 2**20)
-        window.set_text(LONG * 20)
+        window.first.sentences.set_text(LONG * 20)
         quiet(window, qtbot)
     said = window.notice.text()
     assert "at most 0.2 GiB can be kept now; shorten the sentence" in said
     assert said.endswith(".")
-    assert window.pair is before
+    assert window.first.pair is before
     assert window.canvas.subject is before
     assert same(stage(window), seen(window))
-    window.set_text("the dogs ___")  # and the next one is computed
+    window.first.sentences.set_text("the dogs ___")  # and the next one is computed
     quiet(window, qtbot)
-    assert window.pair is not None
-    assert window.pair.tokens == ("the", "dogs", "___")
+    assert window.first.pair is not None
+    assert window.first.pair.tokens == ("the", "dogs", "___")
     assert said not in window.notice.text()
 
 
@@ -306,10 +308,10 @@ def test_a_locked_clipboard_is_said_and_nothing_claims_to_be_copied(
 def test_a_run_is_forgotten_with_the_next_one(window: Window, qtbot: QtBot) -> None:
     runs: list[weakref.ref[Pair]] = []
     for number in range(12):
-        window.set_text(f"{LONG} {number} ___")
+        window.first.sentences.set_text(f"{LONG} {number} ___")
         quiet(window, qtbot)
-        assert window.pair is not None
-        runs.append(weakref.ref(window.pair))
+        assert window.first.pair is not None
+        runs.append(weakref.ref(window.first.pair))
         window.player.seek(number)
         window.activate("ask:3")
         window.canvas._point_at("ask:5")
@@ -351,19 +353,19 @@ def rest(window: Window, qtbot: QtBot) -> tuple[int, int, int]:
     window.sheet.hide()
     if window.presenting.on:
         window.present()
-    if window.studies._wanted:
+    if window.first.studies._wanted:
         window.do("influence")
-    if window.choices._predict:
+    if window.first.choices._predict:
         window.do("predict")
     window.player.set_speed(1.0)
     window.player.set_reduced(False)
-    window.selection.thaw()
-    window.selection.close()
+    window.first.selection.thaw()
+    window.first.selection.close()
     window.set_theme("light")
     window.usual_size()
     window.session.rail = window.session.inspector = True
-    window.setting = Setting()
-    window.set_text("the cat that slept ___")
+    window.first.sentences.setting = Setting()
+    window.first.sentences.set_text("the cat that slept ___")
     quiet(window, qtbot)
     window.player.first()
     fresh = View(1188, 728, window.canvas.view.theme, SAY, switches=window.canvas.view.switches)
@@ -386,10 +388,10 @@ def test_20_000_ticks_with_random_actions_leave_nothing(qtbot: QtBot, tmp_path: 
     window, hand = Window(tmp_path / "session.json"), Hand()
     window.player._clock = hand
     window.show()
-    window.compute()
-    qtbot.waitUntil(lambda: window.pair is not None, timeout=30_000)
-    assert window.pair is not None
-    texts = sentences(window.pair.grid.vocabulary)
+    window.first.sentences.compute()
+    qtbot.waitUntil(lambda: window.first.pair is not None, timeout=30_000)
+    assert window.first.pair is not None
+    texts = sentences(window.first.pair.grid.vocabulary)
     actions = [action.id for action in ACTIONS if action.id not in DIALOGS]
     kept: list[tuple[int, int, int]] = []
     passed = 0
@@ -397,7 +399,7 @@ def test_20_000_ticks_with_random_actions_leave_nothing(qtbot: QtBot, tmp_path: 
         if tick % ROUND == 0:
             rng = Random(7)
         if tick % 400 == 0:
-            window.set_text(rng.choice(texts))
+            window.first.sentences.set_text(rng.choice(texts))
             quiet(window, qtbot)
         if tick % 40 == 20:
             window.do(rng.choice(actions))
@@ -472,7 +474,7 @@ def opened(folder: Path) -> Window:
     made = Window(folder / "session.json")
     made.resize(1000, 640)
     made.show()
-    made.compute()
+    made.first.sentences.compute()
     wait(lambda: len(made.canvas.view.growth) == len(GROWTH_LENGTHS))  # then nothing changes
     made.player.seek(9)
     return made
@@ -508,8 +510,8 @@ def check_two(folder: Path) -> None:
         screen = screens[index].grabWindow(handle.winId()).toImage()
         corner = QPointF(made.canvas.mapTo(made, QPoint(0, 0))) * ratio
         left, top = round(corner.x()), round(corner.y())
-        width = min(screen.width(), round(made.stage.viewport().width() * ratio))
-        height = min(screen.height() - top, round(made.stage.viewport().height() * ratio))
+        width = min(screen.width(), round(made.first.stage.viewport().width() * ratio))
+        height = min(screen.height() - top, round(made.first.stage.viewport().height() * ratio))
         assert min(width, height) > 400
         shown = screen.copy(left, top, width, height)
         assert same(rgb(shown), expected.copy(0, 0, width, height)), ratio

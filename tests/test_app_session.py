@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from app.session import Session, load, save
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    session = Session(
-        text="the dogs ___ “ö” \U0001f408", chain="gru", theme="dark", speed=2.0, scale=1.5
-    )
+    kept = {"three-computing": {"text": "the dogs ___ “ö” \U0001f408", "batch": 8}}
+    session = Session(chapter="three-computing", theme="dark", speed=2.0, scale=1.5, chapters=kept)
     path = tmp_path / "deep" / "session.json"
     assert save(session, path) == ""
     assert load(path) == (session, "")
@@ -27,10 +27,10 @@ def test_no_file_gives_the_defaults_and_no_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{", b"[1]", b'{"version": 2}', b'{"version": 1, "text": 7}', b"\xff\xfe",
-        b'{"version": 1, "theme": "pink"}', b'{"version": 1, "scale": 1.1}',
-        b'{"version": 1, "scale": NaN}', b'{"version": 1, "scale": "2"}',
-        b'{"version": 1, "chain": "nonsense"}',
+        b"", b"{", b"[1]", b'{"version": 3}', b'{"version": 2, "chapter": 7}', b"\xff\xfe",
+        b'{"version": 1, "theme": "pink"}', b'{"version": 2, "scale": 1.1}',
+        b'{"version": 2, "scale": NaN}', b'{"version": 2, "scale": "2"}',
+        b'{"version": 2, "chapters": []}',
         b"[" * 100_000, b" " * 1_000_001,
     ],
 )  # fmt: skip
@@ -51,12 +51,24 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "could not be saved" in save(Session(), tmp_path / "file" / "session.json")
 
 
-def test_long_sentences_do_not_cost_the_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [None, 7, [], "x", {"text": "x" * 300_000}])
+def test_what_a_chapter_cannot_have_kept_costs_nothing_else(tmp_path: Path, own: object) -> None:
     path = tmp_path / "session.json"
-    session = Session(
-        text="д" * 100_000, recent=["д" * 100_000] * 9 + ["the cat ___"], theme="dark"
-    )
-    assert save(session, path) == ""
-    again, said = load(path)
+    chapters = {"three-computing": own, "cpu-gpu": {"tick": 3}}
+    content = {"version": 2, "theme": "dark", "chapters": chapters}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    session, said = load(path)
     assert said == ""
-    assert (again.theme, again.recent, len(again.text)) == ("dark", ["the cat ___"], 10_000)
+    assert (session.theme, session.chapters) == ("dark", {"cpu-gpu": {"tick": 3}})
+    session.chapters = {**session.chapters, "three-computing": own}
+    assert save(session, path) == ""
+    assert load(path)[0].chapters == {"cpu-gpu": {"tick": 3}}
+
+
+def test_settings_of_the_time_with_one_chapter_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    own = {"text": "the dogs ___", "chain": "gru", "tick": 4.0, "query": 2}
+    content = {"version": 1, "theme": "dark", "rail": False, **own}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    session = Session(theme="dark", rail=False, chapters={"rnn-transformer": own})
+    assert load(path) == (session, "")

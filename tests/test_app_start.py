@@ -20,12 +20,12 @@ def look(window):
     bench._until_painted(window)
     early = [name for name in {LATER!r} if name in sys.modules]
     assert not early, early
-    for part in (window.bar, window.bar.field, window.transport, window.rail):
+    for part in (window.bar, window.first.controls.field, window.transport, window.rail):
         assert part.isVisible() and not part.visibleRegion().isEmpty()
-    assert window.bar.field.text() and window.pair is None
+    assert window.first.controls.field.text() and window.first.pair is None
     import gc
-    bench._wait(30.0, lambda: window.pair is not None and window.inspector.isVisible())
-    assert window.pair is not None and window.inspector.isVisible()
+    bench._wait(30.0, lambda: window.first.pair is not None and window.inspector.isVisible())
+    assert window.first.pair is not None and window.inspector.isVisible()
     assert gc.isenabled()
     bench._wait(30.0, lambda: window.canvas.settled)
     seen = window.inspector.text.grab().toImage()

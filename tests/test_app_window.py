@@ -23,8 +23,9 @@ from app import SCALES
 from app.__main__ import main
 from app.actions import ACTIONS, markdown_table
 from app.compute import make_trace
+from app.saying import sentence_of
 from app.setting import Setting
-from app.window import Window, sentence_of
+from app.window import Window
 from engine.said import Said
 from engine.trace import save as save_trace
 from engine.weights import WeightsError
@@ -46,8 +47,8 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     register_fonts()
     made = Window(tmp_path / "session.json")
     made.show()
-    made.compute()
-    qtbot.waitUntil(lambda: made.pair is not None, timeout=30_000)
+    made.begin()
+    qtbot.waitUntil(lambda: made.first.pair is not None, timeout=30_000)
     made.canvas.setFocus()
     yield made
     made.close()
@@ -67,14 +68,18 @@ def key(window: Window, qtbot: QtBot, name: str) -> None:
 
 def settled(window: Window, qtbot: QtBot) -> None:
     qtbot.waitUntil(
-        lambda: not (window.player.moving or window.background.busy or window.stills.busy),
+        lambda: (
+            not (
+                window.player.moving or window.first.sentences.background.busy or window.stills.busy
+            )
+        ),
         timeout=20_000,
     )
 
 
 def shown(window: Window) -> list[str]:
-    assert window.pair is not None
-    return list(window.pair.tokens)
+    assert window.first.pair is not None
+    return list(window.first.pair.tokens)
 
 
 def click(window: Window, qtbot: QtBot, name: str) -> None:
@@ -135,9 +140,9 @@ def test_typing_computes_another_sentence_and_letters_do_not_act(
 ) -> None:
     key(window, qtbot, "Ctrl+L")
     name = window.theme_name
-    qtbot.keyClicks(window.bar.field, "the keys that the birds turned ___")
+    qtbot.keyClicks(window.first.controls.field, "the keys that the birds turned ___")
     assert window.theme_name == name  # "t" was typed, not obeyed
-    window._typing.stop()  # Return must compute by itself
+    window.first.sentences._typing.stop()  # Return must compute by itself
     key(window, qtbot, "Return")
     qtbot.waitUntil(lambda: "keys" in shown(window), timeout=20_000)
     assert shown(window)[-1] == "___"
@@ -146,47 +151,47 @@ def test_typing_computes_another_sentence_and_letters_do_not_act(
 
 def test_only_the_newest_sentence_is_shown(window: Window, qtbot: QtBot) -> None:
     for i in range(100):
-        window.bar.field.setText(f"the cat {'that slept ' * (i % 3)}___")
-        window.compute()
-    window.bar.field.setText("the dogs ___")
-    window.compute()
+        window.first.controls.field.setText(f"the cat {'that slept ' * (i % 3)}___")
+        window.first.sentences.compute()
+    window.first.controls.field.setText("the dogs ___")
+    window.first.sentences.compute()
     settled(window, qtbot)
     assert shown(window) == ["the", "dogs", "___"]
 
 
 def test_unknown_words_are_marked_and_nothing_fails(window: Window, qtbot: QtBot) -> None:
-    window.set_text("the zyzzyva that slept ___")
+    window.first.sentences.set_text("the zyzzyva that slept ___")
     settled(window, qtbot)
-    assert window.pair is not None
-    facts = window.pair.grid.facts
+    assert window.first.pair is not None
+    facts = window.first.pair.grid.facts
     assert window.bar.badge.text() == f"{facts.backend} · {facts.device}"
-    assert window.pair.unknown == (False, True, False, False, False)
-    assert "1 unknown" in window.bar.field.tag.text()
+    assert window.first.pair.unknown == (False, True, False, False, False)
+    assert "1 unknown" in window.first.controls.field.tag.text()
 
 
 def test_an_empty_sentence_offers_one(window: Window, qtbot: QtBot) -> None:
-    window.bar.field.setText("  ")
-    window.compute()
-    assert window.place.currentWidget() is window.empty
-    qtbot.mouseClick(window.empty.button, Qt.MouseButton.LeftButton)
+    window.first.controls.field.setText("  ")
+    window.first.sentences.compute()
+    assert window.first.page.currentWidget() is window.first.empty
+    qtbot.mouseClick(window.first.empty.button, Qt.MouseButton.LeftButton)
     settled(window, qtbot)
-    assert window.place.currentWidget() is window.stage
+    assert window.first.page.currentWidget() is window.first.stage
     assert shown(window)[1] == "cat"
 
 
 def test_beside_the_offer_of_a_sentence_nothing_of_the_last_one_is_left(
     window: Window, qtbot: QtBot
 ) -> None:
-    window.set_text("The zebra ___")
+    window.first.sentences.set_text("The zebra ___")
     settled(window, qtbot)
     window.player.seek(4)
-    window.set_text("")
+    window.first.sentences.set_text("")
     settled(window, qtbot)
-    assert window.pair is None
+    assert window.first.pair is None
     assert window.inspector.text.toPlainText() == ""
     assert window.transport.title.text() == ""
     assert not window.notice.isVisible()
-    window.bar.field.setFocus()
+    window.first.controls.field.setFocus()
     window.do("play")
     assert not window.player.playing
     window.do("copy")
@@ -195,22 +200,22 @@ def test_beside_the_offer_of_a_sentence_nothing_of_the_last_one_is_left(
 
 def test_after_an_empty_field_the_tick_is_where_it_was(window: Window, qtbot: QtBot) -> None:
     window.player.seek(4)
-    window.set_text("")
+    window.first.sentences.set_text("")
     settled(window, qtbot)
-    window.set_text("the cat ___")
+    window.first.sentences.set_text("the cat ___")
     settled(window, qtbot)
     assert window.player.tick == 4
     assert window.transport.isEnabled()
 
 
 def test_a_note_that_the_stage_has_room_for_is_said_once(window: Window, qtbot: QtBot) -> None:
-    window.set_text("The cat that slept purrs")
+    window.first.sentences.set_text("The cat that slept purrs")
     settled(window, qtbot)
-    assert window.pair is not None
-    assert len(window.pair.chain.facts.notes) == 2
+    assert window.first.pair is not None
+    assert len(window.first.pair.chain.facts.notes) == 2
     assert not window.notice.isVisible()
     window.resize(960, 600)
-    window.set_text("The zebra, the yak and the gnu that slept purrs")
+    window.first.sentences.set_text("The zebra, the yak and the gnu that slept purrs")
     settled(window, qtbot)
     assert "Outside the vocabulary" in window.notice.text()
 
@@ -320,9 +325,9 @@ def test_what_is_open_opens_one_level_deeper_and_back(
 ) -> None:
     key(window, qtbot, "End")
     click(window, qtbot, "chain:rnn.h.3")
-    assert window.selection.scene == "rnn-transformer"
+    assert window.first.selection.scene == "rnn-transformer"
     key(window, qtbot, "Return")
-    assert window.selection.scene == "opened"
+    assert window.first.selection.scene == "opened"
     assert window.canvas.view.selected == "chain:rnn.h.3"
     click(window, qtbot, "chain:rnn.a.3[0]")  # what it is made of
     assert window.canvas.view.selected == "chain:rnn.a.3[0]"
@@ -334,7 +339,7 @@ def test_what_is_open_opens_one_level_deeper_and_back(
     key(window, qtbot, "Backspace")
     assert window.canvas.view.selected == "chain:rnn.h.3"
     key(window, qtbot, "Esc")
-    assert window.selection.scene == "rnn-transformer"
+    assert window.first.selection.scene == "rnn-transformer"
     assert window.canvas.view.selected == "chain:rnn.h.3"
     key(window, qtbot, "Esc")
     assert window.canvas.view.selected == ""
@@ -344,14 +349,14 @@ def test_an_opened_number_waits_for_its_tick(window: Window, qtbot: QtBot) -> No
     key(window, qtbot, "End")
     for _ in range(2):
         click(window, qtbot, "chain:rnn.h.5")
-    assert window.selection.scene == "opened"
+    assert window.first.selection.scene == "opened"
     key(window, qtbot, "Home")  # it is not computed yet: the stage shows what is
-    assert window.selection.scene == "rnn-transformer"
+    assert window.first.selection.scene == "rnn-transformer"
     key(window, qtbot, "End")
-    assert window.selection.scene == "opened"
+    assert window.first.selection.scene == "opened"
     click(window, qtbot, "crumb:0")
-    assert window.selection.scene == "rnn-transformer"
-    window.set_text("the dogs ___")  # three tokens: there is no state 5
+    assert window.first.selection.scene == "rnn-transformer"
+    window.first.sentences.set_text("the dogs ___")  # three tokens: there is no state 5
     settled(window, qtbot)
     assert window.canvas.view.selected == ""
 
@@ -378,7 +383,7 @@ def test_hover_lights_what_a_node_reads(window: Window, qtbot: QtBot) -> None:
 
 
 def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot) -> None:
-    window.set_text("the cat that slept purrs")
+    window.first.sentences.set_text("the cat that slept purrs")
     settled(window, qtbot)
     assert shown(window)[-1] == "___"
     click(window, qtbot, "ask:1")
@@ -393,11 +398,11 @@ def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot)
 def test_the_attention_switch_takes_the_other_chain(window: Window, qtbot: QtBot) -> None:
     click(window, qtbot, "toggle:attention")
     settled(window, qtbot)
-    assert window.pair is not None
-    assert not window.pair.chain.facts.attention
+    assert window.first.pair is not None
+    assert not window.first.pair.chain.facts.attention
     key(window, qtbot, "A")
     settled(window, qtbot)
-    assert window.pair.chain.facts.attention
+    assert window.first.pair.chain.facts.attention
 
 
 def test_the_causal_mask_takes_the_grid_that_was_trained_with_it(
@@ -405,55 +410,55 @@ def test_the_causal_mask_takes_the_grid_that_was_trained_with_it(
 ) -> None:
     key(window, qtbot, "K")
     settled(window, qtbot)
-    assert window.pair is not None
-    pattern = window.pair.grid.value("blocks.0.attn.pattern")
+    assert window.first.pair is not None
+    pattern = window.first.pair.grid.value("blocks.0.attn.pattern")
     assert pattern[:, 1, 2:].max() == 0  # nothing ahead is looked at
-    assert window.pair.grid.facts.model == "transformer-causal"
+    assert window.first.pair.grid.facts.model == "transformer-causal"
 
 
 def test_without_positions_the_grid_does_not_notice_the_order(window: Window, qtbot: QtBot) -> None:
     key(window, qtbot, "P")
     settled(window, qtbot)
-    assert window.pair is not None
-    before = window.pair.grid.value("answer.probabilities")
-    window.swap_words(1, 3)
+    assert window.first.pair is not None
+    before = window.first.pair.grid.value("answer.probabilities")
+    window.first.sentences.swap(1, 3)
     settled(window, qtbot)
-    after = window.pair.grid.value("answer.probabilities")
+    after = window.first.pair.grid.value("answer.probabilities")
     assert shown(window)[1] == "slept"
     assert abs(before - after).max() < 1e-6
-    assert "not trained for this" in " ".join(window.pair.grid.facts.notes)
+    assert "not trained for this" in " ".join(window.first.pair.grid.facts.notes)
     key(window, qtbot, "End")
     click(window, qtbot, "toggle:positions")  # the first hollow box, or the switch
     settled(window, qtbot)
-    assert abs(window.pair.grid.value("answer.probabilities") - after).max() > 1e-3
+    assert abs(window.first.pair.grid.value("answer.probabilities") - after).max() > 1e-3
 
 
 def test_untrained_weights_have_the_same_shape_and_no_roles(window: Window, qtbot: QtBot) -> None:
-    assert window.pair is not None
-    parameters = window.pair.grid.facts.parameters
+    assert window.first.pair is not None
+    parameters = window.first.pair.grid.facts.parameters
     key(window, qtbot, "U")
     settled(window, qtbot)
-    assert window.pair.grid.facts.parameters == parameters
-    assert window.pair.grid.facts.roles == ()
-    assert "nothing is learned" in " ".join(window.pair.chain.facts.notes)
-    assert window.pair.chain.answer(1)[0][1] < 0.5
+    assert window.first.pair.grid.facts.parameters == parameters
+    assert window.first.pair.grid.facts.roles == ()
+    assert "nothing is learned" in " ".join(window.first.pair.chain.facts.notes)
+    assert window.first.pair.chain.answer(1)[0][1] < 0.5
     key(window, qtbot, "U")
     settled(window, qtbot)
-    assert window.pair.grid.facts.roles
+    assert window.first.pair.grid.facts.roles
 
 
 def test_a_switch_without_weights_says_so(window: Window, qtbot: QtBot) -> None:
-    window._available = frozenset({"rnn", "transformer"})
+    window.first.sentences._available = frozenset({"rnn", "transformer"})
     for name in ("A", "D", "K"):
         key(window, qtbot, name)
         assert "No weights were trained" in window.notice.text()
         window.notice.clear()
-    assert window.pair is not None
-    assert window.pair.chain.facts.attention
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.attention
 
 
 def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot) -> None:
-    window.set_text("the cat ___")
+    window.first.sentences.set_text("the cat ___")
     settled(window, qtbot)
     key(window, qtbot, "C")
     settled(window, qtbot)
@@ -477,10 +482,10 @@ def test_a_still_of_the_other_thread_has_the_same_pixels(
     from app import export
     from app.compute import still
 
-    assert window.pair is not None
+    assert window.first.pair is not None
     window.player.seek(13)
     window.export_stage(path=str(tmp_path / "stage.png"), scale=1)
-    picture = still(window.pair, 13, window.canvas.view)
+    picture = still(window.first.pair, 13, window.canvas.view)
     here = export.image(picture, (1600, 900))  # at the same time
     settled(window, qtbot)
     there = QImage(str(tmp_path / "stage.png")).convertToFormat(here.format())
@@ -572,8 +577,8 @@ def test_the_tensor_that_is_shown_is_saved_as_npy(
     key(window, qtbot, "End")
     window.activate("grid:blocks.0.attn.pattern[1,4,1]")
     (save,) = [a for a in window.inspector.copy_button.menu().actions() if "&S" in a.text()]
-    assert window.pair is not None
-    pattern = window.pair.grid.value("blocks.0.attn.pattern")
+    assert window.first.pair is not None
+    pattern = window.first.pair.grid.value("blocks.0.attn.pattern")
     # The second name has no ending, and what looks like one is none.
     for name, written in (("a.npy", "a.npy"), ("blocks.0", "blocks.0.npy")):
         chosen = name
@@ -653,10 +658,10 @@ def test_a_block_is_chosen_at_rest_and_gone_to_while_another_runs(
 def test_another_sentence_asks_with_its_hidden_word(window: Window, qtbot: QtBot) -> None:
     key(window, qtbot, "End")
     click(window, qtbot, "ask:1")
-    window.bar.chain_choice.chosen.emit("gru")
+    window.first.controls.chain_choice.chosen.emit("gru")
     settled(window, qtbot)
     assert window.canvas.view.query == 1  # another model, the same question
-    window.set_text("the dogs that slept ___")
+    window.first.sentences.set_text("the dogs that slept ___")
     settled(window, qtbot)
     assert window.canvas.view.query is None
 
@@ -712,7 +717,7 @@ def test_the_list_of_keys_closes_although_the_window_is_not_active(window: Windo
     window.help()
     window.sheet.clearFocus()
     window.sheet.show()
-    window.edit_sentence()
+    window.do("sentence")
     assert not window.sheet.isVisible()
 
 
@@ -817,7 +822,7 @@ def enlarge(window: Window, qtbot: QtBot, scale: float) -> None:
 def parts_of(window: Window) -> list[QWidget]:
     """Return everything in the chrome that is seen and has words or can be pressed."""
     found: list[QWidget] = [*window.findChildren(QAbstractButton), *window.findChildren(QLabel)]
-    found += [window.bar.field, window.transport.scrubber]
+    found += [window.first.controls.field, window.transport.scrubber]
     return [widget for widget in found if widget.isVisible()]
 
 
@@ -852,7 +857,7 @@ def test_nothing_of_the_chrome_overlaps_or_leaves_the_window(
             key(window, qtbot, "Ctrl+B")  # with the rail, where there is room for it, and without
             window.notice.clear()
             qtbot.wait(50)
-            inside = (window.bar.field.tag, window.bar.field.pencil)
+            inside = (window.first.controls.field.tag, window.first.controls.field.pencil)
             places = {
                 widget: QRect(widget.mapTo(window, QPoint()), widget.size())
                 for widget in parts_of(window)
@@ -877,8 +882,8 @@ def test_no_text_of_the_stage_is_under_12_px_times_the_factor(
         qtbot.wait(50)
         box_width, _, factor = window.canvas.fitted()
         assert 14 * factor >= 12 * scale - 1e-6
-        scrolls = window.stage.horizontalScrollBar().maximum() > 0
-        assert scrolls == (box_width * factor > window.stage.viewport().width() + 1)
+        scrolls = window.first.stage.horizontalScrollBar().maximum() > 0
+        assert scrolls == (box_width * factor > window.first.stage.viewport().width() + 1)
 
 
 def test_the_words_of_the_inspector_and_the_keys_grow_too(window: Window, qtbot: QtBot) -> None:
@@ -918,7 +923,7 @@ def test_keys_change_the_size_of_all_text_and_it_is_remembered(
     again = Window(tmp_path / "session.json")
     again.show()
     assert again.session.scale == 1.25
-    assert again.bar.field.fontInfo().pixelSize() == round(15 * 1.25)
+    assert again.first.controls.field.fontInfo().pixelSize() == round(15 * 1.25)
     again.close()
 
 
@@ -942,7 +947,7 @@ def test_present_fills_the_screen_however_large_the_text_is(window: Window, qtbo
     enlarge(window, qtbot, 2.0)
     qtbot.wait(50)
     assert (window.canvas.size(), window.strip.height()) == before
-    assert window.stage.horizontalScrollBar().maximum() == 0
+    assert window.first.stage.horizontalScrollBar().maximum() == 0
     window.capsule.show()
     qtbot.wait(50)
     for widget in window.capsule.findChildren(QWidget):
@@ -955,7 +960,7 @@ def test_closing_while_it_computes_ends_the_worker(qtbot: QtBot, tmp_path: Path)
     window = Window(tmp_path / "session.json")
     window.show()
     for _ in range(5):
-        window.set_text("the cat that slept ___")
+        window.first.sentences.set_text("the cat that slept ___")
     window.close()
     assert not [t for t in threading.enumerate() if t.name == "background"]
 
@@ -964,10 +969,10 @@ def test_what_was_shown_is_shown_again(qtbot: QtBot, tmp_path: Path) -> None:
     for text in ("the dogs ___", ""):
         window = Window(tmp_path / "session.json")
         if text:
-            window.bar.field.setText(text)
+            window.first.controls.field.setText(text)
             window.toggle_theme()
         else:
-            assert window.bar.field.text() == "the dogs ___"
+            assert window.first.controls.field.text() == "the dogs ___"
             assert window.theme_name == "dark"
         window.close()
 
@@ -986,19 +991,25 @@ def test_where_the_remembered_model_cannot_be_read_the_default_stands_in(
         return compute(text, setting)
 
     compute: Callable[..., Any] = window_compute()
-    monkeypatch.setattr("app.window._compute", refuse)
+    monkeypatch.setattr("app.sentences._compute", refuse)
     window = Window(path)
     window.show()
-    window.compute()
-    qtbot.waitUntil(lambda: window.pair is not None, timeout=20_000)
-    assert window.pair is not None
-    assert window.pair.chain.facts.model == "rnn"
-    assert (window.bar.chain_choice.current, window.bar.set_choice.current) == ("rnn", "")
+    window.first.sentences.compute()
+    qtbot.waitUntil(lambda: window.first.pair is not None, timeout=20_000)
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.model == "rnn"
+    assert (
+        window.first.controls.chain_choice.current,
+        window.first.controls.set_choice.current,
+    ) == ("rnn", "")
     assert window.notice.text() == f"{error} Shown is: RNN."
-    window.setting = Setting("gru", size="-50k")  # and later what is shown stays
-    window.compute()
+    window.first.sentences.setting = Setting("gru", size="-50k")  # and later what is shown stays
+    window.first.sentences.compute()
     settled(window, qtbot)
-    assert (window.bar.chain_choice.current, window.bar.set_choice.current) == ("rnn", "")
+    assert (
+        window.first.controls.chain_choice.current,
+        window.first.controls.set_choice.current,
+    ) == ("rnn", "")
     assert str(error) in window.notice.text()
     window.close()
 
@@ -1013,12 +1024,12 @@ def test_damaged_settings_are_set_aside_and_said(
     path.write_text(content, encoding="utf-8")
     window = Window(path)
     assert "set" in window.notice.text()
-    window.compute()
-    qtbot.waitUntil(lambda: window.pair is not None, timeout=20_000)
+    window.first.sentences.compute()
+    qtbot.waitUntil(lambda: window.first.pair is not None, timeout=20_000)
     assert "settings cannot be used" in window.notice.text()  # and the first result leaves it
     assert (tmp_path / "session.damaged-1.json").read_text(encoding="utf-8") == content
     window.close()
-    assert json.loads(path.read_text(encoding="utf-8"))["version"] == 1
+    assert json.loads(path.read_text(encoding="utf-8"))["version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -1031,13 +1042,13 @@ def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
     def fail(*_: object) -> None:
         raise error
 
-    before = window.pair
-    monkeypatch.setattr("app.window._compute", fail)
-    window.compute()
+    before = window.first.pair
+    monkeypatch.setattr("app.sentences._compute", fail)
+    window.first.sentences.compute()
     settled(window, qtbot)
     assert window.notice.text() == sentence_of(error)
     assert "\n" not in window.notice.text()
-    assert window.pair is before
+    assert window.first.pair is before
 
 
 def test_only_what_is_meant_for_people_is_said_as_it_is() -> None:
@@ -1055,8 +1066,8 @@ def test_a_late_result_is_said_by_a_ring_round_the_play_button(
         return compute(*given)
 
     compute: Callable[..., Any] = window_compute()
-    monkeypatch.setattr("app.window._compute", slow)
-    window.compute()
+    monkeypatch.setattr("app.sentences._compute", slow)
+    window.first.sentences.compute()
     play = window.transport.buttons["play"]
     qtbot.waitUntil(lambda: bool(play.property("late")), timeout=2000)
     gate.set()
@@ -1065,9 +1076,9 @@ def test_a_late_result_is_said_by_a_ring_round_the_play_button(
 
 
 def window_compute() -> Callable[..., Any]:
-    from app import window
+    from app import sentences
 
-    return window._compute
+    return sentences._compute
 
 
 def test_the_inspector_is_read_by_keys(window: Window, qtbot: QtBot) -> None:
@@ -1090,24 +1101,24 @@ def test_present_shows_no_panels_whatever_is_pressed(window: Window, qtbot: QtBo
     assert not window.rail.isVisible()
     key(window, qtbot, "?")
     key(window, qtbot, "Ctrl+L")
-    assert window.bar.field.isVisible()
-    assert window.bar.field.hasFocus()
+    assert window.first.controls.field.isVisible()
+    assert window.first.controls.field.hasFocus()
 
 
 def test_swapping_says_so_and_an_old_notice_is_not_repeated(window: Window, qtbot: QtBot) -> None:
     window.notice.say("Saved as nothing.")
-    window.swap_words(0, 1)
+    window.first.sentences.swap(0, 1)
     settled(window, qtbot)
     assert window.notice.text() == SAY("window.swapped")
-    window._hide_index(0)
+    window.first.sentences.hide(0)
     settled(window, qtbot)
     assert "Saved" not in window.notice.text()
 
 
 def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: QtBot) -> None:
-    window.set_text("İzmir cat ___ zz ___ cat zz")
+    window.first.sentences.set_text("İzmir cat ___ zz ___ cat zz")
     settled(window, qtbot)
-    field = window.bar.field
+    field = window.first.controls.field
     assert [field.text()[a:b] for a, b in field.chips()] == ["İzmir", "zz", "zz"]
 
 
@@ -1115,9 +1126,11 @@ def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
     window: Window, qtbot: QtBot
 ) -> None:
     # 2056 words: of five "zz" in front the last one is read.
-    window.set_text("zz cat " * 5 + "the cat that slept " * 510 + "the cat that zz cat ___")
+    window.first.sentences.set_text(
+        "zz cat " * 5 + "the cat that slept " * 510 + "the cat that zz cat ___"
+    )
     settled(window, qtbot)
-    field = window.bar.field
+    field = window.first.controls.field
     end = len(field.text())
     assert len(shown(window)) == 2048
     assert field.chips() == ((28, 30), (end - 10, end - 8))
@@ -1187,10 +1200,10 @@ def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
     data.setUrls([QUrl.fromLocalFile(str(path))])
     dropped(window, data)
     settled(window, qtbot)
-    assert window.pair is not None
-    assert window.pair.chain.facts.model == "gru"
-    assert window.pair.grid.facts.model == "transformer"
-    assert window.bar.field.text() == "the birds near the river ___"
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.model == "gru"
+    assert window.first.pair.grid.facts.model == "transformer"
+    assert window.first.controls.field.text() == "the birds near the river ___"
     assert "as it was saved" in window.notice.text()
 
 
@@ -1212,32 +1225,32 @@ def test_a_file_that_cannot_be_opened_is_said_and_nothing_is_lost(
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in (members | {"header.npy": header}).items():
                 archive.writestr(name, content)
-    before = window.pair
-    window.open_file(str(path))
+    before = window.first.pair
+    window.first.sentences.open_file(str(path))
     settled(window, qtbot)
     assert window.notice.text().endswith(".")
     assert path.name in window.notice.text()
-    assert window.pair is before
+    assert window.first.pair is before
 
 
 def test_sentences_and_models_are_undone_and_redone(window: Window, qtbot: QtBot) -> None:
     key(window, qtbot, "Ctrl+Z")
     assert "nothing to undo" in window.notice.text()
-    window.set_text("the dogs ___")
+    window.first.sentences.set_text("the dogs ___")
     settled(window, qtbot)
     key(window, qtbot, "A")
     settled(window, qtbot)
-    assert window.setting == Setting(attention=False)
+    assert window.first.sentences.setting == Setting(attention=False)
     key(window, qtbot, "Ctrl+Z")
     settled(window, qtbot)
-    assert (shown(window)[1], window.setting) == ("dogs", Setting())
+    assert (shown(window)[1], window.first.sentences.setting) == ("dogs", Setting())
     key(window, qtbot, "Ctrl+Z")
     settled(window, qtbot)
     assert shown(window)[1] == "cat"
     for _ in range(2):
         key(window, qtbot, "Ctrl+Shift+Z")
         settled(window, qtbot)
-    assert (shown(window)[1], window.setting) == ("dogs", Setting(attention=False))
+    assert (shown(window)[1], window.first.sentences.setting) == ("dogs", Setting(attention=False))
     key(window, qtbot, "Ctrl+Y")
     assert "nothing to redo" in window.notice.text()
 
@@ -1249,9 +1262,9 @@ def test_recent_sentences_are_offered(
     monkeypatch.setattr(QMenu, "popup", lambda menu, place: None)
     key(window, qtbot, "Ctrl+R")
     assert "no other sentence" in window.notice.text()
-    window.set_text("the dogs & cats ___")
+    window.first.sentences.set_text("the dogs & cats ___")
     settled(window, qtbot)
-    window.set_text("the wolves ___")
+    window.first.sentences.set_text("the wolves ___")
     settled(window, qtbot)
     key(window, qtbot, "Ctrl+R")
     menu = window.findChildren(QMenu)[-1]
@@ -1268,8 +1281,8 @@ def test_tick_block_and_asking_word_are_shown_again(qtbot: QtBot, tmp_path: Path
     for again in (False, True):
         window = Window(path)
         window.show()
-        window.compute()
-        qtbot.waitUntil(lambda w=window: w.pair is not None, timeout=20_000)  # type: ignore[misc]
+        window.first.sentences.compute()
+        qtbot.waitUntil(lambda w=window: w.first.pair is not None, timeout=20_000)  # type: ignore[misc]
         if again:
             view = window.canvas.view
             assert (window.player.tick, view.layer, view.query) == (13, 0, 2)
@@ -1290,9 +1303,9 @@ def test_a_frozen_state_stands_beside_what_is_changed(
 
     key(window, qtbot, "End")
     key(window, qtbot, "F")
-    assert window.selection.scene == "compare"
+    assert window.first.selection.scene == "compare"
     assert "A, frozen" in said()
-    window.set_text("the dogs that slept ___")
+    window.first.sentences.set_text("the dogs that slept ___")
     settled(window, qtbot)
     assert "dogs" in said()
     assert "cat" in said()
@@ -1301,10 +1314,10 @@ def test_a_frozen_state_stands_beside_what_is_changed(
     settled(window, qtbot)
     assert "B, now" in path.read_text(encoding="utf-8")
     key(window, qtbot, "F")
-    assert window.selection.scene == "rnn-transformer"
+    assert window.first.selection.scene == "rnn-transformer"
     key(window, qtbot, "F")
     key(window, qtbot, "Esc")
-    assert window.selection.scene == "rnn-transformer"
+    assert window.first.selection.scene == "rnn-transformer"
 
 
 def test_a_passing_notice_goes_with_the_tick_and_another_stays(
@@ -1326,7 +1339,7 @@ COUNTERS = ("depth", "flops", "seconds", "parameters", "memory")
 def test_every_counter_opens_by_click_and_stays_while_ticks_pass(
     window: Window, qtbot: QtBot, side: str
 ) -> None:
-    assert window.pair is not None
+    assert window.first.pair is not None
     for what in COUNTERS:
         click(window, qtbot, f"count:{side}:{what}")
         page = window.inspector.text.toPlainText()
@@ -1351,23 +1364,23 @@ def test_a_counter_opens_by_keys_and_stays_when_it_is_opened_again(
             break
     for _ in range(2):  # there is nothing one level deeper
         key(window, qtbot, "Return")
-        assert window.selection.scene == "rnn-transformer"
+        assert window.first.selection.scene == "rnn-transformer"
         assert SAY("count.tokens_small") in window.inspector.text.toPlainText()
 
 
 def test_a_step_of_the_longest_chain_opens_at_its_own_tick_and_backspace_goes_back(
     window: Window, qtbot: QtBot
 ) -> None:
-    assert window.pair is not None
+    assert window.first.pair is not None
     window.activate("count:chain:depth")
     links = window.inspector.text.links
-    assert [link for link in links if window.pair.find(link) is None] == []
+    assert [link for link in links if window.first.pair.find(link) is None] == []
     window.inspector.linked.emit("chain:attn.pattern")
-    assert window.player.tick == window.pair.chain.ticks["look_back"]
+    assert window.player.tick == window.first.pair.chain.ticks["look_back"]
     assert window.canvas.view.selected == "chain:attn.pattern"
     assert "attn.pattern" in window.inspector.text.toPlainText()
     window.inspector.linked.emit("chain:rnn.h.2")  # was computed before: the clock stays
-    assert window.player.tick == window.pair.chain.ticks["look_back"]
+    assert window.player.tick == window.first.pair.chain.ticks["look_back"]
     key(window, qtbot, "Backspace")
     key(window, qtbot, "Backspace")
     assert window.canvas.view.selected == "count:chain:depth"
@@ -1379,11 +1392,11 @@ def test_a_counter_of_another_run_is_that_of_the_run_on_the_stage(
 ) -> None:
     window.activate("count:chain:depth")
     assert "Depth: 26" in window.inspector.text.toPlainText()
-    window.set_text("the small birds near the river ___")
+    window.first.sentences.set_text("the small birds near the river ___")
     settled(window, qtbot)
-    assert window.pair is not None
-    assert f"Depth: {window.pair.chain.depth}" in window.inspector.text.toPlainText()
-    assert window.pair.chain.depth == 32
+    assert window.first.pair is not None
+    assert f"Depth: {window.first.pair.chain.depth}" in window.inspector.text.toPlainText()
+    assert window.first.pair.chain.depth == 32
 
 
 def test_the_page_of_flops_follows_the_marker_of_the_plots(window: Window, qtbot: QtBot) -> None:
@@ -1424,14 +1437,14 @@ def test_opening_what_is_open_already_keeps_the_way_back(window: Window, qtbot: 
     click(window, qtbot, "chain:rnn.a.2[0]")
     window.activate("chain:rnn.a.2[0]")
     key(window, qtbot, "Backspace")
-    assert window.selection.scene == "opened"
+    assert window.first.selection.scene == "opened"
     assert window.canvas.view.selected == "chain:rnn.h.2"
 
 
 def test_what_is_not_drawn_of_a_long_text_can_be_pointed_at_and_opened(
     window: Window, qtbot: QtBot
 ) -> None:
-    window.set_text("the cat " * 300 + "___")
+    window.first.sentences.set_text("the cat " * 300 + "___")
     settled(window, qtbot)
     key(window, qtbot, "End")
     for name in (
@@ -1441,7 +1454,7 @@ def test_what_is_not_drawn_of_a_long_text_can_be_pointed_at_and_opened(
     ):
         window.canvas.show_view(replace(window.canvas.view, hovered=name))
         assert window.canvas.picture() is not None
-        window.open_name(name)
+        window.first.follow(name)
         assert window.canvas.picture() is not None
 
 
@@ -1453,7 +1466,7 @@ def test_a_picture_that_fails_is_said_and_ends_nothing(window: Window, qtbot: Qt
     window.canvas._changed()
     window.canvas.repaint()
     assert "IndexError" in window.notice.text()
-    window.compute()
+    window.first.sentences.compute()
     settled(window, qtbot)
     assert window.canvas.picture() is not None
 
@@ -1464,28 +1477,30 @@ def test_an_emptied_sentence_leaves_nothing_of_an_opened_number(
     key(window, qtbot, "End")
     for _ in range(2):
         window.activate("grid:blocks.0.attn.scores[0,1,1]")
-    window.set_text("")
+    window.first.sentences.set_text("")
     settled(window, qtbot)
     assert window.canvas.picture() is None
     key(window, qtbot, "Ctrl++")
     assert window.export_window(path=str(tmp_path / "empty.png"))
     key(window, qtbot, "End")  # without a sentence there is no clock
-    window.set_text("the dogs ___")
+    window.first.sentences.set_text("the dogs ___")
     settled(window, qtbot)
     assert window.canvas.picture() is not None
 
 
 def test_the_keyboards_ring_does_not_outlive_its_element(window: Window, qtbot: QtBot) -> None:
-    window.set_text("the small birds behind the big houses near the river ___ quietly")
+    window.first.sentences.set_text(
+        "the small birds behind the big houses near the river ___ quietly"
+    )
     settled(window, qtbot)
     while window.canvas.ringed != "ask:7":
         key(window, qtbot, "Tab")
-    window.set_text("the cat ___")
+    window.first.sentences.set_text("the cat ___")
     settled(window, qtbot)
     key(window, qtbot, "Return")
     key(window, qtbot, "X")
     assert (window.canvas.view.query, window.canvas.view.pinned_word) == (None, None)
-    assert not window.selection.is_open
+    assert not window.first.selection.is_open
 
 
 def test_after_a_saved_run_the_switches_start_from_it(
@@ -1493,23 +1508,25 @@ def test_after_a_saved_run_the_switches_start_from_it(
 ) -> None:
     path = tmp_path / "run.npz"
     save_trace(make_trace("the birds ___", "gru-bi"), path)
-    window.bar.field.setText("the dogs ba")
-    window.bar.field.textEdited.emit("the dogs ba")  # what is being typed gives way to the file
-    window.open_file(str(path))
+    window.first.controls.field.setText("the dogs ba")
+    window.first.controls.field.textEdited.emit(
+        "the dogs ba"
+    )  # what is being typed gives way to the file
+    window.first.sentences.open_file(str(path))
     settled(window, qtbot)
-    assert window.setting == Setting("gru", both=True)
-    assert window.bar.chain_choice.current == "gru"
+    assert window.first.sentences.setting == Setting("gru", both=True)
+    assert window.first.controls.chain_choice.current == "gru"
     key(window, qtbot, "K")
     settled(window, qtbot)
-    assert window.pair is not None
-    assert window.pair.chain.facts.model == "gru-bi"
-    assert window.pair.grid.facts.model == "transformer-causal"
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.model == "gru-bi"
+    assert window.first.pair.grid.facts.model == "transformer-causal"
 
 
 def test_undo_brings_back_what_an_empty_field_took_away(window: Window, qtbot: QtBot) -> None:
-    window.set_text("the birds ___")
+    window.first.sentences.set_text("the birds ___")
     settled(window, qtbot)
-    window.set_text("")
+    window.first.sentences.set_text("")
     settled(window, qtbot)
     key(window, qtbot, "Ctrl+Z")
     settled(window, qtbot)

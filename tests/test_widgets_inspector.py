@@ -20,13 +20,14 @@ from pytestqt.qtbot import QtBot
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.trace import Pair
-from widgets import captions, numbers, theme
+from widgets import captions, numbers, run_pages, theme
 from widgets.explain import explain
 from widgets.fonts import register_fonts
 from widgets.formats import FormatError, csv, formula, latex, literal, save_npy
-from widgets.inspector import Inspector
+from widgets.inspector import Inspector, Page
 from widgets.view import Growth
 
+SAY = captions.load("en")
 WORDS = ("<pad>", "<unk>", "___", "the", "cat", "that", "dog", "slept", "fell")
 CHAIN = Config(kind="chain", words=9, embedding=8, width=40, cell="elman", attention=True)
 GRID = Config(kind="grid", words=9, embedding=20, width=20, heads=5, layers=2, mlp=30)
@@ -68,6 +69,21 @@ def inspector(qtbot: QtBot) -> Iterator[Inspector]:
     window.close()
 
 
+def show(
+    inspector: Inspector,
+    pair: Pair,
+    what: int | str,
+    growth: tuple[Growth, ...] = (),
+    length: int | None = None,
+) -> None:
+    """Show what a tick does, an element or a counter."""
+
+    def write(page: Page) -> None:
+        run_pages.write(page, pair, what, SAY, growth, length)
+
+    inspector.show_page(((pair, what), growth, length), write)
+
+
 def lines(inspector: Inspector) -> list[str]:
     text = (
         inspector.text.toPlainText()
@@ -81,7 +97,7 @@ def lines(inspector: Inspector) -> list[str]:
 def test_a_tick_says_both_sides_stage_operations_work_and_time(
     inspector: Inspector, pair: Pair
 ) -> None:
-    inspector.show_tick(pair, 3)
+    show(inspector, pair, 3)
     said = lines(inspector)
     assert said[:3] == ["Tick 3, RNN", "Read “that”", "h3 = tanh(h2 Wh + x3 Wx + b)"]
     assert "Tick 3, Transformer" in said
@@ -94,7 +110,7 @@ def test_a_tick_says_both_sides_stage_operations_work_and_time(
 
 
 def test_operations_of_one_kind_and_shape_are_said_once(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, 1)
+    show(inspector, pair, 1)
     (product,) = [line for line in lines(inspector) if "Matrix · product" in line]
     assert "×\u202f3" in product
     one = pair.grid.step("blocks.0.attn.q.product").cost.flops
@@ -102,14 +118,14 @@ def test_operations_of_one_kind_and_shape_are_said_once(inspector: Inspector, pa
 
 
 def test_a_side_that_is_done_waits_below_the_other(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, 8)
+    show(inspector, pair, 8)
     said = lines(inspector)
     assert said[0] == "Tick 8, Transformer"
     assert said.index("The chain waits: done at tick 7") > said.index("Tick 8, RNN") > 3
 
 
 def test_the_last_tick_has_both_answers(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, pair.last_tick)
+    show(inspector, pair, pair.last_tick)
     said = lines(inspector)
     starts = [i for i, line in enumerate(said) if line == "likeliest words"]
     answers = [[line.split(" | ")[0] for line in said[i + 1 : i + 6]] for i in starts]
@@ -120,7 +136,7 @@ def test_the_last_tick_has_both_answers(inspector: Inspector, pair: Pair) -> Non
 def test_an_element_has_its_equation_with_the_numbers_put_in(
     inspector: Inspector, pair: Pair
 ) -> None:
-    inspector.show_element(pair, "chain:rnn.h.3[4]")
+    show(inspector, pair, "chain:rnn.h.3[4]")
     said = lines(inspector)
     before, value = (numbers.value(pair.chain.value(f"rnn.{x}.3")[4]) for x in "ah")
     assert said[2] == "rnn.h.3[4]"
@@ -130,32 +146,49 @@ def test_an_element_has_its_equation_with_the_numbers_put_in(
 
 
 def test_the_listed_part_of_a_row_holds_the_number(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_element(pair, "chain:rnn.h.3[20]")
+    show(inspector, pair, "chain:rnn.h.3[20]")
     assert "numbers 16 to 31, counted from 0, of 40" in lines(inspector)
     assert numbers.value(pair.chain.value("rnn.h.3")[17]) in inspector.text.toPlainText()
 
 
 def test_an_attention_weight_says_head_and_words(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_element(pair, "grid:blocks.0.attn.pattern[1,3,1]")
+    show(inspector, pair, "grid:blocks.0.attn.pattern[1,3,1]")
     assert "head 2, query “slept”, key “cat”" in lines(inspector)
 
 
 def test_a_vector_shows_its_first_number_and_says_so(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_element(pair, "grid:blocks.0.attn.z[1,3]")
+    show(inspector, pair, "grid:blocks.0.attn.z[1,3]")
     said = lines(inspector)
     assert "blocks.0.attn.z[1,3,0]" in said
     assert "the first of 4 numbers" in said
 
 
-def test_a_name_of_nothing_changes_nothing(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, 3)
-    before = lines(inspector)
-    inspector.show_element(pair, "ask:3")
-    assert lines(inspector) == before
+@pytest.mark.parametrize(
+    "name", ["ask:3", "count:chain:beauty", "count:both:depth", "count:", "chain"]
+)
+def test_of_a_name_of_nothing_nothing_is_written(
+    inspector: Inspector, pair: Pair, name: str
+) -> None:
+    show(inspector, pair, name)
+    assert lines(inspector) == []
+    assert inspector.copy_button.isHidden()
+
+
+def test_the_same_page_again_is_not_written_and_no_page_is_empty(
+    inspector: Inspector, pair: Pair
+) -> None:
+    written = []
+    for key in ("a", "a", ("b", 1), ("b", 2), ("b", 2)):
+        inspector.show_page(key, lambda page, key=key: written.append(key))  # type: ignore[misc]
+    assert written == ["a", ("b", 1), ("b", 2)]
+    show(inspector, pair, 3)
+    assert lines(inspector)
+    inspector.show_nothing()
+    assert lines(inspector) == []
 
 
 def test_what_is_read_is_opened_by_keyboard(inspector: Inspector, pair: Pair, qtbot: QtBot) -> None:
-    inspector.show_element(pair, "chain:rnn.r.3[4]")
+    show(inspector, pair, "chain:rnn.r.3[4]")
     inspector.text.setFocus()
     with qtbot.waitSignal(inspector.linked) as signal:
         qtbot.keyClick(inspector.text, Qt.Key.Key_Tab)
@@ -177,9 +210,9 @@ def choose(inspector: Inspector, letter: str) -> str:
 
 
 def test_the_numbers_are_copied_as_numpy_writes_them(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, 3)
+    show(inspector, pair, 3)
     assert inspector.copy_button.isHidden()
-    inspector.show_element(pair, PATTERN)
+    show(inspector, pair, PATTERN)
     assert not inspector.copy_button.isHidden()
     copied = eval(choose(inspector, "N"), {"np": np})
     pattern = pair.grid.value("blocks.0.attn.pattern")
@@ -188,7 +221,7 @@ def test_the_numbers_are_copied_as_numpy_writes_them(inspector: Inspector, pair:
 
 
 def test_the_numbers_are_copied_as_csv(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_element(pair, PATTERN)
+    show(inspector, pair, PATTERN)
     header, *rows = choose(inspector, "C").splitlines()
     assert header == "head,query,key 0,key 1,key 2,key 3,key 4"
     pattern = pair.grid.value("blocks.0.attn.pattern")
@@ -197,7 +230,7 @@ def test_the_numbers_are_copied_as_csv(inspector: Inspector, pair: Pair) -> None
 
 
 def test_the_equation_is_copied_as_latex_with_its_values(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_element(pair, "chain:rnn.h.3[4]")
+    show(inspector, pair, "chain:rnn.h.3[4]")
     text = choose(inspector, "L")
     before, value = (numbers.value(pair.chain.value(f"rnn.{x}.3")[4]) for x in "ah")
     plain = [number.replace(numbers.MINUS, "-") for number in (before, value)]
@@ -206,15 +239,15 @@ def test_the_equation_is_copied_as_latex_with_its_values(inspector: Inspector, p
 
 
 def test_saving_is_asked_for_by_name(inspector: Inspector, pair: Pair, qtbot: QtBot) -> None:
-    inspector.show_element(pair, PATTERN)
+    show(inspector, pair, PATTERN)
     with qtbot.waitSignal(inspector.save_asked) as signal:
         choose(inspector, "S")
-    assert signal.args == [PATTERN]
+    assert signal.args == [pair.grid.step("blocks.0.attn.pattern")]
 
 
 def test_while_a_tick_is_shown_nothing_is_copied(inspector: Inspector, pair: Pair) -> None:
     QGuiApplication.clipboard().setText("before")
-    inspector.show_tick(pair, 3)
+    show(inspector, pair, 3)
     for format in ("numpy", "csv", "latex"):
         inspector.copy(format)
     assert QGuiApplication.clipboard().text() == "before"
@@ -331,9 +364,9 @@ def test_nothing_is_cut_off_and_no_text_is_under_12_px(inspector: Inspector, cel
     shown += [f"{t.facts.kind}:{s.name}" for t in (long.chain, long.grid) for s in t.steps[-80:]]
     for what in shown:
         if isinstance(what, int):
-            inspector.show_tick(long, what)
+            show(inspector, long, what)
         else:
-            inspector.show_element(long, what)
+            show(inspector, long, what)
         document = inspector.text.document()
         block = document.begin()
         while block.isValid():
@@ -357,7 +390,7 @@ def test_nothing_is_cut_off_and_no_text_is_under_12_px(inspector: Inspector, cel
 
 
 def test_a_theme_changes_ground_and_text(inspector: Inspector, pair: Pair) -> None:
-    inspector.show_tick(pair, 3)
+    show(inspector, pair, 3)
     dark = theme.load("dark")
     inspector.show_theme(dark)
     image = inspector.text.viewport().grab().toImage()
@@ -374,7 +407,7 @@ def test_a_theme_changes_ground_and_text(inspector: Inspector, pair: Pair) -> No
 
 def page_of(inspector: Inspector, pair: Pair, name: str) -> list[str]:
     """Return the lines of a counter's page, numbers without spaces: "Embed | 6400 16 %"."""
-    inspector.show_counter(pair, name)
+    show(inspector, pair, name)
     return [re.sub(r"(?<=\d)[\u202f ](?=\d{3}\b)", "", line) for line in lines(inspector)]
 
 
@@ -442,7 +475,7 @@ def test_the_depth_grows_as_the_graphs_of_other_lengths_say(
     assert "depth = 3\u2009T + 11" in said
     assert f"T = 5 | {pair.chain.depth}" in said  # this run's own among them
     assert any("longer by 3" in line for line in said)
-    inspector.show_counter(grown, "count:chain:depth", length=30)
+    show(inspector, grown, "count:chain:depth", length=30)
     assert "T = 30 | 101" in lines(inspector)
     assert any("no longer" in line for line in page_of(inspector, grown, "count:grid:depth"))
 
@@ -545,7 +578,7 @@ def test_a_state_that_only_the_next_read_needs_is_kept_until_then(inspector: Ins
 
 def test_tokens_say_which_is_hidden_and_which_unknown(inspector: Inspector, pair: Pair) -> None:
     known = replace(pair, unknown=(False, True, False, False, False))
-    inspector.show_counter(known, "count:tokens", length=32)
+    show(inspector, known, "count:tokens", length=32)
     said = lines(inspector)
     assert "2  cat | unknown word" in said
     assert "5  ___ | hidden word" in said
@@ -553,19 +586,9 @@ def test_tokens_say_which_is_hidden_and_which_unknown(inspector: Inspector, pair
     assert inspector.text.links == [f"chain:embed.x[{i}]" for i in range(5)]
 
 
-@pytest.mark.parametrize("name", ["count:chain:beauty", "count:both:depth", "count:", "chain"])
-def test_a_counter_that_is_none_changes_nothing(
-    inspector: Inspector, pair: Pair, name: str
-) -> None:
-    inspector.show_tick(pair, 3)
-    before = lines(inspector)
-    inspector.show_counter(pair, name)
-    assert lines(inspector) == before
-
-
 def test_a_counter_has_no_tensor_to_copy(inspector: Inspector, pair: Pair) -> None:
     QGuiApplication.clipboard().setText("before")
-    inspector.show_counter(pair, "count:chain:depth")
+    show(inspector, pair, "count:chain:depth")
     assert inspector.copy_button.isHidden()
     inspector.copy("numpy")
     assert QGuiApplication.clipboard().text() == "before"
@@ -574,13 +597,13 @@ def test_a_counter_has_no_tensor_to_copy(inspector: Inspector, pair: Pair) -> No
 def test_a_counter_is_written_again_only_for_what_is_new(inspector: Inspector, pair: Pair) -> None:
     inspector.resize(320, 300)
     QApplication.processEvents()
-    inspector.show_counter(pair, "count:chain:flops")
+    show(inspector, pair, "count:chain:flops")
     bar = inspector.text.verticalScrollBar()
     bar.setValue(40)
-    inspector.show_counter(pair, "count:chain:flops")
+    show(inspector, pair, "count:chain:flops")
     assert bar.value() == 40
     growth = (Growth(2, (1234, 5), (1e-3, 2e-3)), Growth(7, (8, 9), (1.0, 2.0)))
-    inspector.show_counter(pair, "count:chain:flops", growth, 7)
+    show(inspector, pair, "count:chain:flops", growth, 7)
     assert bar.value() == 40
     said = [line.replace(numbers.THIN, " ") for line in lines(inspector)]
     assert "T = 2 | 1 234" in said
@@ -591,7 +614,7 @@ def test_a_counter_is_written_again_only_for_what_is_new(inspector: Inspector, p
 def test_a_page_is_read_from_its_beginning(inspector: Inspector, pair: Pair) -> None:
     # Qt scrolls to the text's own cursor when the panel is shown for the first time.
     for name in ("count:grid:memory", "count:chain:depth"):
-        inspector.show_counter(pair, name)
+        show(inspector, pair, name)
         assert inspector.text.textCursor().position() == 0
 
 

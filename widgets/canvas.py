@@ -336,8 +336,8 @@ class Canvas(QWidget):
         self.update()
 
     def bring_into_sight(self, name: str) -> None:
-        """Let what scrolls the canvas show an element."""
-        point = self.place_of(name)
+        """Let what scrolls the canvas show an element, or the matrix that it is a number of."""
+        point = self.place_of(name) or self.place_of(name.partition("[")[0])
         viewport = self.parentWidget()
         around = viewport.parentWidget() if viewport is not None else None
         if point is not None and isinstance(around, QScrollArea):

@@ -281,7 +281,6 @@ class Capsule(QWidget):
         super().__init__()
         self.setObjectName("capsule")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._say = say
         self._playing = False
         self._colour, self._icon = "#FFFFFF", 22
         row = QHBoxLayout(self)
@@ -305,9 +304,9 @@ class Capsule(QWidget):
         row.addSpacing(16)
         row.addWidget(leave)
 
-    def show_tick(self, tick: int, last: int) -> None:
+    def show_clock(self, words: str) -> None:
         """Show where the clock is."""
-        self.clock.setText(self._say("transport.title", tick=tick, last=last))
+        self.clock.setText(words)
 
     def show_playing(self, playing: bool) -> None:
         """Show whether it plays."""
@@ -364,8 +363,9 @@ def style_sheet(theme: Theme, scale: float = 1.0) -> str:
     QToolButton:focus, QPushButton:focus {{ border: 2px solid {theme.ink}; }}
     #primary:focus {{ border: 2px solid {theme.ink}; padding: {px(8) - 2}px {px(14) - 2}px; background-clip: padding; }}
     #ticktitle {{ font-size: {px(15)}px; }}
-    #chapter {{ background: transparent; border: 1.25px solid transparent; border-radius: {px(10)}px; font-size: {px(12)}px; font-weight: 600; padding: {px(2)}px; }}
-    #chapter:checked {{ background: {theme.stage}; border-color: {theme.hair}; }}
+    #chapter {{ background: transparent; color: {theme.ink2}; border: 1.25px solid transparent; border-radius: {px(10)}px; font-size: {px(12)}px; padding: {px(2)}px; }}
+    #chapter:hover {{ background: {theme.well}; }}
+    #chapter:checked {{ background: {theme.stage}; color: {theme.ink}; font-weight: 600; border-color: {theme.hair}; }}
     #rail {{ border-right: 1px solid {theme.hair}; }}
     #inspector {{ border-left: 1px solid {theme.hair}; }}
     #capsule {{ background: {theme.ink}; border-radius: 22px; }}
