@@ -65,7 +65,8 @@ class Direction:
 
     ``layer`` counts from 0. ``mark`` stands above its letters and ``x`` is the letter of what it
     reads, as in ``numbered``. One that ``follows`` reads a state of the layer below as soon as it
-    is there; the others find all that they read before their first token.
+    is there; the others find all that they read before their first token. ``stem`` and ``verb`` are
+    what names of steps and stages begin with.
     """
 
     layer: int = 0
@@ -73,15 +74,17 @@ class Direction:
     mark: str = ""
     x: str = "x_t"
     follows: bool = False
+    stem: str = "rnn"
+    verb: str = "read"
 
     @property
     def name(self) -> str:
         """Return "rnn", "rnn.back", "rnn.1" or "rnn.1.back", with which names of steps begin."""
-        return f"rnn{self._which}"
+        return f"{self.stem}{self._which}"
 
     def stage(self, t: int) -> str:
         """Return the name of the stage that reads token t: "read.3", "read.1.back.3"."""
-        return f"read{self._which}.{t}"
+        return f"{self.verb}{self._which}.{t}"
 
     @property
     def _which(self) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import chain, grid, translator
+from engine import chain, grid, seq2seq, translator
 from engine.attention import SCORES
 from engine.cells import CELLS
 from engine.grid import ACTIVATIONS, sinusoidal
@@ -43,6 +43,8 @@ __all__ = [
     "sinusoidal",
 ]
 
+KINDS = {"chain": chain, "grid": grid, "translator": translator, "seq2seq": seq2seq}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -52,7 +54,8 @@ class Config:
     ----------
     kind
         "chain" (recurrent), "grid" (Transformer of one stack: an encoder, or with ``causal`` a
-        decoder) or "translator" (encoder and decoder, with cross-attention).
+        decoder), "translator" (encoder and decoder, with cross-attention) or "seq2seq" (two chains,
+        one that reads and one that writes).
     words
         Words of the vocabulary.
     embedding
@@ -115,14 +118,14 @@ class Config:
         engine.said.Said
             With one sentence that says what is wrong.
         """
-        rows = self.kind != "chain"
+        rows = self.kind in ("grid", "translator")
         counts = {"words": self.words, "embedding": self.embedding, "width": self.width}
         counts |= {"layers": self.layers}
         if rows:
             counts |= {"heads": self.heads, "mlp": self.mlp}
         wrong = [name for name, count in counts.items() if count < 1]
-        if self.kind not in ("chain", "grid", "translator"):
-            problem = f"its kind is {self.kind!r} and not chain, grid or translator"
+        if self.kind not in KINDS:
+            problem = f"its kind is {self.kind!r} and not one of {', '.join(KINDS)}"
         elif wrong:
             problem = f"{wrong[0]} is {counts[wrong[0]]} and must be 1 or more"
         elif not rows and self.cell not in CELLS:
@@ -145,7 +148,13 @@ class Config:
             problem = f"its positions are {self.positions!r} and not sinusoidal, learned or none"
         elif self.answers not in ("hidden", "every"):
             problem = f"its answers are {self.answers!r} and not hidden or every"
-        elif not rows and self.answers == "every" and self.attention and self.score != "general":
+        elif self.kind == "seq2seq" and (self.answers, self.layers, self.directions) != (
+            "every",
+            1,
+            1,
+        ):
+            problem = "two chains answer at every word, and have one layer and one direction each"
+        elif self.kind == "chain" and self.answers == "every" and self.score != "general":
             problem = f"its score is {self.score!r} and that of a chain that answers at every token"
             problem += " is general"
         elif rows and self.positions == "learned" and self.max_length < 1:
@@ -173,8 +182,8 @@ class Model:
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every parameter of a model, in the order of their use."""
-    named = {"chain": chain.shapes, "grid": grid.shapes, "translator": translator.shapes}
-    return named[config.kind](config)
+    named: dict[str, tuple[int, ...]] = KINDS[config.kind].shapes(config)
+    return named
 
 
 def initialise(
@@ -252,6 +261,8 @@ def run(
                 chain.record(tape, model.config, ids, hidden, words)
             elif model.config.kind == "translator":
                 translator.record(tape, model.config, ids, goal, padding)
+            elif model.config.kind == "seq2seq":
+                seq2seq.record(tape, model.config, ids, goal, words)
             else:
                 grid.record(tape, model.config, ids, hidden, padding)
             ops.wait()
@@ -302,6 +313,8 @@ def bytes_at_most(
         numbers = chain.numbers_at_most(config, length)
     elif config.kind == "translator":
         numbers = translator.numbers_at_most(config, length, target)
+    elif config.kind == "seq2seq":
+        numbers = seq2seq.numbers_at_most(config, length, target)
     else:
         numbers = grid.numbers_at_most(config, length)
     return itemsize * sentences * numbers
@@ -311,12 +324,13 @@ def _check(model: Model, ids: Array, target: Array, hidden: int, padding: Array 
     """Refuse what cannot be run, with one sentence."""
     config, length = model.config, ids.shape[-1] if ids.ndim else 0
     goal = target.shape[-1] if target.ndim else 0
-    learned = config.kind != "chain" and config.positions == "learned"
+    learned = config.kind in ("grid", "translator") and config.positions == "learned"
+    recurrent = config.kind in ("chain", "seq2seq")
     if ids.ndim not in (1, 2) or ids.size == 0:
         problem = "there is no word to read; type a sentence"
     elif goal == 0 or target.shape[:-1] != ids.shape[:-1]:
         problem = "there is no target beside every sentence; begin each with one word"
-    elif config.kind != "translator" and target.any():
+    elif config.kind in ("chain", "grid") and target.any():
         problem = "it has no decoder for a target; leave it out, or choose a translator"
     elif not all(0 <= some.min() and some.max() < config.words for some in (ids, target)):
         problem = f"a word has an id outside the vocabulary of {config.words} words"
@@ -329,7 +343,7 @@ def _check(model: Model, ids: Array, target: Array, hidden: int, padding: Array 
         )
     elif padding is not None and padding.shape != ids.shape:
         problem = f"the mask has shape {padding.shape} and the sentence {ids.shape}"
-    elif padding is not None and config.kind == "chain" and not padding.all():
+    elif padding is not None and recurrent and not padding.all():
         problem = "a recurrent model reads padding as words; give it sentences of one length"
     else:
         needed = bytes_at_most(
@@ -357,6 +371,8 @@ def _facts(model: Model, ops: Ops, length: int, target: int) -> Facts:
         title, sees, memory = chain.said(config)
     elif config.kind == "translator":
         title, sees, memory = translator.said(config, length, target)
+    elif config.kind == "seq2seq":
+        title, sees, memory = seq2seq.said(config, length, target)
     else:
         title, sees, memory = grid.said(config, length)
     notes = []
@@ -368,7 +384,7 @@ def _facts(model: Model, ops: Ops, length: int, target: int) -> Facts:
         model=model.id,
         title=str(card.get("title", title)),
         # Which side of the stage it belongs to: a translator is a grid of two stacks.
-        kind="chain" if config.kind == "chain" else "grid",
+        kind="chain" if config.kind in ("chain", "seq2seq") else "grid",
         cell=config.cell,
         attention=config.attention,
         bidirectional=config.bidirectional,
