@@ -108,7 +108,7 @@ class Point(NamedTuple):
 class Outputs(NamedTuple):
     """So many outputs: computed one after another in Python, and all in a few NumPy calls."""
 
-    count: int
+    outputs: int
     in_order: float
     at_once: float
 
@@ -161,9 +161,9 @@ class Measured:
         """
         if not self.outputs:
             return None
-        exact = next((row for row in self.outputs if row.count == count), None)
+        exact = next((row for row in self.outputs if row.outputs == count), None)
         row = exact or max(self.outputs)
-        return row.in_order * count / row.count
+        return row.in_order * count / row.outputs
 
 
 def _size(point: Point) -> int:
@@ -355,7 +355,8 @@ def sweep(
     for name, share in PARTS:
         until += share * budget
         watch.begin(until)
-        for found in parts[name](found, watch):
+        for more in parts[name](found, watch):
+            found = more
             yield found
             if stop():
                 return
@@ -674,7 +675,7 @@ def _row(kind: Any, row: Any) -> Any:
         raise ValueError("a row has other parts")
     for value, wanted in zip(row, kind.__annotations__.values(), strict=True):
         wanted = getattr(wanted, "__forward_arg__", wanted)
-        right = {"str": str, "int": int, "float": (int, float)}[str(wanted)]
+        right: Any = {"str": str, "int": int, "float": (int, float)}[str(wanted)]
         if not isinstance(value, right) or isinstance(value, bool):
             raise TypeError(f"{value!r} is no {wanted}")
         if not isinstance(value, str) and not 0 <= value < math.inf:

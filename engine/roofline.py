@@ -492,6 +492,17 @@ class _Machine:
         return np.full_like(self.floor, flops / (peak * reached * filled))
 
 
+def arithmetic_seconds(
+    flops: float, product: Product | None, part: Part, tried: Sequence[Assumptions]
+) -> Floats:
+    """Return the seconds of a kernel's arithmetic on a GPU, axes (assumption,).
+
+    It is that of the tiles of a product, and without one that of so many FLOPs without tiles.
+    """
+    machine = _Machine(part, tried)
+    return machine.plain(flops, 0) if product is None else machine.tiles(product)
+
+
 # ---- two queues ----------------------------------------------------------------------------------
 
 
