@@ -26,7 +26,7 @@ from engine.chain import cell_of, combine
 from engine.ops import Array
 from engine.tape import Tape, Tensor
 from engine.trace import Stage
-from engine.words import FEATURE, embed
+from engine.words import embed
 
 if TYPE_CHECKING:
     from engine.models import Config
