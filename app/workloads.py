@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine import claims, parts, roofline
+from engine.live import LIVE, too_large
 from engine.said import Said
 from engine.shares import Shares, Work
 from engine.trace import Basis
-from engine.workload import SIZES, Group, Operation, Precision, Workload
+from engine.workload import SIZES, Group, Operation, Precision, Style, Workload
 from widgets import numbers
 from widgets.captions import Captions
 from widgets.numbers import NBSP
@@ -33,8 +34,10 @@ from widgets.scenes.computing_units.subject import (
 )
 
 if TYPE_CHECKING:
+    from engine.live import Measured
     from engine.parts import Part
     from engine.roofline import Event, Modelled
+    from engine.trace import Step
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 256)
 TOKENS = (5, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
@@ -56,6 +59,7 @@ SHORT_ROLES = (
     "batch", "schedule", "tokenize", "ids.copy", "loss.copy", "loss.read", "token.copy",
     "token.read", "attn.residual", "mlp.residual",
 )  # fmt: skip
+MAKERS = ("NVIDIA", "GeForce", "AMD", "Intel")
 CHAIN_STEPS = 4  # of a recurrent layer, that the lanes show
 MOST_SHOWN = 40  # operations of one stretch
 
@@ -171,7 +175,7 @@ def computing(
         mode=str(workload.mode),
         precision=SHORT[Precision(workload.precision)],
         precision_id=str(workload.precision),
-        style=str(workload.style),
+        style=say(f"units.style.{workload.style}"),
         part=short,
         run=run,
         flops=modelled.flop_parts,
@@ -201,8 +205,9 @@ def computing(
 
 def short_title(part: Part) -> str:
     """Return a part's name without its maker and form: "H100"."""
-    words = [w for w in part.title.split() if w not in ("NVIDIA", "GeForce", "SXM", "SXM5", "HGX")]
-    return " ".join(words[:3])
+    words = part.title.partition(",")[0].split()
+    kept = [w for w in words if w not in MAKERS]
+    return " ".join(kept[: 2 if kept[0] in ("RTX", "Desktop", "This") else 1])
 
 
 def _precisions(part: Part, say: Captions) -> tuple[Offer, ...]:
@@ -229,15 +234,16 @@ def source(modelled: Modelled, say: Captions, device: str) -> str:
     part, ran = modelled.part, modelled.ran
     base = roofline.BASE
     words = say(
-        "units.source", floor=numbers.seconds(base.floor), memory=f"{base.memory:.0%}",
-        bandwidth=numbers.value(part.bytes_per_second / 1e9),
-        launch=numbers.seconds(modelled.launch_seconds),
-        product=f"{max(reached for *_, reached in roofline.TILES):.0%}",
+        "units.source",
+        product=f"{100 * max(reached for *_, reached in roofline.TILES):.0f}",
         peak=numbers.value(part.flops_per_second(Precision(ran.precision)) / 1e12),
-        style=say(f"units.style.{ran.style}"),
-    )  # fmt: skip
+        memory=f"{100 * base.memory:.0f}",
+        bandwidth=numbers.value(part.bytes_per_second / 1e9),
+        floor=numbers.seconds(base.floor),
+        launch=numbers.seconds(modelled.launch_seconds),
+    )
     timed = say("units.source_device", device=device) if device else say("units.source_none")
-    return " · ".join((words.replace("%", f"{NBSP}%"), *modelled.notes, timed))
+    return " · ".join((*modelled.notes, words, timed))
 
 
 # ------------------------------------------------------------------ the lanes
@@ -395,3 +401,82 @@ def _elsewhere(modelled: Modelled) -> dict[str, tuple[Elsewhere, ...]]:
         for name, (start, end) in kernels.items():
             found.setdefault(name, []).append(Elsewhere(label, end - start, works[name]))
     return {name: tuple(rows) for name, rows in found.items()}
+
+
+# ------------------------------------------------------------------ measured here
+
+# Steps of a run that have a name of their own in the lanes, by the end of their name.
+STEPS = (
+    "q.product", "k.product", "v.product", "scores.product", "scores", "pattern", "z",
+    "concat", "sum", "out.product", "pre.product", "act", "norm", "norm1", "norm2", "residual", "x",
+    "logits",
+)  # fmt: skip
+
+
+def measured_run(measured: Measured, workload: Workload, say: Captions) -> Run:
+    """Return a run of this machine as the lanes show it: each operation as long as it took.
+
+    Operations are drawn one behind the other; the Python between them stands as one, behind all.
+    """
+    block = workload.size.blocks // 2
+    parts: list[tuple[str, int, list[Step]]] = [
+        ("embed", -1, [s for s in measured.worked if s.stage == "embed"]),
+        ("forward", block, [s for s in measured.worked if s.stage.startswith(f"blocks.{block}.")]),
+        ("answer", -1, [s for s in measured.worked if s.stage == "answer"]),
+    ]
+    between = measured.seconds - sum(step.timing.seconds for step in measured.worked)
+    python = Span("python", say("units.python"), Work.SEQUENTIAL, 0.0, max(between, 0.0),
+                  why=say("units.why_python"))  # fmt: skip
+    stretches = []
+    for group, of, steps in parts:
+        clock, spans = 0.0, []
+        for step in steps:
+            seconds = step.timing.seconds
+            work = Work(step.timing.unit.value)
+            spans.append(Span(
+                f"cpu.{step.name}", _step_label(step, say), work, clock, seconds, step.equation,
+                (("value", step.value.shape),), step.cost.flops, step.cost.bytes,
+                why=say(f"units.why_cpu.{work}"),
+            ))  # fmt: skip
+            clock += seconds
+        if spans:
+            stretches.append(Stretch(group, tuple(spans), of))
+    words = (
+        f"{workload.size.title}, {say('units.size', batch=workload.batch, tokens=workload.tokens)}"
+    )
+    return Run(Basis.MEASURED, say("units.this_cpu"), words, (),
+               tuple(stretches), (python,), workload.size.blocks)  # fmt: skip
+
+
+def _step_label(step: Step, say: Captions) -> str:
+    from engine.ops import OPS
+
+    tail = step.name.split(".")[-1]
+    if tail == "product":
+        tail = ".".join(step.name.split(".")[-2:])
+    elif step.name.endswith("mlp.out") or step.name.endswith("attn.out"):
+        return say("units.step.bias")
+    if tail == "out.product":
+        tail = "mlp." * (".mlp." in step.name) + tail
+    known = tail in STEPS or tail == "mlp.out.product"
+    return say(f"units.step.{tail}") if known else OPS[step.op].label
+
+
+def live_workload(chosen: Workload) -> tuple[Workload, float | None]:
+    """Return what is run here beside a choice, and how long the choice itself would take here.
+
+    A choice that is small enough runs itself, in float32; else the block that always does.
+    """
+    seconds = too_large(chosen)
+    if seconds is None:
+        return replace(chosen, precision=Precision.FLOAT32, style=Style.CUPY_EAGER, every=1,
+                       parallel=1, tokenizer=False), None  # fmt: skip
+    return LIVE, seconds
+
+
+def live_said(chosen: Workload, say: Captions) -> str:
+    """Return in words what is measured live, and that it is another workload where it is."""
+    workload, seconds = live_workload(chosen)
+    size = workload.size
+    words = {"model": size.title, "batch": workload.batch, "tokens": workload.tokens}
+    return say("units.live_same" if seconds is None else "units.live_other", **words)

@@ -7,11 +7,14 @@ never in one bar; what no hardware here ran is dashed.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from engine.trace import Basis
 from widgets.geometry import text_width
-from widgets.glyphs import pill
+from widgets.glyphs import pill, shortened
 from widgets.picture import Group, Picture, Rect, Shape, Text
 from widgets.scenes.computing_units.faster import faster
 from widgets.scenes.computing_units.lanes import lanes
@@ -24,6 +27,8 @@ from widgets.scenes.computing_units.subject import LANES, Computing
 
 if TYPE_CHECKING:
     from widgets.view import View
+
+MOST_KEPT = 24  # parts of pictures
 
 __all__ = ["Computing", "computing_units", "plot_box"]
 
@@ -48,16 +53,16 @@ def computing_units(subject: Computing, tick: float, view: View) -> Picture:
     calm = replace(view, hovered="")
     rest = replace(calm, selected="")
     known = _known(subject)
+    clock = 0 if view.controls else shown
+    source = shortened(subject.source, place.edge - EDGE, NOTE, 500)
     shapes: list[Shape] = [
-        Group(shapes=tuple(_head(subject, shown, place, rest)), slot="units head",
-              cache_key=(known, 0 if view.controls else shown, rest)),
+        _kept("units head", (known, subject.run.basis, clock, rest),
+              lambda: _head(subject, shown, place, rest)),
         *lanes(subject, now, phase, place, calm),
-        Group(shapes=tuple(panel(subject, place, calm)), slot="units panel",
-              cache_key=(known, calm)),
-        Group(shapes=tuple(_lower(subject, place, rest)), slot="units lower",
-              cache_key=(known, rest)),
+        _kept("units panel", (known, calm), lambda: panel(subject, place, calm)),
+        _kept("units lower", (known, rest), lambda: _lower(subject, place, rest)),
         *live(subject, place, rest),
-        note(EDGE, place.height - 11, subject.source, view, width=place.edge - EDGE, pale=True),
+        note(EDGE, place.height - 11, source, view, pale=True),
     ]  # fmt: skip
     return Picture(
         width=place.width,
@@ -67,6 +72,20 @@ def computing_units(subject: Computing, tick: float, view: View) -> Picture:
         title=view.captions("units.title"),
         description=_described(subject, shown, view),
     )
+
+
+_groups: OrderedDict[tuple[str, object], Group] = OrderedDict()
+
+
+def _kept(slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
+    """Return a part of the picture, drawn anew only when what it is drawn from is another."""
+    found = _groups.get((slot, key))
+    if found is None:
+        found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
+        _groups[slot, key] = found
+        if len(_groups) > MOST_KEPT:
+            _groups.popitem(last=False)
+    return found
 
 
 class _Is:
@@ -156,7 +175,14 @@ def _presets(subject: Computing, place: Place, view: View) -> list[Shape]:
             ]  # fmt: skip
             x += width + 7
         x += 12
-    return shapes
+    chosen = "cpu" if subject.run.basis is Basis.MEASURED else "part"
+    left, row = segments(
+        place.edge, place.presets - 21, "lanes", subject.lanes, chosen, view, height=32
+    )
+    words = say("units.in_lanes")
+    if left - 8 - text_width(words, NOTE, 500) > x:
+        shapes.append(note(left - 8, place.presets, words, view, anchor="end"))
+    return [*shapes, *row]
 
 
 def _described(subject: Computing, shown: int, view: View) -> str:

@@ -18,7 +18,7 @@ from widgets.glyphs import Box, ease, marker
 from widgets.numbers import NBSP
 from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.computing_units.layout import AFTER, EDGE, FIRST, NOTE, WORDS, Place
-from widgets.scenes.computing_units.parts import note, ringed, segments
+from widgets.scenes.computing_units.parts import note, ringed
 from widgets.scenes.computing_units.subject import LANES, Computing, Span, Stretch
 from widgets.units import Edge, bar, hues, icon
 
@@ -107,6 +107,8 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
             note(x + 18, y + 52 + slack, where, view, width=WORDS - 22, strong=True),
         ]  # fmt: skip
         for line, key in enumerate((f"units.{work}.does", f"units.{work}.memory")):
+            if work is Work.MATRIX and subject.run.basis is Basis.MEASURED:
+                key = key.replace("matrix", "matrix.cpu")
             words = say(key, precision=subject.precision)
             shapes.append(note(x + 18, y + 70 + 17 * line + slack, words, view, width=WORDS - 22))
         middle = _box_top(work, place) + BOX / 2
@@ -152,21 +154,11 @@ def _axis(
                  stroke_width=1.2),
             note(x, place.axis, text, view, anchor="middle", pale=True),
         ]  # fmt: skip
-    left = EDGE
-    if view.controls and subject.lanes:
-        room = axis.left - EDGE
-        width = sum(text_width(offer.label, NOTE, 600) + 22 for offer in subject.lanes) + 6
-        chosen = "cpu" if run.basis is Basis.MEASURED else "part"
-        _, row = segments(
-            EDGE + min(width, room), place.axis - 19, "lanes", subject.lanes, chosen, view,
-            height=28,
-        )  # fmt: skip
-        shapes += row
-        left = EDGE + width + 12
     words = say(f"units.stretch.{stretch.group}", block=stretch.block + 1, blocks=run.blocks)
-    shapes.append(
-        note(axis.left - 14, place.axis, words, view, width=axis.left - 14 - left, anchor="end")
-    )
+    if run.basis is Basis.MEASURED:
+        words = say("units.stretch_measured", workload=run.workload)
+    right = axis.left - 14
+    shapes.append(note(right, place.axis, words, view, width=right - EDGE, anchor="end"))
     return shapes
 
 

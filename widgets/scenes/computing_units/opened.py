@@ -44,7 +44,7 @@ def opened(subject: Computing, place: Place, view: View) -> list[Shape]:
             note(x + width - PAD - wide / 2, y + 33, back, view, strong=True, anchor="middle"),
         ]  # fmt: skip
     shapes.append(note(x + PAD, y + 54, tile.source, view, width=width - 2 * PAD, pale=True))
-    side = min(height - 54 - 62, 118.0)
+    side = min(height - 54 - 62, (width - 2 * PAD - 2 * 26 - 146) / 3)
     top = y + 66
     at = x + PAD
     row, column = subject.cell
@@ -52,14 +52,14 @@ def opened(subject: Computing, place: Place, view: View) -> list[Shape]:
         ("A", tile.half_a, "FP16"), ("B", tile.half_b, "FP16"), ("C", tile.mixed, "FP32"),
     ):  # fmt: skip
         shapes += _matrix(letter, values, what, (at, top, side), subject, view)
-        at += side + 30
+        at += side + 26
         if letter != "C":
             sign = "×" if letter == "A" else "="
             shapes.append(
-                Text(x=at - 15, y=top + side / 2 + 6, text=sign, size=18, weight=500,
+                Text(x=at - 13, y=top + side / 2 + 6, text=sign, size=18, weight=500,
                      fill=theme.ink2, anchor="middle")
             )  # fmt: skip
-    left, right = at - 8, x + width - PAD
+    left, right = at - 4, x + width - PAD
     exact = float(tile.exact[row, column])
     shapes.append(
         note(left, top + 10, f"C[{row + 1},{column + 1}]", view, strong=True, name="tile:sum",
@@ -76,8 +76,8 @@ def opened(subject: Computing, place: Place, view: View) -> list[Shape]:
                  fill=theme.ink, name=f"tile:{key}", title=say(f"units.tile.{key}_title")),
         ]  # fmt: skip
     base = y + height - 15
-    told = say("units.tile.errors", mixed=numbers.value(tile.mixed_error),
-               half=numbers.value(tile.half_error))  # fmt: skip
+    told = say("units.tile.errors", mixed=numbers.value(100 * tile.mixed_error),
+               half=numbers.value(100 * tile.half_error))  # fmt: skip
     shapes.append(
         note(x + PAD, base, told, view, strong=True, width=width - 2 * PAD, name="tile:error",
              title=say("units.tile.error_title"))

@@ -13,13 +13,14 @@ from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.computing_units.layout import NOTE, Place
 from widgets.scenes.computing_units.parts import fine_percents, note, percent, ringed, rule
 from widgets.scenes.computing_units.subject import LANES, Computing
-from widgets.units import DASH, bar, claim, hues, icon, pattern, whisker
+from widgets.units import DASH, Edge, bar, claim, hues, icon, pattern, whisker
 
 if TYPE_CHECKING:
     from widgets.view import View
 
 BAR = 20.0  # px high
 PAD = 20.0
+CLAIMED, NEAR = 14.0, 4.0  # above the bar of modelled time, above that of measured time
 PARTS = (
     Work.SEQUENTIAL, Work.STREAM, Work.MATRIX, Work.COPY, Work.IDLE, Work.UNCLASSIFIED,
 )  # fmt: skip
@@ -47,7 +48,7 @@ def panel(subject: Computing, place: Place, view: View) -> list[Shape]:
     x, y, width, height = place.panel
     left, right = x + PAD, x + width - PAD
     what = say(f"units.mode.{subject.mode}")
-    title = say("units.panel_sub", mode=what, precision=subject.precision)
+    title = say("units.panel_sub", mode=what, precision=subject.precision, style=subject.style)
     shapes: list[Shape] = [
         Rect(x=x, y=y, width=width, height=height, radius=14, fill=theme.panel, stroke=theme.hair,
              stroke_width=1),
@@ -74,13 +75,13 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
     colours = hues(work, theme)
     measured = subject.measured
     rows = 3 if measured is not None else 2
-    step = min((height - 26) / rows, BAR + 12)
-    size = BAR if step > BAR + 3 else step - 3
+    # Above the bar of time stands what is claimed of it.
+    size = min(BAR, (height - 29 - CLAIMED - NEAR * (rows - 2)) / rows)
+    bottom = y + 27 + size * rows + CLAIMED + NEAR * (rows - 2) + 2
     grid = Path(
         commands=tuple(
             c for i in range(3)
-            for c in (("M", x + track * i / 2, y + 25), ("L", x + track * i / 2,
-                                                       y + 25 + step * rows))
+            for c in (("M", x + track * i / 2, y + 25), ("L", x + track * i / 2, bottom))
         ),
         stroke=theme.hair, stroke_width=1,
     )  # fmt: skip
@@ -99,7 +100,7 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
         title=say("units.flops_title", unit=say(f"units.{work}"),
                   percent=flop_percents(subject)[work]),
     )  # fmt: skip
-    top += step
+    top += size + CLAIMED
     shapes += _time_row(subject, subject.time, work, (x, top, track, size), width, place, view)
     if work in subject.claim:
         claimed = subject.claim[work]
@@ -115,7 +116,7 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
                  fill=theme.ink, name=f"claim:{work}", title=words)
         )  # fmt: skip
     if measured is not None:
-        top += step
+        top += size + NEAR
         shapes += _time_row(subject, measured, work, (x, top, track, size), width, place, view)
     return shapes
 
@@ -155,15 +156,14 @@ def _time_row(
 
 
 def _row(
-    work: Work, box: Box, part: float, words: str, edge: str, width: float, place: Place,
+    work: Work, box: Box, part: float, words: str, edge: Edge, width: float, place: Place,
     view: View, *, name: str, title: str,
 ) -> list[Shape]:  # fmt: skip
     x, y, track, size = box
     wide = max(track * part, 2.0 if part > 0 else 0.0)
     shapes: list[Shape] = []
     if wide:
-        shapes += bar(work, (x, y, wide, size), view.theme, "solid" if edge == "solid" else "dashed",
-                      name=name, title=title)  # fmt: skip
+        shapes += bar(work, (x, y, wide, size), view.theme, edge, name=name, title=title)
     shapes.append(
         Text(x=x + width, y=y + size / 2 + 0.36 * place.read, text=words, size=place.read,
              weight=700, fill=view.theme.ink, anchor="end", read_by_class=True, name=name,
@@ -246,7 +246,7 @@ def _signs(subject: Computing, view: View) -> list[tuple[str, str]]:
     say = view.captions
     rows = [
         ("counted", say("units.legend.counted")),
-        ("modelled", say("units.legend.modelled", part=subject.part)),
+        ("modelled", say("units.legend.modelled")),
     ]
     if subject.measured is not None:
         rows.append(("measured", say("units.legend.measured")))
