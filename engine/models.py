@@ -29,7 +29,7 @@ from engine.grid import ACTIVATIONS, sinusoidal
 from engine.memory import most_bytes
 from engine.ops import Array, Ops
 from engine.said import Said
-from engine.tape import Tape
+from engine.tape import Tape, Watch
 from engine.trace import Facts, Trace
 
 __all__ = [
@@ -213,6 +213,7 @@ def run(
     mask: Any = None,
     target: Any = None,
     warm: bool = False,
+    watch: Watch | None = None,
 ) -> Trace:
     """Return everything that a model computes over one sentence.
 
@@ -238,6 +239,8 @@ def run(
         answer is the next.
     warm
         Whether to run once unrecorded, so that no step's time includes a first touch of memory.
+    watch
+        Is told what was done, and of a long run while it lasts; may raise an error to end it.
 
     Raises
     ------
@@ -254,7 +257,7 @@ def run(
     if words is None:
         words = tuple(model.vocabulary[i] for i in ids.reshape(-1, ids.shape[-1])[0])
     for _ in range(2 if warm else 1):
-        tape = Tape(ops, model.parameters)
+        tape = Tape(ops, model.parameters, watch)
         start = perf_counter()
         try:
             if model.config.kind == "chain":
@@ -269,6 +272,7 @@ def run(
         except Exception as error:
             raise ops.failed(error, tape.behind) from error
         seconds = perf_counter() - start
+        tape.tell(all=True)
     try:
         steps = tape.steps()
     except Exception as error:

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from engine.ops import OPS, Array, Ops
-from engine.trace import Basis, Later, Stage, Step, Timing
+from engine.trace import Basis, Later, Stage, Step, Timing, Unit
 
 
 class Tensor(NamedTuple):
@@ -33,6 +33,10 @@ class _Record(NamedTuple):
 
 
 State = Mapping[str, Tensor]
+# Told what was done in a stretch of a run: its start and end by ``perf_counter``, and the seconds
+# of its operations by unit. It may raise an error, which ends the run.
+Watch = Callable[[float, float, Mapping[Unit, float]], None]
+WATCHED_SECONDS = 0.005  # a watch is told behind a stage when so much time has gone by
 Body = Callable[[int, State], State]
 
 
@@ -40,7 +44,7 @@ class _Rounds(NamedTuple):
     """Rounds of a recurrence that have been computed and not been written down, all but the first.
 
     ``values`` and ``seconds`` have a row for every operation of the body that is no view, with an
-    entry for every round.
+    entry for every round; ``units`` has the unit of each.
     """
 
     body: Body
@@ -49,6 +53,7 @@ class _Rounds(NamedTuple):
     state: State  # behind the first round
     values: list[Any]
     seconds: list[list[float]]
+    units: list[Unit]
 
 
 class Tape:
@@ -56,11 +61,16 @@ class Tape:
 
     Operands are ``Tensor``s, so what a step reads, costs and how long it took is recorded and never
     authored. During the run a step costs one small record; the steps are made of them when somebody
-    looks at one, which for a long recurrence takes longer than to compute it.
+    looks at one, which for a long recurrence takes longer than to compute it. ``watch`` is told of
+    a long run while it lasts.
     """
 
-    def __init__(self, ops: Ops, parameters: Mapping[str, Array]) -> None:
+    def __init__(
+        self, ops: Ops, parameters: Mapping[str, Array], watch: Watch | None = None
+    ) -> None:
         self.ops = ops
+        self._watch = watch
+        self._told, self._told_at = 0, perf_counter() if watch else 0.0  # records, and when
         self._stages: list[Callable[[], list[Stage]]] = []
         self._stage = ""
         self._records: list[_Record | _Rounds] = []
@@ -81,6 +91,41 @@ class Tape:
         self._stage = name
         yield
         self._stage = ""
+        if self._watch and perf_counter() - self._told_at > WATCHED_SECONDS:
+            self.tell()
+
+    def tell(self, *, all: bool = False) -> None:
+        """Tell the watch what was done since it was told last.
+
+        What a device did is known when it has been waited for: before it has done ``all``, the
+        watch is told of a stretch without length and has no more than its chance to end the run.
+        """
+        if self._watch is None:
+            return
+        now = perf_counter()
+        if self.ops.elsewhere and not all:
+            self._watch(now, now, {})
+            return
+        spent, since = self._spent(self._told), self._told_at
+        self._told, self._told_at = len(self._records), now
+        self._watch(since, now, spent)
+
+    def _spent(self, since: int) -> dict[Unit, float]:
+        """Return the seconds by unit of all records from one on."""
+        spent = dict.fromkeys(Unit, 0.0)
+        for record in self._records[since:]:
+            if isinstance(record, _Record):
+                spent[self._unit(record)] += float(record.seconds)
+                continue
+            for unit, seconds in zip(record.units, record.seconds, strict=True):
+                spent[unit] += float(sum(map(float, seconds)))
+        return spent
+
+    def _unit(self, record: _Record) -> Unit:
+        """Return what the time of an operation counts as: a view moves nothing, it is Python."""
+        if not OPS[record.op].moves:
+            return Unit.SEQUENTIAL
+        return self.ops.unit_of(record.op, tuple(x.value for x in record.operands))
 
     def input(
         self, value: Array, *, name: str, axes: tuple[str, ...], equation: str, **options: float
@@ -164,8 +209,9 @@ class Tape:
         rest = over[1:]
         columns, buffers = self._columns(first, rest, state, last, given)
         seconds = self._repeat(first, columns)
+        units = [self._unit(record) for record in first if record.op != "view"]
         self._stages.append(lambda: [stage(t) for t in rest])
-        self._records.append(_Rounds(body, rest, self._stages[-1], last, buffers, seconds))
+        self._records.append(_Rounds(body, rest, self._stages[-1], last, buffers, seconds, units))
         stems = {letter: it.name.removesuffix(str(over[0])) for letter, it in last.items()}
         return {
             letter: [it, *map(Tensor, [f"{stems[letter]}{t}" for t in rest], columns[it.name])]
