@@ -57,8 +57,8 @@ DATA = {
             "gflops": 38.0,
             "goals": [
                 goal("time, over PyTorch's", None, 0.8),
-                goal("rate of its products", 0.75, 0.7, at_least=True),
-                goal("memory of the trace", 1.12, 1.1),
+                goal("rate of its products", [0.74, 0.75, 0.78], 0.7, at_least=True),
+                goal("memory of the trace", [1.12], 1.1),
             ],
         }
     ],
@@ -91,8 +91,10 @@ def test_the_report_says_which_target_is_kept() -> None:
     assert re.search(r"ratio at most 1\.6\)\n.*ratio 2\.00   missed$", text)
     assert re.search(r"GRU, 512 numbers +512 tokens +42\.1 ms +38\.0 GFLOP/s$", text, re.MULTILINE)
     assert re.search(r"time, over PyTorch's +needs the extra oracle$", text, re.MULTILINE)
-    assert re.search(r"products +0\.75   goal at least 0\.70   kept$", text, re.MULTILINE)
-    assert re.search(r"of the trace +1\.12   goal at most 1\.10   missed$", text, re.MULTILINE)
+    assert re.search(
+        r"products +0\.75   0\.74 … 0\.78   goal at least 0\.70   kept$", text, re.MULTILINE
+    )
+    assert re.search(r"of the trace +1\.12 +goal at most 1\.10   missed$", text, re.MULTILINE)
 
 
 def test_the_sentences_have_as_many_known_words_as_they_say() -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from app import speed
-from engine.models import run
 from engine.ops import Ops
 
 GRID = replace(
@@ -64,17 +63,20 @@ def test_pytorch_keeps_what_the_trace_keeps() -> None:
         kept.append(x)
         return x
 
-    trace = run(model, ids, hidden=39, ops=Ops())
+    trace, ours = speed.forward(model, ids, Ops())
     forward = speed._torch_grid(torch, model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.nn.Identity, "forward", keeping)
-        speed._check_same(trace, forward(ids))
+        logits = forward(ids)
     of_a_block = [
         "attn.q", "attn.k", "attn.v", "attn.scores.product", "attn.scores", "attn.z",
         "attn.concat", "residual", "x",
     ]  # fmt: skip
     names = ["embed.x", *(f"blocks.{b}.{name}" for b in range(2) for name in of_a_block)]
-    assert len(kept) == len(names) + 2  # logits and probabilities
+    assert ours is not None
+    speed.check_same("grid", ours, logits.numpy())
+    assert np.abs(ours[-1] - trace.value("answer.logits")).max() <= 1e-5 * np.abs(ours).max()
+    assert len(kept) == len(names)
     for name, theirs in zip(names, kept, strict=False):
         ours = trace.value(name)
         assert np.abs(ours - theirs.numpy()).max() <= 1e-4 * np.abs(ours).max(), name
@@ -86,7 +88,9 @@ def test_times_of_different_answers_are_refused() -> None:
     model = speed._model("gru", CHAIN, np.random.default_rng(0))
     ids = np.arange(9)
     answer = speed._torch_gru(torch, model)(ids)
-    trace = run(model, ids, hidden=8, ops=Ops())
-    speed._check_same(trace, answer)
-    with pytest.raises(ArithmeticError, match="PyTorch's answer differs by"):
-        speed._check_same(trace, answer.flip(0))
+    trace, logits = speed.forward(model, ids, Ops())
+    assert logits is None
+    ours = trace.value("answer.probabilities")
+    speed.check_same("gru", ours, answer.numpy())
+    with pytest.raises(ArithmeticError, match="gru: PyTorch's answer differs by"):
+        speed.check_same("gru", ours, answer.flip(0).numpy())
