@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST = 5  # operations that are listed
 
 # Written here and not asked of the engine, so that help needs nothing heavy; a test compares.
-MODELS = "toy, stage, block-192, gpt2-124m, 7b, gpt3-layer, gru-124m"
+MODELS = "toy, stage, block-192, gpt2-124m, 7b, gpt3-layer, stage-rnn, gru-124m, lstm-124m"
 PRESET_IDS = "gpt3-layer, l4-prefill, toy, decode-1, float32"
 EXAMPLES = """examples:
   unrolled shares --model gpt2-124m --mode training --part h100 --style fused --precision fp16

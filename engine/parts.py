@@ -204,6 +204,8 @@ def _read(path: Path) -> Part:
         raise ValueError("its name has other characters than a-z, 0-9 and -")
     if path.stem == THIS:
         raise ValueError("its name stands for this machine")
+    if not path.is_file():
+        raise ValueError("it is no file")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES // 1024} kB")
     sheet = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)

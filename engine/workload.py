@@ -149,7 +149,9 @@ SIZES = {
         Size("7b", "7 B, 32 blocks", 4096, 32, 32000, 2048, heads=32, mlp=16384),
         Size("gpt3-layer", "One block of GPT-3", 12288, 1, 0, 2048, heads=96, mlp=49152,
              whole=False),
+        Size("stage-rnn", "The stage’s RNN, without attention", 16, 1, 309, 5, cell="elman"),
         Size("gru-124m", "GRU, 124 M", 1744, 2, 50257, 1024, cell="gru"),
+        Size("lstm-124m", "LSTM, 124 M", 1626, 2, 50257, 1024, cell="lstm"),
     )
 }  # fmt: skip
 
