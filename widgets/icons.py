@@ -26,6 +26,15 @@ _LINES = {
     "chip": "M7 7 H17 V17 H7 Z M10 3 V7 M14 3 V7 M10 17 V21 M14 17 V21 M3 10 H7 M3 14 H7 "
     "M17 10 H21 M17 14 H21",
 }
+# Left, top, width and height of bars.
+_BARS = {
+    "lanes": ((0.8, 4, 4.2, 3.9), (0.8, 10, 10.6, 3.9), (0.8, 16, 22.4, 3.9)),
+    "cpugpu": (
+        (0.8, 15.6, 3.5, 3.5),
+        *((6.4 + 2.9 * i, 15.6, 2.4, 3.5) for i in range(3)),
+        *((16.2 + 2.7 * i, 10.9 + 2.9 * j, 2.2, 2.4) for i in range(3) for j in range(3)),
+    ),
+}
 
 
 def _path(text: str) -> QPainterPath:
@@ -90,6 +99,16 @@ def draw(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
         for left in (10.3, 14.8, 19.3):
             for top in (5.8, 10.3, 14.8):
                 painter.drawRoundedRect(QRectF(left, top, 3.4, 3.4), 0.8, 0.8)
+    elif name in _BARS:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        for bar in _BARS[name]:
+            painter.drawRoundedRect(QRectF(*bar), 0.8, 0.8)
+        if name == "cpugpu":  # one after another, rising to all at once
+            pen = QPen(QColor(colour), 1)
+            pen.setDashPattern([1.6, 1.8])
+            painter.setPen(pen)
+            painter.drawLine(QPointF(0.8, 11), QPointF(14, 5.4))
     else:
         pen = QPen(QColor(colour), 2)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
