@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from engine.ops import OPS, Array, Ops
