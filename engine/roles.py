@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from engine.models import Model, run
 from engine.ops import Ops
-from engine.tasks import NUMBER, Example
+from engine.tasks.missing_word import NUMBER, Example
 from engine.tokens import BLANK, UNKNOWN
 from engine.trace import Trace
 

@@ -32,8 +32,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine import roles, tasks, tokens, weights
+from engine import roles, tokens, weights
 from engine.models import Config, Model, sinusoidal
+from engine.tasks import missing_word as tasks
 
 EMBEDDING = 40
 BATCH = 64

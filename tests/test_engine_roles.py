@@ -20,7 +20,7 @@ from engine.roles import (
     scores,
     targets,
 )
-from engine.tasks import VOCABULARY, Example, examples
+from engine.tasks.missing_word import VOCABULARY, Example, examples
 
 CAT = Example(tuple("the cat that slept purrs".split()), 4, 1, plural=False, best=0.85)
 FOUND = Example(tuple("the cat that the dogs see purrs".split()), 6, 1, plural=False, best=0.85)

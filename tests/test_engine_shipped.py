@@ -15,7 +15,7 @@ from engine.cells import CELLS
 from engine.models import Model, run
 from engine.ops import Ops
 from engine.roles import Accuracy, Query, accuracy, head_roles, hide, runs
-from engine.tasks import (
+from engine.tasks.missing_word import (
     FRAMES,
     KINDS,
     LONGEST,

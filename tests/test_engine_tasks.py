@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from engine import tasks
-from engine.tasks import NUMBER, WORDS, Example, best_accuracy, examples, is_held_out
+from engine.tasks import missing_word as tasks
+from engine.tasks.missing_word import NUMBER, WORDS, Example, best_accuracy, examples, is_held_out
 
 NOUN = {  # of every form of a noun: True for plural
     form: many

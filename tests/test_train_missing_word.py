@@ -10,7 +10,7 @@ import pytest
 
 from engine.models import Model, run
 from engine.ops import Ops
-from engine.tasks import VOCABULARY
+from engine.tasks.missing_word import VOCABULARY
 from engine.weights import available
 
 pytestmark = pytest.mark.needs_oracle

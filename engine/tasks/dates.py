@@ -15,8 +15,16 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice
 from typing import NamedTuple
+
+import numpy as np
+
+from engine.models import Config
+from engine.tasks import Batch, Recipe, Task
 
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
@@ -34,10 +42,10 @@ CASES = ("clean", "out-of-range", "typo", "exceptions")
 LONGEST_DAY = 28  # of a month: the day that every month has
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-# What a network reads and writes, a character a token; the first of each stands for nothing.
-READ = "_ " + LETTERS + "0123456789,./-"
-WRITTEN = "^0123456789-"
-MOST_READ, MOST_WRITTEN = 29, 10  # characters
+# What a network reads and writes, a character a token; the first begins what is written.
+CHARACTERS = "_ " + LETTERS + "0123456789,./-"
+MOST_READ, WRITTEN = 29, 10  # characters
+EXAMPLES = 20_000  # that a network is trained on, the same for every model
 
 
 class Date(NamedTuple):
@@ -111,3 +119,82 @@ def _ending(day: int) -> str:
     if day in (11, 12, 13):
         return "th"
     return {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def batch_of(dates: list[Date]) -> Batch:
+    """Return dates whose texts are equally long as ids."""
+    ids = {character: i for i, character in enumerate(CHARACTERS)}
+    read = np.array([[ids[c] for c in date.text] for date in dates])
+    answers = np.array([[ids[c] for c in date.answer] for date in dates])
+    target = np.concatenate([np.zeros((len(dates), 1), np.int64), answers[:, :-1]], 1)
+    return Batch(read, answers, target)
+
+
+@cache
+def _training_data() -> tuple[Batch, ...]:
+    """Return all dates of training, those of one length together."""
+    return tuple(_by_length(islice(examples(0), EXAMPLES)))
+
+
+def _by_length(dates: Iterator[Date]) -> list[Batch]:
+    groups: dict[int, list[Date]] = defaultdict(list)
+    for date in dates:
+        groups[len(date.text)].append(date)
+    return [batch_of(groups[length]) for length in sorted(groups)]
+
+
+def _draw(rng: np.random.Generator, count: int) -> Batch:
+    data = _training_data()
+    sizes = np.array([len(batch.ids) for batch in data])
+    batch = data[int(rng.choice(len(data), p=sizes / sizes.sum()))]
+    some = rng.integers(0, len(batch.ids), count)
+    assert batch.target is not None
+    return Batch(batch.ids[some], batch.answers[some], batch.target[some])
+
+
+def _sample(rng: np.random.Generator, count: int, case: str) -> list[Batch]:
+    return _by_length(islice(examples(int(rng.integers(1, 2**62)), case), count))
+
+
+def _recurrent(cell: str, width: int, attention: str = "") -> Config:
+    return Config(
+        kind="seq2seq", words=len(CHARACTERS), embedding=30, width=width, cell=cell,
+        attention=bool(attention), score=attention or "general", answers="every",
+    )  # fmt: skip
+
+
+DATES = Task(
+    name="dates",
+    title="Write a date as year-month-day",
+    vocabulary=tuple(CHARACTERS),
+    draw=_draw,
+    sample=_sample,
+    cases={
+        "clean": "as in training",
+        "out-of-range": "years outside of training",
+        "typo": "one typing error",
+        "exceptions": "named days",
+    },
+    in_range=("clean",),
+    recipes={
+        "rnn": Recipe(title="RNN", config=_recurrent("elman", 128), steps=3200, rate=1e-3),
+        "gru": Recipe(title="GRU", config=_recurrent("gru", 66), steps=2100, rate=4e-3),
+        "lstm": Recipe(title="LSTM", config=_recurrent("lstm", 57), steps=2100, rate=4e-3),
+        "gru-bahdanau": Recipe(
+            title="GRU with attention (Bahdanau)",
+            config=_recurrent("gru", 50, "additive"), steps=1000, rate=4e-3,
+        ),
+        "gru-luong": Recipe(
+            title="GRU with attention (Luong)",
+            config=_recurrent("gru", 60, "general"), steps=1400, rate=4e-3,
+        ),
+        "transformer": Recipe(
+            title="Transformer, encoder and decoder",
+            config=Config(
+                kind="translator", words=len(CHARACTERS), embedding=40, width=40, heads=5,
+                layers=1, mlp=80, positions="learned", max_length=30, answers="every",
+            ),
+            steps=1400, rate=3e-3,
+        ),
+    },
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""TASKS: what models are trained on, with the set-ups of those that are shipped.
+
+A task draws batches of sentences of one length, so that no model reads padding. Cases are what a
+trained model is asked: how it was trained, longer, or spoilt in some way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.ops import Array
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from engine.models import Config
+
+UNCOUNTED = -1  # an answer that is not asked for
+
+
+class Batch(NamedTuple):
+    """Sentences of one length, and what is to be answered.
+
+    ``ids`` has axes (sentence, token). ``answers`` has those of the model's answers, with
+    ``UNCOUNTED`` where none is asked for; ``target`` is what a writing model is given of the
+    answer, each time all that stands in front.
+    """
+
+    ids: Array
+    answers: Array
+    target: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model of a task is trained.
+
+    ``rate`` is the learning rate behind the warm-up, in steps of ``batch`` sentences.
+    """
+
+    title: str
+    config: Config
+    steps: int
+    rate: float
+    batch: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A row of ``TASKS``.
+
+    ``draw`` takes a generator of random numbers and how many sentences, and returns a batch to
+    train on; ``sample`` takes a case, too, and returns batches of all the lengths that it has.
+    ``in_range`` are the cases that training covers, ``cases`` all of them, with what they are.
+    """
+
+    name: str
+    title: str
+    vocabulary: tuple[str, ...]
+    draw: Callable[[np.random.Generator, int], Batch]
+    sample: Callable[[np.random.Generator, int, str], list[Batch]]
+    cases: Mapping[str, str]
+    in_range: tuple[str, ...]
+    recipes: Mapping[str, Recipe]
