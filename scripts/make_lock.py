@@ -4,7 +4,7 @@
     python scripts/make_lock.py --upgrade   # takes the newest versions
 
 `requirements.lock` holds what the application needs and the build backend, `requirements-test.lock`
-the same and the tools of the tests. Both serve Python 3.11 to 3.14 on Linux, macOS and Windows, and
+the same, the tools of the tests, and what they need to test the GPU without one (`gpu-test`). Both serve Python 3.11 to 3.14 on Linux, macOS and Windows, and
 hold hashes, but neither addresses nor paths: uv runs without this machine's settings.
 """
 
@@ -16,7 +16,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = {"requirements.lock": ("build",), "requirements-test.lock": ("build", "test")}
+LOCKS = {
+    "requirements.lock": ("--group", "build"),
+    "requirements-test.lock": ("--group", "build", "--group", "test", "--extra", "gpu-test"),
+}
 # One version for every Python; 6.12.0 must not be used below 3.12 (see pyproject.toml).
 CONSTRAINTS = "PySide6-Essentials==6.11.3\n"
 HEADER = "# Made by scripts/make_lock.py from pyproject.toml; do not edit.\n"
@@ -29,16 +32,14 @@ def main(arguments: list[str]) -> int:
         for name, value in os.environ.items()
         if not name.startswith(("PIP_", "UV_")) or name in ("PIP_CERT", "UV_CACHE_DIR")
     }
-    for name, groups in LOCKS.items():
+    for name, parts in LOCKS.items():
         lock = ROOT / name
         command = ["uv", "pip", "compile", "--no-config", "--quiet", "--universal"]
         command += ["--python-version", "3.11", "--fork-strategy", "fewest", "--only-binary=:all:"]
         command += ["--generate-hashes", "--no-annotate", "--no-header", "--constraint", "-"]
         # The tests run on what the application runs on.
         command += ["--constraint", "requirements.lock"] if name != "requirements.lock" else []
-        for group in groups:
-            command += ["--group", group]
-        command += ["pyproject.toml", "--output-file", name, *arguments]
+        command += [*parts, "pyproject.toml", "--output-file", name, *arguments]
         subprocess.run(
             command,
             cwd=ROOT,
