@@ -1,8 +1,8 @@
 """What the course text claims of time shares, where that is nearly true, and why it often is not.
 
-A claim is a mark beside a bar and never a bar. Why a modelled step differs is found by asking what
-its shares would be without one thing at a time: a cause is named only when that moves a share by
-``LEAST`` or more, so every name stands on numbers.
+A claim is a mark beside a bar and never a bar. Why a modelled step differs is found by counting, and
+by asking what its shares would be without one thing at a time: a cause is named only where its part
+of the time or of the FLOPs, or what it moves, is ``LEAST`` or more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from engine.parts import Part
 from engine.roofline import BASE, Bound, Modelled, shares
 from engine.shares import Shares, Work
 from engine.workload import (
@@ -26,7 +25,6 @@ from engine.workload import (
 
 LEAST = 0.05  # of wall time: a smaller difference is none
 NEARLY_ALL = 0.9  # of the FLOPs: less in tensor cores is another cause
-CLAIMED = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX)
 
 
 class Claim(NamedTuple):
@@ -282,10 +280,6 @@ class Preset(NamedTuple):
     part: str  # an id of engine.parts
     nearly_true: bool
     shows: str
-
-    def modelled_on(self, part: Part) -> Shares:
-        """Return its shares on a part."""
-        return shares(self.workload, part)
 
 
 PRESETS = (

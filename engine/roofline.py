@@ -380,6 +380,14 @@ def _notes(workload: Workload, ran: Workload, part: Part) -> tuple[str, ...]:
         notes.append(
             f"{part.title} has no units for {workload.precision}; it computes in {ran.precision}."
         )
+    if ran.precision == Precision.FP8:
+        notes.append("Products of 8 bits are modelled only: nothing here runs them.")
+    elif ran.precision == Precision.BFLOAT16 and ran.style == Style.CUPY_EAGER:
+        if not (ran.batched_half or ran.size.chain):
+            notes.append(
+                "CuPy refuses bfloat16 products with more than two axes; they are modelled in "
+                "float32, as it does with float16."
+            )
     if "memory" in part and ran.memory > part["memory"].value * 1e9:
         held = memory_text(part["memory"].value * 1e9)
         notes.append(

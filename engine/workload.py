@@ -707,8 +707,7 @@ class _Layout:
         M, d = self.w.rows, self.size.width
         part, f = d // self.w.parallel, self.size.mlp // self.w.parallel
         return {
-            "qkv": ("attn.qkv", "q, k, v", "n W_qkv q,k,v".replace("_qkv", "_{qkv}"),
-                    M, 3 * part, d),
+            "qkv": ("attn.qkv", "q, k, v", "n W_{qkv} qkv", M, 3 * part, d),
             "out": ("attn.out", "Project", "z W_o o", M, d, part),
             "in": ("mlp.in", "MLP in", "n W_{in} a", M, f, d),
             "down": ("mlp.out", "MLP out", "g W_{out} m", M, d, f),

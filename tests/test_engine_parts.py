@@ -149,7 +149,8 @@ def test_a_folder_a_foreign_name_and_the_name_of_this_machine_are_left_out(folde
 
 
 def rates(**changes: float) -> Any:
-    known = {"product_all": 4.5e10, "elementwise": 2.3e10, "numpy_call": 3e-7}
+    known = {"product_one": 2.5e10, "product_all": 4.5e10}
+    known |= {"elementwise": 2.3e10, "numpy_call": 3e-7}
     return SimpleNamespace(**{**known, **changes})
 
 
@@ -164,10 +165,20 @@ def test_this_machine_is_a_part_from_what_was_measured_on_it() -> None:
     assert part["bandwidth"].read_on == "2026-11-24"
 
 
+def test_a_busy_machine_is_as_fast_as_its_one_free_thread() -> None:
+    part = parts.this_machine(rates(product_one=6e10), day="2026-11-24")
+    assert part.flops_per_second(Precision.FLOAT32) == pytest.approx(6e10)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"product_all": 0.0}, {"elementwise": float("nan")}, {"numpy_call": float("inf")},
-              {"numpy_call": -1.0}],
-)  # fmt: skip
+    "wrong",
+    [
+        {"product_one": 0.0, "product_all": 0.0},
+        {"elementwise": float("nan")},
+        {"numpy_call": float("inf")},
+        {"numpy_call": -1.0},
+    ],
+)
 def test_rates_that_no_machine_has_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(PartError):
         parts.this_machine(rates(**wrong), day="2026-11-24")

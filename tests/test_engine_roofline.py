@@ -393,6 +393,14 @@ def test_a_step_that_does_not_fit_the_memory_says_so() -> None:
     assert model(Workload("7b", READ, 1, 2048), parts.load("h100")).notes == ()
 
 
+def test_what_no_library_here_runs_is_said_to_be_modelled_only() -> None:
+    eight = modelled("h100", GPT2, TRAIN, 8, 1024, FUSED, precision="fp8")
+    assert eight.notes == ("Products of 8 bits are modelled only: nothing here runs them.",)
+    brain = modelled("h100", GPT2, TRAIN, 8, 1024, CUPY, precision="bfloat16")
+    assert "CuPy refuses bfloat16 products" in brain.notes[0]
+    assert modelled("h100", GPT2, TRAIN, 8, 1024, FUSED, precision="bfloat16").notes == ()
+
+
 def test_one_of_several_cards_says_what_is_left_out() -> None:
     found = modelled("a100", LAYER, TRAIN, 1, 2048, FUSED, parallel=8)
     assert found.notes == ("One of 8 cards; what they exchange is not counted.",)
