@@ -51,6 +51,7 @@ ACTIONS = (
     Action("classic", ("C",), "stage", "", CHAPTER),
     Action("layer", ("Y",), "stage", "", CHAPTER),
     Action("head", ("G",), "stage", "", CHAPTER),
+    Action("mode", ("M",), "stage", "", "three-computing"),
     Action("shorter", (",",), "stage", "", CHAPTER),
     Action("longer", (".",), "stage", "", CHAPTER),
     Action("sentence", ("Ctrl+L",), "window", "", CHAPTER),
@@ -73,6 +74,7 @@ ACTIONS = (
     Action("read", ("Ctrl+Shift+I",), "window", "read_inspector"),
     Action("rail", ("Ctrl+B",), "window", "toggle_rail"),
     Action("chapter_1", ("1",), "window", "open_chapter:rnn-transformer"),
+    Action("chapter_2", ("2",), "window", "open_chapter:three-computing"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

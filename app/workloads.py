@@ -5,10 +5,13 @@ The window's worker and the command line call these; Qt is not seen here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine import claims, parts, roofline
 from engine.live import LIVE, too_large
@@ -27,8 +30,10 @@ from widgets.scenes.computing_units.subject import (
     Elsewhere,
     Faster,
     Live,
+    Longest,
     Offer,
     Run,
+    Sample,
     Span,
     Stretch,
 )
@@ -59,6 +64,7 @@ SHORT_ROLES = (
     "batch", "schedule", "tokenize", "ids.copy", "loss.copy", "loss.read", "token.copy",
     "token.read", "attn.residual", "mlp.residual",
 )  # fmt: skip
+LISTED = 6  # of the longest operations
 MAKERS = ("NVIDIA", "GeForce", "AMD", "Intel")
 CHAIN_STEPS = 4  # of a recurrent layer, that the lanes show
 MOST_SHOWN = 40  # operations of one stretch
@@ -194,6 +200,10 @@ def computing(
                                                         "" if cpu else say("units.no_run"))),
         measured=measured,
         pipe_active=modelled.pipe_active,
+        longest=tuple(
+            Longest(label_of(row.operation, say), row.operation.work, row.count, row.seconds)
+            for row in modelled.longest(LISTED)
+        ),
         live=live or Live("", ""),
         tile=tile,
         cell=chosen.cell,
@@ -474,9 +484,34 @@ def live_workload(chosen: Workload) -> tuple[Workload, float | None]:
     return LIVE, seconds
 
 
-def live_said(chosen: Workload, say: Captions) -> str:
-    """Return in words what is measured live, and that it is another workload where it is."""
-    workload, seconds = live_workload(chosen)
-    size = workload.size
-    words = {"model": size.title, "batch": workload.batch, "tokens": workload.tokens}
-    return say("units.live_same" if seconds is None else "units.live_other", **words)
+def live(chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Captions) -> Live:
+    """Return a series of runs on this machine in words: which workload, and why it is not another.
+
+    Parameters
+    ----------
+    chosen
+        The workload that is chosen, which may be too large to run here.
+    samples, seconds
+        Shares of every run, and how long the last one took.
+    """
+    workload, here = live_workload(chosen)
+    words = say("units.live_same" if here is None else "units.live_other",
+                model=workload.size.title)  # fmt: skip
+    note = ""
+    if here is not None:
+        key = "units.too_large" if math.isfinite(here) else "units.not_forward"
+        note = say(key, workload=said_as(chosen, say), seconds=numbers.seconds(here or 0.0)
+                   if math.isfinite(here) else "", live=said_as(workload, say))  # fmt: skip
+    where = say("units.live_where", version=np.__version__)
+    return Live(words, where, samples, seconds, note)
+
+
+def offers(say: Captions) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return what can be chosen in the bar by kind: ids, and what they are called."""
+    return {
+        "model": tuple((size.id, size.title) for size in SIZES.values()),
+        "batch": tuple((str(n), say("units.bar.batch_of", count=n)) for n in BATCHES),
+        "tokens": tuple((str(n), say("units.bar.tokens_of", count=n)) for n in TOKENS),
+        "part": tuple((id, short_title(parts.load(id))) for id in parts.available()),
+        "style": tuple((style.value, say(f"units.style.{style}")) for style in Style),
+    }

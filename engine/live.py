@@ -41,8 +41,8 @@ def too_large(workload: Workload) -> float | None:
         return float("inf")
     flops = sum(op.cost.flops for op in operations(workload))
     rows, T = workload.rows, workload.new_tokens
-    numbers = size.blocks * (3 * workload.batch * size.heads * T * T + rows * (17 * size.width
-                                                                               + 3 * size.mlp))  # fmt: skip
+    scores = workload.batch * size.heads * T * T
+    numbers = size.blocks * (3 * scores + rows * (17 * size.width + 3 * size.mlp))
     small = size.parameters <= MOST_PARAMETERS and numbers <= MOST_NUMBERS
     return None if small and flops <= MOST_FLOPS else flops / FLOPS_A_SECOND
 

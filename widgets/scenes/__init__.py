@@ -1,14 +1,29 @@
-"""SCENES: what is drawn of a pair of traces at a tick; one pure function a file."""
+"""SCENES: what is drawn of a subject at a tick; one pure function a file."""
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-from engine.trace import Pair
 from widgets.picture import Picture
 from widgets.scenes.opened import selected
 from widgets.scenes.recurrence_attention import recurrence_attention
 from widgets.view import View
 
-SCENES: dict[str, Callable[[Pair, float, View], Picture]] = {
+Scene = Callable[[Any, float, View], Picture]
+
+
+def _later(module: str, name: str) -> Scene:
+    """Return a scene whose module is imported with its first picture."""
+
+    def scene(subject: Any, tick: float, view: View) -> Picture:
+        picture: Picture = getattr(import_module(module), name)(subject, tick, view)
+        return picture
+
+    return scene
+
+
+SCENES: dict[str, Scene] = {
     "rnn-transformer": recurrence_attention,
+    "three-computing": _later("widgets.scenes.computing_units", "computing_units"),
     "opened": selected,  # the selected number, from any other scene; no chapter
 }

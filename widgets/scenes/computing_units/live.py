@@ -20,6 +20,15 @@ WINDOW = 60  # runs that the plot is wide
 ORDER = (Work.MATRIX, Work.STREAM, Work.SEQUENTIAL)  # from below
 
 
+def first_shown(count: int) -> int:
+    """Return the first of so many runs that is shown: of a full plot the older half goes at once.
+
+    So what is drawn stays where it is, and does not slide.
+    """
+    half = WINDOW // 2
+    return 0 if count <= WINDOW else -(-(count - WINDOW) // half) * half
+
+
 def live(subject: Computing, place: Place, view: View) -> list[Shape]:
     """Return the shares of the live workload as stacked areas, and what it is."""
     theme, say = view.theme, view.captions
@@ -55,7 +64,7 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
 def areas(series: Live, box: Box, view: View) -> list[Shape]:
     """Return the last runs as stacked areas with the units' patterns, a run a step of the axis."""
     x, y, width, height = box
-    samples = series.samples[-WINDOW:]
+    samples = series.samples[first_shown(len(series.samples)) :]
     step = width / (WINDOW - 1)
     xs = [x + i * step for i in range(len(samples))]
     if len(xs) == 1:

@@ -169,6 +169,9 @@ def _row(
              weight=700, fill=view.theme.ink, anchor="end", read_by_class=True, name=name,
              title=title)
     )  # fmt: skip
+    if name.startswith("flops:"):  # counted: a rule under the number
+        long = text_width(words, place.read, 700)
+        shapes.append(rule(x + width - long, y + size / 2 + 0.36 * place.read + 4, long, view))
     if view.selected == name:
         shapes.append(ringed((x, y, max(wide, 8.0), size), view))
     return shapes

@@ -150,6 +150,15 @@ class Faster(NamedTuple):
         return before / self.seconds if self.seconds > 0 else 1.0
 
 
+class Longest(NamedTuple):
+    """All operations of one role in a step, and how long they take together."""
+
+    label: str
+    work: Work
+    count: int
+    seconds: float
+
+
 class Offer(NamedTuple):
     """Something that can be chosen, what it is called, and why it cannot be ("" when it can)."""
 
@@ -171,10 +180,10 @@ class Live:
     """What was measured on this CPU, run after run: another workload, said in words."""
 
     workload: str
-    where: str
+    where: str  # by what, and on how many threads
     samples: tuple[Sample, ...] = ()
     seconds: float = 0.0  # of the last run
-    overhead: float = 0.0  # that the recorder added, as a part of the run
+    note: str = ""  # why it is not the workload itself, and what the recorder costs
 
 
 @dataclass(frozen=True)
@@ -209,6 +218,7 @@ class Computing:
     lanes: tuple[Offer, ...] = ()
     measured: Shares | None = None
     pipe_active: float | None = None
+    longest: tuple[Longest, ...] = ()
     live: Live = field(default_factory=lambda: Live("", ""))
     tile: Tile | None = None
     cell: tuple[int, int] = (0, 0)  # of the tile, whose sum is written out

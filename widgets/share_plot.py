@@ -1,0 +1,118 @@
+"""The live plot of shares: stacked areas in the units' colours, a run of the workload a step.
+
+Runs are appended; what has been drawn stays where it is until the plot is full, and then its older
+half goes at once. Drawing follows a timer of its own, so that no run waits for a picture and no
+frame for a run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QWidget
+
+from engine.shares import Work
+from widgets.scenes.computing_units.live import ORDER, WINDOW, first_shown
+from widgets.scenes.computing_units.subject import LANES, Sample
+from widgets.units import hues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from widgets.theme import Theme
+
+INTERVAL_MS = 80  # 12.5 times a second at most
+TILE = 16  # px of a pattern at 100 %
+
+
+class SharePlot(pg.PlotWidget):  # type: ignore[misc]
+    """Shares of time, run after run.
+
+    It takes no clicks: the stage below it, whose scene draws the same for stills, answers them.
+    """
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent, enableMenu=False)
+        self.setObjectName("shareplot")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFrameShape(self.Shape.NoFrame)
+        self.hideButtons()
+        item = self.getPlotItem()
+        for side in ("left", "bottom"):
+            item.hideAxis(side)
+        item.setContentsMargins(0, 0, 0, 0)
+        item.vb.setDefaultPadding(0.0)
+        item.vb.setMouseEnabled(x=False, y=False)
+        item.vb.disableAutoRange()
+        self.setRange(xRange=(0, WINDOW - 1), yRange=(0, 1), padding=0)
+        # The highest first: each lower area covers what is not its own.
+        self._curves = [item.plot(fillLevel=0.0) for _ in ORDER]
+        self._samples: tuple[Sample, ...] = ()
+        self._drawn: tuple[Sample, ...] | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.draw)
+        self.show_theme(theme, 1.0)
+
+    def show_samples(self, samples: Sequence[Sample]) -> None:
+        """Show these runs with the next frame of the plot."""
+        self._samples = tuple(samples)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, the patterns so many times larger."""
+        self.setBackground(QColor(theme.well))
+        line = QPen(QColor(theme.stage), 1.2 * scale)
+        line.setCosmetic(True)
+        for curve, work in zip(self._curves, reversed(ORDER), strict=True):
+            curve.setFillBrush(brush(work, theme, scale))
+            curve.setPen(line)
+        self._drawn = None
+        self.draw()
+
+    def stop(self) -> None:
+        """Draw nothing more until other runs come."""
+        self._timer.stop()
+
+    def draw(self) -> None:
+        """Draw the runs that are not drawn yet; without any the timer rests."""
+        if self._samples is self._drawn:
+            self._timer.stop()
+            return
+        self._drawn = self._samples
+        shown = self._samples[first_shown(len(self._samples)) :]
+        x = np.arange(len(shown), dtype=float)
+        table = np.array(shown, dtype=float).reshape(len(shown), len(LANES))
+        tops = np.cumsum(table[:, [LANES.index(work) for work in ORDER]], axis=1)  # (run, area)
+        for curve, column in zip(self._curves, reversed(range(len(ORDER))), strict=True):
+            curve.setData(x, np.minimum(tops[:, column], 1.0))
+
+
+def brush(work: Work, theme: Theme, scale: float) -> QBrush:
+    """Return a unit's colour with its pattern at double size and half strength."""
+    side = round(TILE * scale)
+    colour = hues(work, theme).mark
+    image = QPixmap(side, side)
+    image.fill(QColor(colour))
+    painter = QPainter(image)
+    mark = QColor(theme.on(colour))
+    mark.setAlphaF(0.16)
+    thick = 2.6 * scale
+    if work is Work.SEQUENTIAL:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(mark)
+        r = thick
+        painter.drawEllipse(QRectF(side / 2 - r, side / 2 - r, 2 * r, 2 * r))
+    else:
+        painter.fillRect(QRectF(0, 0, thick, side), mark)
+        if work is Work.MATRIX:
+            painter.fillRect(QRectF(thick, 0, side - thick, thick), mark)
+    painter.end()
+    return QBrush(image)

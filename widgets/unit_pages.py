@@ -1,0 +1,328 @@
+"""The inspector's pages of "3 Computing in AI": an operation, a share, a faster unit, a tile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.shares import Shares, Work
+from engine.trace import Basis
+from widgets import numbers
+from widgets.numbers import NBSP
+from widgets.scenes.computing_units.opened import digits
+from widgets.scenes.computing_units.panel import PARTS, flop_percents, time_percents
+from widgets.scenes.computing_units.subject import LANES, Computing, Span
+
+if TYPE_CHECKING:
+    from widgets.captions import Captions
+    from widgets.inspector import Page
+
+PAGES = (
+    "op", "share", "flops", "measured", "claim", "pipe", "causes", "amdahl", "tile", "lane", "host",
+    "live", "workload",
+)  # fmt: skip
+
+
+def is_element(subject: Computing, name: str) -> bool:
+    """Return whether a name is an element that has a page."""
+    kind, _, rest = name.partition(":")
+    if kind == "op":
+        return any(span.name == rest for span in subject.run.spans)
+    return kind in PAGES
+
+
+def write(page: Page, subject: Computing, name: str, tick: int, say: Captions) -> None:
+    """Write the page of an element, or without one that of the operation at a tick."""
+    writer = _Writer(page, subject, say)
+    kind, _, rest = name.partition(":")
+    spans = subject.run.spans
+    if kind == "op":
+        found = next((i for i, span in enumerate(spans) if span.name == rest), None)
+        if found is not None:
+            writer.operation(spans[found], found + 1)
+            return
+    pages = {
+        "share": writer.share, "flops": writer.share, "measured": writer.share,
+        "claim": writer.share, "lane": writer.lane,
+    }  # fmt: skip
+    if kind in pages and rest in {str(work) for work in Work}:
+        pages[kind](Work(rest))
+    elif kind == "pipe":
+        writer.share(Work.MATRIX)
+    elif kind == "causes":
+        writer.causes()
+    elif kind == "amdahl":
+        writer.amdahl()
+    elif kind == "tile":
+        writer.tile(rest)
+    elif kind == "host":
+        writer.host()
+    elif kind == "live":
+        writer.live()
+    elif kind == "workload" or not 0 < tick <= len(spans):
+        writer.workload()
+    else:
+        writer.operation(spans[tick - 1], tick)
+        writer.longest()
+
+
+class _Writer:
+    """Writes on a page in words."""
+
+    def __init__(self, page: Page, subject: Computing, say: Captions) -> None:
+        self._page, self._subject, self._say = page, subject, say
+
+    # ------------------------------------------------------------------ small parts
+
+    def _head(self, small: str, title: str) -> None:
+        f = self._page.formats
+        self._page.line([(small, f.small)])
+        self._page.line([(title, f.title)])
+
+    def _section(self, title: str) -> None:
+        self._page.rule()
+        self._page.line([(title, self._page.formats.strong)])
+
+    def _row(self, left: str, right: str, *, strong: bool = False) -> None:
+        f = self._page.formats
+        how = f.mono_strong if strong else f.mono
+        self._page.line([(left, f.small)], right=[(right, how)], above=2)
+
+    def _words(self, words: str, above: int = 4) -> None:
+        self._page.line([(words, self._page.formats.body)], above=above)
+
+    def _chip(self, work: Work, words: str) -> None:
+        unit = str(work) if work in LANES else str(Work.SEQUENTIAL)
+        self._page.line([self._page.formats.chip(unit, words)], above=6)
+
+    def _seconds(self, value: float, basis: Basis | None = None) -> str:
+        about = (basis or self._subject.run.basis) is Basis.MODELLED
+        return f"{'≈' + NBSP if about else ''}{numbers.seconds(value)}"
+
+    # ------------------------------------------------------------------ an operation
+
+    def operation(self, span: Span, tick: int) -> None:
+        """Write what an operation is, costs and takes, and why it is in its lane."""
+        say, subject = self._say, self._subject
+        self._head(say("units.page.op", tick=tick, last=subject.last_tick), span.label)
+        self._chip(span.lane, self._where(span))
+        if span.equation:
+            self._page.formula(span.equation)
+        for letter, shape in span.shapes:
+            sizes = " × ".join(str(side) for side in shape) or say("inspector.scalar")
+            self._row(letter, sizes)
+        self._page.rule()
+        if span.flops:
+            self._row(say("units.page.flops"), say("inspector.counted",
+                                                   what=numbers.exact(span.flops)))  # fmt: skip
+        if span.bytes:
+            self._row(say("units.page.bytes"), numbers.count(span.bytes) + "B")
+        if span.flops and span.bytes:
+            self._row(say("units.page.intensity"), numbers.value(span.flops / span.bytes))
+        if span.kernels > 1:
+            self._row(say("units.page.kernels"), str(span.kernels))
+        basis = say(f"units.basis.{subject.run.basis}")
+        self._row(say("units.page.time", basis=basis), self._seconds(span.seconds), strong=True)
+        if span.low is not None and span.high is not None:
+            low, high = (numbers.seconds(v) for v in (span.low, span.high))
+            self._row(say("units.page.range"), f"{low} … {high}")
+        if span.flops and span.seconds > 0:
+            rate = numbers.count(round(span.flops / span.seconds))
+            self._row(say("units.page.rate"), f"{rate}FLOP/s")
+        if span.launch is not None:
+            self._row(say("units.page.launch"), self._seconds(span.launch[1]))
+        for precision, seconds, work in span.elsewhere:
+            lane = say(f"units.{work}") if work is not span.work else ""
+            words = self._seconds(seconds) + (f", {lane}" if lane else "")
+            self._row(say("units.page.in", precision=precision), words)
+        if span.why:
+            self._section(say("units.page.why"))
+            self._words(span.why)
+
+    def _where(self, span: Span) -> str:
+        """Return where an operation runs, or would run."""
+        say, subject = self._say, self._subject
+        if span.work is Work.COPY:
+            return say("units.page.copy")
+        if span.lane is Work.SEQUENTIAL or subject.run.basis is Basis.MEASURED:
+            return say("units.runs.cpu")
+        return say(f"units.runs.{span.lane}" if subject.device else f"units.would.{span.lane}")
+
+    def longest(self) -> None:
+        """Write the operations that take longest in the whole step."""
+        if not self._subject.longest:
+            return
+        say, f = self._say, self._page.formats
+        self._section(say("units.page.longest"))
+        for row in self._subject.longest:
+            name = say("units.page.times", label=row.label, count=row.count)
+            chip = f.chip(str(row.work if row.work in LANES else Work.SEQUENTIAL), name)
+            right = [(self._seconds(row.seconds, Basis.MODELLED), f.mono)]
+            self._page.line([chip], right=right, above=6)
+
+    # ------------------------------------------------------------------ shares
+
+    def share(self, work: Work) -> None:
+        """Write what a unit's share of FLOPs, of modelled, measured and claimed time is."""
+        say, subject = self._say, self._subject
+        if work not in LANES:
+            self._rest()
+            return
+        self._head(say("units.page.share"), say(f"units.{work}.long"))
+        percent = time_percents(subject.time, subject.folded)[work]
+        self._row(say("units.page.flops_share"), flop_percents(subject)[work])
+        self._row(say("units.page.time_share"), f"≈{NBSP}{percent}{NBSP}%", strong=True)
+        low, high = (bound or {} for bound in (subject.time.low, subject.time.high))
+        if work in low and not subject.folded:
+            self._row(say("units.page.range"), f"{100 * low[work]:.0f} … {100 * high[work]:.0f}"
+                                               f"{NBSP}%")  # fmt: skip
+        if subject.measured is not None:
+            here = time_percents(subject.measured, subject.folded)[work]
+            self._row(say("units.page.measured_share"), f"{here}{NBSP}%", strong=True)
+        if work in subject.claim:
+            plus = "+" if work in subject.beyond else ""
+            self._row(say("units.page.claim_share"),
+                      f"{100 * subject.claim[work]:.0f}{plus}{NBSP}%")  # fmt: skip
+        if work is Work.MATRIX and subject.pipe_active is not None:
+            pipe = f"≈{NBSP}{100 * subject.pipe_active:.1f}{NBSP}%"
+            self._row(say("units.page.pipe"), pipe)
+            self._words(say("units.page.pipe_said"))
+        self._section(say("units.page.definition"))
+        self._words(say("units.page.definition_said"))
+        self._all(subject.time)
+        self._causes()
+
+    def _rest(self) -> None:
+        say = self._say
+        self._head(say("units.page.share"), say("units.rest"))
+        self._words(say("units.page.rest_said"))
+        self._all(self._subject.time)
+
+    def _all(self, shares: Shares) -> None:
+        """Write all shares of time, which add up to 100."""
+        percents = time_percents(shares, self._subject.folded)
+        for work in PARTS:
+            if work in LANES or percents[work]:
+                self._row(self._say(f"units.work.{work}"), f"≈{NBSP}{percents[work]}{NBSP}%")
+        self._row(self._say("units.page.step"), self._seconds(shares.seconds, Basis.MODELLED))
+
+    def causes(self) -> None:
+        """Write why time and claim differ."""
+        self._head(self._say("units.page.claimed"), self._say("units.page.cause"))
+        self._causes(heading=False)
+
+    def _causes(self, *, heading: bool = True) -> None:
+        say, f = self._say, self._page.formats
+        if heading:
+            self._section(say("units.page.cause"))
+        if not self._subject.causes:
+            self._words(say("units.no_cause"))
+        for cause in self._subject.causes:
+            self._page.line([(say(f"units.cause.{cause.name}"), f.strong)], above=6)
+            self._words(cause.sentence, above=1)
+
+    def lane(self, work: Work) -> None:
+        """Write what a lane's hardware does, and which operations of this step are in it."""
+        say = self._say
+        self._head(say("units.page.lane"), say(f"units.{work}.long"))
+        self._words(say(f"units.lane.{work}"))
+        if work is Work.SEQUENTIAL:
+            self.host(heading=False)
+        seen: dict[str, float] = {}
+        for span in self._subject.run.spans:
+            if span.lane is work:
+                seen[span.label] = seen.get(span.label, 0.0) + span.seconds
+        if seen:
+            self._section(say("units.page.in_lane"))
+        for label, seconds in seen.items():
+            self._row(label, self._seconds(seconds))
+
+    def host(self, *, heading: bool = True) -> None:
+        """Write what the host does in a step."""
+        say = self._say
+        if heading:
+            self._head(say("units.page.lane"), say("units.page.host"))
+        else:
+            self._section(say("units.page.host"))
+        for what in ("tokenise", "launch", "allocate", "sample"):
+            self._row(say(f"units.host.{what}"), say(f"units.host.{what}.how"))
+        self._words(say("units.host.said"))
+
+    # ------------------------------------------------------------------ one unit faster
+
+    def amdahl(self) -> None:
+        """Write what the whole step gains from one faster unit."""
+        say, subject = self._say, self._subject
+        chosen, total = subject.faster, subject.time.seconds
+        title = say("units.page.faster", unit=say(f"units.{chosen.unit}"), factor=chosen.factor)
+        self._head(say("units.page.amdahl"), title)
+        self._page.formula("T′ = T (1 − s + s / k)")
+        modelled = Basis.MODELLED
+        self._row(say("units.page.before"), self._seconds(total, modelled))
+        self._row(say("units.page.after"), self._seconds(chosen.seconds, modelled), strong=True)
+        self._row(say("units.page.wall"), self._seconds(chosen.wall, modelled))
+        gain = chosen.gain(total)
+        self._row(say("units.page.gain"), f"≈{NBSP}{gain:.2f} ×", strong=True)
+        share = subject.time.folded[chosen.unit]
+        plain = total * (1 - share + share / chosen.factor)
+        self._section(say("units.page.amdahl_how"))
+        self._words(say("units.page.amdahl_said", seconds=numbers.seconds(plain)))
+
+    # ------------------------------------------------------------------ tile and live
+
+    def tile(self, which: str) -> None:
+        """Write a tile's numbers, or why one is not run."""
+        say, tile = self._say, self._subject.tile
+        if which in ("sparse", "fp8"):
+            self._head(say("units.tile.not_run"), say(f"units.tile.{which}"))
+            self._words(say(f"units.tile.{which}_said"))
+            return
+        self._head(say("units.page.tile"), say("units.tile.heading"))
+        if tile is None:
+            return
+        row, column = self._subject.cell
+        self._words(tile.source)
+        self._page.formula(f"C_{{{row + 1},{column + 1}}} = Σ_k A_{{{row + 1},k}} "
+                           f"B_{{k,{column + 1}}}")  # fmt: skip
+        for key, number in (
+            ("exact", tile.exact[row, column]), ("mixed", tile.mixed[row, column]),
+            ("half", tile.half[row, column]),
+        ):  # fmt: skip
+            self._row(say(f"units.tile.{key}"), digits(float(number)))
+        self._section(say("units.page.largest_error"))
+        for key, error in (
+            ("operands", tile.operand_error), ("mixed", tile.mixed_error),
+            ("half", tile.half_error),
+        ):  # fmt: skip
+            self._row(say(f"units.tile.{key}"), f"{numbers.value(100 * error)}{NBSP}%")
+        self._words(say("units.page.tile_said"))
+
+    def live(self) -> None:
+        """Write what is measured on this CPU, run after run."""
+        say, series = self._say, self._subject.live
+        self._head(say("units.live"), series.workload)
+        if series.samples:
+            last = numbers.percents(series.samples[-1])
+            for work, percent in zip(LANES, last, strict=True):
+                self._row(say(f"units.{work}"), f"{percent}{NBSP}%", strong=True)
+            self._row(say("units.page.run"), numbers.seconds(series.seconds))
+            self._row(say("units.page.runs"), str(len(series.samples)))
+        self._words(series.where)
+        if series.note:
+            self._words(series.note)
+        self._section(say("units.page.definition"))
+        self._words(say("units.page.live_said"))
+
+    def workload(self) -> None:
+        """Write what the workload is, and on what it is modelled."""
+        say, subject = self._say, self._subject
+        self._head(say("units.page.workload"), subject.model)
+        self._row(say("units.page.mode"), say(f"units.mode.{subject.mode}"))
+        self._row(say("units.page.size"), subject.size)
+        self._row(say("units.page.precision"), subject.precision)
+        self._row(say("units.page.style"), subject.style)
+        self._row(say("units.page.part"), subject.part)
+        self._row(say("units.page.step"), self._seconds(subject.time.seconds, Basis.MODELLED),
+                  strong=True)  # fmt: skip
+        self._words(subject.source)
+        self._causes()
+        self.longest()
