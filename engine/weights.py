@@ -29,7 +29,8 @@ from engine.roles import MIXED, ROLES
 from engine.said import Said
 from engine.tokens import BLANK, PADDING, UNKNOWN
 
-MODELS = ASSETS / "models"  # of the models that are shipped
+MODELS = ASSETS / "models"  # of the missing word, the models that are shipped
+TASKS = ASSETS / "tasks"  # a folder for each task, with its models
 
 MOST_CARD_BYTES = 2**22
 MOST_HEADER_BYTES = 2**20
@@ -202,9 +203,10 @@ def _vocabulary(words: Any, config: Config) -> tuple[str, ...]:
         raise _UnusableError("its vocabulary is no list of words")
     if len(words) != config.words or len(set(words)) != len(words):
         raise _UnusableError(f"its vocabulary has not {config.words} different words")
-    for word in (PADDING, UNKNOWN, BLANK):
-        if word not in words:
-            raise _UnusableError(f"its vocabulary lacks {word}")
+    if config.answers == "hidden":
+        for word in (PADDING, UNKNOWN, BLANK):
+            if word not in words:
+                raise _UnusableError(f"its vocabulary lacks {word}")
     return tuple(words)
 
 

@@ -1,0 +1,316 @@
+"""Training: descent on the cross-entropy of a task's answers, step by step, in NumPy alone.
+
+Everything that is drawn for a step comes from the seed and the number of the step, so a run that is
+interrupted goes on as if it had not been, and one seed gives the same weights to the bit (on one
+machine, with one thread for products).
+
+Sources: Kingma & Ba 2015, "Adam", algorithm 1; Loshchilov & Hutter 2019, "Decoupled weight decay
+regularization" (AdamW, here without decay); Pascanu, Mikolov & Bengio 2013, algorithm 1 (the norm
+of the gradient is bounded); Saxe et al. 2014 (orthogonal W_h); Jozefowicz et al. 2015 (the forget
+gate's bias of 1).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine import moments
+from engine.models import Config, Model, initialise, run
+from engine.ops import Array, Ops
+from engine.program import Program, Weights
+from engine.said import Said
+from engine.tasks import UNCOUNTED, Batch, Recipe, Task
+
+WARM_UP = 100  # steps
+CONSTANT, LEAST = 0.6, 0.05  # of all steps at the full rate; then down to so much of it
+CLIP = 1.0  # the most that the norm of a gradient is
+BETA1, BETA2, EPS = 0.9, 0.98, 1e-8
+KEPT_EVERY = 100  # steps
+PROGRAMS = 64  # compiled runs that are kept, one for each length of sentence
+
+
+class DivergedError(Said):
+    """A training whose loss is no number any more, in a sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A moment of a training: all that is needed to go on from it."""
+
+    step: int
+    weights: Array
+    mean: Array  # of the gradient
+    square: Array  # mean of the squared gradient
+
+
+class Training:
+    """A model that is being trained.
+
+    Parameters
+    ----------
+    task
+        What it is trained on.
+    recipe
+        Its shape, and how long and fast.
+    seed
+        Of first weights and of everything that is drawn.
+    ops
+        Where to compute.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, seed: int, ops: Ops | None = None) -> None:
+        self.task, self.recipe, self.seed = task, recipe, seed
+        self._ops = ops or Ops()
+        first = begin(recipe.config, np.random.default_rng([seed]))
+        self._weights = Weights(first)
+        self._mean = np.zeros_like(self._weights.vector)
+        self._square = np.zeros_like(self._weights.vector)
+        self._spare = np.zeros_like(self._weights.vector)
+        self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
+        self.step = 0
+
+    @property
+    def model(self) -> Model:
+        """Return the model as it is now; its weights are a copy."""
+        copied = {name: array.copy() for name, array in self._weights.named.items()}
+        return Model(self.task.name, self.recipe.config, copied, self.task.vocabulary)
+
+    def descend(self) -> float:
+        """Take one step; return the loss in front of it, in nats.
+
+        Raises
+        ------
+        DivergedError
+            When the loss or the gradient is no number; weights and step are as they were.
+        """
+        rng = np.random.default_rng([self.seed, self.step + 1])
+        batch = self.task.draw(rng, self.recipe.batch)
+        program = self.program(batch)
+        program.forward()
+        loss = program.loss()
+        program.backward()
+        gradient = program.vector
+        norm = math.sqrt(float(gradient @ gradient))
+        if not math.isfinite(loss + norm):
+            raise DivergedError(
+                f"At step {self.step + 1} the loss was no number any more: the learning rate "
+                f"({self.recipe.rate:g}) is too high. The weights before it are kept; go on with a "
+                "lower one."
+            )
+        if norm > CLIP:
+            gradient *= CLIP / norm
+        self.step += 1
+        self._update(gradient, self.recipe.rate * schedule(self.step, self.recipe.steps))
+        return loss
+
+    def _update(self, g: Array, rate: float) -> None:
+        """Change the weights by AdamW: w ← w - rate m̂ / (√v̂ + ε)."""
+        m, v, spare, t = self._mean, self._square, self._spare, self.step
+        m *= BETA1
+        np.multiply(g, 1 - BETA1, out=spare)
+        m += spare
+        v *= BETA2
+        np.multiply(g, g, out=spare)
+        spare *= 1 - BETA2
+        v += spare
+        np.multiply(v, 1 / (1 - BETA2**t), out=spare)
+        np.sqrt(spare, out=spare)
+        spare += EPS
+        np.divide(m, spare, out=spare)
+        spare *= rate / (1 - BETA1**t)
+        self._weights.vector -= spare
+
+    def program(self, batch: Batch) -> Program:
+        """Return the compiled run for sentences of the batch's shape, with the batch put in."""
+        shapes = (batch.ids.shape, () if batch.target is None else batch.target.shape)
+        program = self._programs.get(shapes)
+        if program is None:
+            if len(self._programs) >= PROGRAMS:
+                self._programs.pop(next(iter(self._programs)))
+            program = self._programs[shapes] = compiled(
+                self.task, self.recipe.config, self._weights, batch, self._ops
+            )
+        put(program, batch)
+        return program
+
+    def keep(self) -> Snapshot:
+        """Return this moment."""
+        copies = (array.copy() for array in (self._weights.vector, self._mean, self._square))
+        return Snapshot(self.step, *copies)
+
+    def go_back(self, moment: Snapshot) -> None:
+        """Go on from another moment."""
+        self.step = moment.step
+        self._weights.vector[...] = moment.weights
+        self._mean[...], self._square[...] = moment.mean, moment.square
+
+    def with_rate(self, rate: float) -> None:
+        """Go on with another learning rate."""
+        self.recipe = replace(self.recipe, rate=rate)
+
+
+def begin(config: Config, rng: np.random.Generator) -> dict[str, Array]:
+    """Return parameters to begin from: orthogonal W_h of a plain RNN, forget gates open."""
+    parameters = initialise(config, rng)
+    for name, value in parameters.items():
+        last = name.rpartition(".")[2]
+        if config.cell == "elman" and last == "W_h":
+            q, r = np.linalg.qr(rng.normal(size=value.shape))
+            parameters[name] = (q * np.sign(np.diag(r))).astype(value.dtype)
+        if config.cell == "lstm" and last == "b" and not name.startswith("answer"):
+            value[config.width : 2 * config.width] = 1.0
+    return parameters
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the part of the learning rate at a step: up, constant, then down in a line."""
+    done = (step - 1) / steps
+    down = 1.0 if done < CONSTANT else 1 - (1 - LEAST) * (done - CONSTANT) / (1 - CONSTANT)
+    return min(1.0, step / WARM_UP) * max(down, LEAST)
+
+
+def compiled(task: Task, config: Config, weights: Weights, batch: Batch, ops: Ops) -> Program:
+    """Return a run over sentences of the batch's shape, compiled."""
+    model = Model(task.name, config, weights.named, task.vocabulary)
+    length = batch.ids.shape[-1]
+    trace = run(model, batch.ids, hidden=length - 1, ops=ops, target=batch.target)
+    return Program(trace, weights, ops)
+
+
+def put(program: Program, batch: Batch) -> None:
+    """Put the sentences of a batch into a compiled run."""
+    program.inputs["tokens"][...] = batch.ids
+    if batch.target is not None:
+        program.inputs["decoder.tokens"][...] = batch.target
+    program.targets[...] = batch.answers
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well sentences of a case were answered.
+
+    ``right`` of ``asked`` answers were right, and in ``whole`` of ``sentences`` all of them.
+    ``sure`` is the mean over sentences of the least probability of an answer, of those that were
+    right as a whole and of the others; NaN where there were none.
+    """
+
+    case: str
+    right: int
+    asked: int
+    whole: int
+    sentences: int
+    sure: tuple[float, float]
+
+
+def score(
+    task: Task, config: Config, parameters: Mapping[str, Array], case: str, *,
+    sentences: int = 256, seed: int = 12345, ops: Ops | None = None,
+) -> Score:  # fmt: skip
+    """Return how well a model answers fresh sentences of a case; it writes its own target."""
+    ops, weights = ops or Ops(), Weights(parameters)
+    rng = np.random.default_rng([seed, *case.encode()])
+    right = asked = whole = done = 0
+    sure: tuple[list[float], list[float]] = ([], [])
+    for batch in task.sample(rng, sentences, case):
+        program = compiled(task, config, weights, batch, ops)
+        put(program, batch)
+        answered, p = written(program, batch)
+        counted = batch.answers != UNCOUNTED
+        good = (answered == batch.answers) | ~counted
+        right += int((good & counted).sum())
+        asked += int(counted.sum())
+        whole += int(good.all(-1).sum())
+        done += len(good)
+        least = np.where(counted, p, 1.0).min(-1)
+        for one, all_right in zip(least, good.all(-1), strict=True):
+            sure[0 if all_right else 1].append(float(one))
+    means = tuple(math.fsum(some) / len(some) if some else math.nan for some in sure)
+    return Score(case, right, asked, whole, done, (means[0], means[1]))
+
+
+def written(program: Program, batch: Batch) -> tuple[Array, Array]:
+    """Return what a model answers with its probability, word by word where it writes a target."""
+    if batch.target is not None:
+        target = program.inputs["decoder.tokens"]
+        target[:, 1:] = 0
+        for t in range(target.shape[1] - 1):
+            program.forward()
+            target[:, t + 1] = program.value("answer.probabilities")[:, t].argmax(-1)
+    program.forward()
+    p = program.value("answer.probabilities")
+    return p.argmax(-1), p.max(-1)
+
+
+def train(
+    task: Task,
+    id: str,
+    seed: int,
+    *,
+    steps: int = 0,
+    at: Callable[[int, float], None] = lambda step, loss: None,
+    kept: Path | None = None,
+) -> Model:
+    """Return a trained model with its card: how it was trained, and what it reaches in every case.
+
+    Parameters
+    ----------
+    task, id
+        A row of the task's recipes.
+    seed
+        Of everything that is drawn.
+    steps
+        In place of the recipe's.
+    at
+        Is told every step and the mean loss of the last ones.
+    kept
+        A file that the training is kept in while it lasts, and gone on from when it is there.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence: a training that diverges, a file that belongs to another.
+    """
+    recipe = task.recipes[id]
+    if steps:
+        recipe = replace(recipe, steps=steps)
+    training = Training(task, recipe, seed)
+    about = {"task": task.name, "model": id, "seed": seed, "steps": recipe.steps}
+    if kept is not None and kept.exists():
+        training.go_back(moments.load(kept, about, training.keep()))
+    mean, began, first = math.nan, time.process_time(), training.step
+    while training.step < recipe.steps:
+        loss = training.descend()
+        mean = loss if math.isnan(mean) else mean + 0.02 * (loss - mean)
+        at(training.step, mean)
+        if kept is not None and training.step % KEPT_EVERY == 0:
+            moments.save(kept, about, training.keep())
+    seconds = time.process_time() - began
+    model = training.model
+    card = {
+        "title": recipe.title,
+        "task": task.name,
+        "seed": seed,
+        "steps": recipe.steps,
+        "reached": reached(task, model),
+        "examples": recipe.steps * recipe.batch,
+        "loss": round(mean, 4),
+    }
+    if first == 0:
+        card["cpu_seconds"] = round(seconds, 1)
+    return replace(model, card=card)
+
+
+def reached(task: Task, model: Model, sentences: int = 1000) -> dict[str, dict[str, float]]:
+    """Return by case what share of answers, and of whole sentences, a model gets right."""
+    found = {}
+    for case in task.cases:
+        got = score(task, model.config, model.parameters, case, sentences=sentences)
+        found[case] = {"right": round(got.right / got.asked, 4),
+                       "whole": round(got.whole / got.sentences, 4)}  # fmt: skip
+    return found

@@ -1,0 +1,131 @@
+"""A compiled run: the same values and gradients as the recorded one, again and again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.autodiff import PULL, gradients
+from engine.models import Config, Model, initialise, run
+from engine.ops import OPS, Ops
+from engine.program import BACKWARD, LOGITS, PROBABILITIES, Program, Weights
+from engine.tasks import UNCOUNTED
+from engine.trace import Trace
+
+EXACT = 1e-9  # of the largest value of a gradient, in float64
+WORDS = 11
+ROWS = {"words": WORDS, "embedding": 4, "width": 4, "heads": 2, "mlp": 8, "layers": 2}
+
+
+def configurations() -> Iterator[Config]:
+    """Yield every kind of model with every one of its parts."""
+    chain: dict[str, Any] = {"kind": "chain", "words": WORDS, "embedding": 4, "width": 6}
+    for cell in ("elman", "gru", "lstm"):
+        for layers in (1, 2):
+            yield Config(**chain, cell=cell, layers=layers)
+            yield Config(**chain, cell=cell, layers=layers, bidirectional=True, attention=True)
+            yield Config(**chain, cell=cell, layers=layers, attention=True, answers="every")
+        for attention, score in ((False, "general"), (True, "general"), (True, "additive")):
+            two = {**chain, "kind": "seq2seq", "answers": "every"}
+            yield Config(**two, cell=cell, attention=attention, score=score)
+    for score in ("dot", "concat", "additive"):
+        yield Config(**chain, cell="gru", attention=True, score=score)
+    yield Config(**chain, cell="gru", reset="before")
+    for norm in ("pre", "post"):
+        for activation in ("gelu", "gelu_erf", "relu"):
+            yield Config(kind="grid", **ROWS, norm=norm, activation=activation)
+        for positions in ("learned", "none", "sinusoidal"):
+            more: dict[str, Any] = {"norm": norm, "positions": positions, "max_length": 9}
+            yield Config(kind="grid", **ROWS, **more, causal=True, answers="every")
+            yield Config(kind="translator", **ROWS, **more, answers="every")
+
+
+def made(config: Config, *, seed: int = 1, tokens: int = 5) -> tuple[Trace, Program, Weights]:
+    """Return a run over three sentences with some answers, the same compiled, and its weights."""
+    rng = np.random.default_rng(seed)
+    parameters = initialise(config, rng, np.float64)
+    model = Model("", config, parameters, tuple(map(str, range(config.words))))
+    ids = rng.integers(0, config.words, (3, tokens))
+    two = config.kind in ("translator", "seq2seq")
+    target = rng.integers(0, config.words, (3, 4)) if two else None
+    trace = run(model, ids, hidden=tokens - 1, ops=Ops(), target=target)
+    weights = Weights(parameters, np.float64)
+    program = Program(trace, weights, Ops())
+    program.targets[...] = rng.integers(0, config.words, program.targets.shape)
+    program.targets[0, ...] = UNCOUNTED
+    if program.targets.ndim == 2:
+        program.targets[1:, ::2] = UNCOUNTED
+    return trace, program, weights
+
+
+def seed_of(trace: Trace, targets: Any) -> Any:
+    """Return the gradient of the mean cross-entropy to the logits, by its definition."""
+    p = trace.value(PROBABILITIES)
+    counted = np.asarray(targets) != UNCOUNTED
+    hot = np.eye(p.shape[-1])[np.maximum(targets, 0)]
+    return np.where(counted[..., None], p - hot, 0.0) / counted.sum()
+
+
+@pytest.mark.parametrize("config", tuple(configurations()), ids=repr)
+def test_a_compiled_run_has_the_values_and_gradients_of_the_recorded_one(config: Config) -> None:
+    trace, program, weights = made(config)
+    for _ in range(2):  # the second time nothing of the first may be left
+        program.forward()
+        program.backward()
+    assert np.allclose(program.value(PROBABILITIES), trace.value(PROBABILITIES), atol=1e-12)
+    seeds = {LOGITS: seed_of(trace, program.targets)}
+    expected = gradients(trace, seeds, wrt=list(weights.named), ops=Ops())
+    for name, right in expected.items():
+        # Of a key's bias softmax takes no notice: its gradient is rounding alone.
+        largest = max(np.abs(right).max(), 1e-6)
+        assert np.abs(program.gradient[name] - right).max() < EXACT * largest, name
+
+
+@pytest.mark.parametrize("kind", ["chain", "grid", "seq2seq", "translator"])
+def test_gradients_are_those_of_central_differences(kind: str) -> None:
+    config = next(
+        c for c in configurations() if c.kind == kind and (c.attention or c.kind[0] in "gt")
+    )
+    _, program, weights = made(config)
+    program.forward()
+    program.backward()
+    found = program.vector.copy()
+    eps, rng = 1e-6, np.random.default_rng(0)
+    for i in rng.choice(found.size, 60, replace=False):
+        sides = []
+        for step in (eps, -eps):
+            weights.vector[i] += step
+            program.forward()
+            sides.append(program.loss())
+            weights.vector[i] -= step
+        difference = (sides[0] - sides[1]) / (2 * eps)
+        assert abs(difference - found[i]) < 1e-7 * max(np.abs(found).max(), 1.0)
+
+
+def test_other_inputs_and_weights_give_what_a_new_run_gives() -> None:
+    config = next(c for c in configurations() if c.kind == "translator")
+    _, program, weights = made(config)
+    other, fresh, others = made(config, seed=7)
+    for name, array in fresh.inputs.items():
+        program.inputs[name][...] = array
+    program.targets[...] = fresh.targets
+    weights.vector[...] = others.vector
+    program.forward()
+    program.backward()
+    fresh.forward()
+    fresh.backward()
+    assert np.array_equal(program.vector, fresh.vector)
+    assert np.allclose(program.value(PROBABILITIES), other.value(PROBABILITIES), atol=1e-12)
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_what_counts() -> None:
+    trace, program, _ = made(next(c for c in configurations() if c.kind == "grid"))
+    program.targets[...] = [UNCOUNTED, 3, 5]
+    program.forward()
+    p = trace.value(PROBABILITIES)
+    assert program.loss() == pytest.approx(-(np.log(p[1, 3]) + np.log(p[2, 5])) / 2)
+
+
+def test_every_operation_that_has_a_gradient_has_it_in_a_compiled_run_too() -> None:
+    assert BACKWARD.keys() == {op for op in OPS if PULL[op] is not None}
