@@ -408,10 +408,9 @@ class ComputingUnits(QObject):
             self._run()
             return
         first, self._round = self._round is None, found
-        shares = found.measured.shares
         if len(self._samples) >= WINDOW:
             self._samples = self._samples[WINDOW // 2 :]
-        self._samples = (*self._samples, Sample(*(shares[work] for work in LANES)))
+        self._samples = (*self._samples, workloads.sample_of(found.measured))
         if first:  # the lanes can show it now
             self._compute()
         if self._front:

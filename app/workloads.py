@@ -6,15 +6,18 @@ The window's worker and the command line call these; Qt is not seen here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine import claims, parts, roofline
-from engine.live import LIVE, too_large
+from engine.live import LIVE, same, too_large
+from engine.live import Live as Runs
 from engine.said import Said
 from engine.shares import Shares, Work
 from engine.trace import Basis
@@ -24,6 +27,7 @@ from widgets.captions import Captions
 from widgets.numbers import NBSP
 from widgets.scenes.computing_units.subject import (
     FACTORS,
+    LANES,
     MODES,
     PANELS,
     Computing,
@@ -367,7 +371,9 @@ def _few(ops: Sequence[Operation]) -> Sequence[Operation]:
 def label_of(op: Operation, say: Captions) -> str:
     """Return what an operation is called in its lane."""
     role = op.role.removesuffix(".backward")
-    return say(f"units.op.{role}") if role in SHORT_ROLES else op.label.removesuffix(", backward")
+    if role in SHORT_ROLES:
+        return say(f"units.op.{role}")
+    return re.sub(r"_\{([^}]*)\}", r"_\1", op.label.removesuffix(", backward"))
 
 
 def _span(
@@ -504,6 +510,34 @@ def live(chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Cap
                    if math.isfinite(here) else "", live=said_as(workload, say))  # fmt: skip
     where = say("units.live_where", version=np.__version__)
     return Live(words, where, samples, seconds, note)
+
+
+def recorded(chosen: Chosen, say: Captions, *, runs: int, seconds: float) -> Computing:
+    """Return the subject of a choice with a series that is measured now: for stills.
+
+    The series has at most so many runs, and ends when so many seconds are over.
+    """
+    workload, _ = live_workload(chosen.workload)
+    runner = Runs(workload)
+    runner.run()  # touches its memory for the first time
+    series: list[Measured] = []
+    start = perf_counter()
+    while not series or (len(series) < runs and perf_counter() - start < seconds):
+        series.append(runner.run())
+    samples = tuple(sample_of(one) for one in series)
+    return computing(
+        chosen,
+        say,
+        live=live(chosen.workload, samples, series[-1].seconds, say),
+        cpu=measured_run(series[-1], workload, say),
+        measured=series[-1].shares if same(chosen.workload) else None,
+        tile=runner.tile(series[-1]),
+    )
+
+
+def sample_of(measured: Measured) -> Sample:
+    """Return the shares of one run as the live plot takes them."""
+    return Sample(*(measured.shares[work] for work in LANES))
 
 
 def offers(say: Captions) -> dict[str, tuple[tuple[str, str], ...]]:

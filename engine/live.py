@@ -15,10 +15,10 @@ import numpy as np
 from engine import grid
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
-from engine.shares import Shares, Work
-from engine.tape import Tape
+from engine.shares import Shares, shares_by
+from engine.tape import Tape, Watch
 from engine.tile import SIDE, Tile, multiply
-from engine.trace import Basis, Step, Unit
+from engine.trace import Step, Unit
 from engine.words import ROWS
 from engine.workload import Mode, Size, Workload, operations
 
@@ -27,7 +27,6 @@ MOST_FLOPS = 3_000_000_000  # of a run here: a second of one slow core
 MOST_PARAMETERS = 20_000_000  # 80 MB
 MOST_NUMBERS = 20_000_000  # that its steps hold, 80 MB
 FLOPS_A_SECOND = 10e9  # of a slow core, to say how long a larger one would take
-PATH = "CPU timers by kind of work"
 WORDS = 64  # of a block that has no vocabulary
 
 
@@ -65,17 +64,10 @@ class Measured:
 
         What is no operation is Python between them: sequential.
         """
-        taken = dict.fromkeys((Unit.MATRIX, Unit.STREAM), 0.0)
+        spent = dict.fromkeys(Unit, 0.0)
         for step in self.steps:
-            if step.timing.unit in taken:
-                taken[step.timing.unit] += step.timing.seconds
-        whole = max(self.seconds, sum(taken.values()))
-        parts = {
-            Work.MATRIX: taken[Unit.MATRIX] / whole,
-            Work.STREAM: taken[Unit.STREAM] / whole,
-        }
-        parts[Work.SEQUENTIAL] = 1 - sum(parts.values())
-        return Shares(parts, whole, Basis.MEASURED, PATH)
+            spent[step.timing.unit if step.cost.bytes else Unit.SEQUENTIAL] += step.timing.seconds
+        return shares_by(spent, self.seconds)
 
     @property
     def worked(self) -> tuple[Step, ...]:
@@ -106,13 +98,13 @@ class Live:
         self._x = rng.normal(size=shape).astype(np.float32)
         self._ops = Ops()
 
-    def run(self) -> Measured:
-        """Return one run, measured."""
+    def run(self, watch: Watch | None = None) -> Measured:
+        """Return one run, measured; ``watch`` is told what was done, as of ``engine.models.run``."""
         if self.workload.size.whole:
             hidden = self.workload.tokens - 1
-            trace = run(self._model, self._ids, hidden=hidden, ops=self._ops)
+            trace = run(self._model, self._ids, hidden=hidden, ops=self._ops, watch=watch)
             return Measured(tuple(trace.steps), trace.seconds)
-        tape = Tape(self._ops, self._model.parameters)
+        tape = Tape(self._ops, self._model.parameters, watch)
         x = tape.input(self._x, name="x", axes=ROWS, equation="x")
         mask = grid.closed(tape, "mask", self.workload.tokens, self.workload.tokens, causal=True,
                            dtype=self._x.dtype)  # fmt: skip

@@ -87,6 +87,7 @@ class SharePlot(pg.PlotWidget):  # type: ignore[misc]
             return
         self._drawn = self._samples
         shown = self._samples[first_shown(len(self._samples)) :]
+        shown = shown * 2 if len(shown) == 1 else shown  # one run alone is a step wide
         x = np.arange(len(shown), dtype=float)
         table = np.array(shown, dtype=float).reshape(len(shown), len(LANES))
         tops = np.cumsum(table[:, [LANES.index(work) for work in ORDER]], axis=1)  # (run, area)

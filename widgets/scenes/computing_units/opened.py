@@ -72,7 +72,7 @@ def opened(subject: Computing, place: Place, view: View) -> list[Shape]:
         base = top + 33 + 36 * i
         shapes += [
             note(left, base, say(f"units.tile.{key}"), view, width=right - left),
-            Text(x=left, y=base + 17, text=digits(number), size=15, weight=600, family="mono",
+            Text(x=left, y=base + 17, text=digits(number), size=15, weight=500, family="mono",
                  fill=theme.ink, name=f"tile:{key}", title=say(f"units.tile.{key}_title")),
         ]  # fmt: skip
     base = y + height - 15

@@ -120,16 +120,30 @@ class Run:
         return max(len(self.stretches) - 1, 0)
 
     def groups(self) -> Iterator[tuple[str, int, int, int]]:
-        """Yield caption, block, and first and last tick of each part of the scrubber."""
-        tick = 0
-        parts = [("host", -1, len(self.before))]
-        parts += [(part.group, part.block, len(part.spans)) for part in self.stretches]
+        """Yield caption, block, and first and last tick of each part of the scrubber.
+
+        What the host does first and the embedding are one part, what it does at the end belongs to
+        the last one.
+        """
+        parts: list[tuple[str, int, int]] = []
+        begun = len(self.before)
+        for part in self.stretches:
+            if part.group == "embed":
+                begun += len(part.spans)
+                continue
+            if begun:
+                parts.append(("host", -1, begun))
+                begun = 0
+            parts.append((part.group, part.block, len(part.spans)))
+        if begun:
+            parts.append(("host", -1, begun))
         if self.after:
-            parts.append(("after", -1, len(self.after)))
+            caption, block, count = parts.pop() if parts else ("host", -1, 0)
+            parts.append((caption, block, count + len(self.after)))
+        tick = 0
         for caption, block, count in parts:
-            if count:
-                yield caption, block, tick + 1 if tick else 0, tick + count
-                tick += count
+            yield caption, block, tick + 1 if tick else 0, tick + count
+            tick += count
 
 
 class Faster(NamedTuple):
