@@ -1,4 +1,4 @@
-"""``unrolled figure three-computing``: the chapter as a file, with a series that is measured first."""
+"""``unrolled figure three-computing``: the chapter as a file, its series measured first."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Live:
         self._ops = Ops()
 
     def run(self, watch: Watch | None = None) -> Measured:
-        """Return one run, measured; ``watch`` is told what was done, as of ``engine.models.run``."""
+        """Return one run, measured; ``watch`` is told what was done, as by ``Tape``."""
         if self.workload.size.whole:
             hidden = self.workload.tokens - 1
             trace = run(self._model, self._ids, hidden=hidden, ops=self._ops, watch=watch)

@@ -91,7 +91,8 @@ def multiply(a: ArrayLike, b: ArrayLike, source: str = "") -> Tile:
     for k in range(left.shape[1]):
         products = np.outer(half_a[:, k].astype(np.float32), half_b[k].astype(np.float32))
         mixed = mixed + products  # float32
-        half = (half.astype(np.float32) + products).astype(np.float16)
+        with np.errstate(over="ignore"):  # a sum beyond 65 504 is infinite, as it is there
+            half = (half.astype(np.float32) + products).astype(np.float16)
     made = (left, right, half_a, half_b, left @ right, mixed, half)
     for numbers in made:
         numbers.flags.writeable = False

@@ -154,7 +154,7 @@ class _Writer:
         say, f = self._say, self._page.formats
         self._section(say("units.page.longest"))
         for row in self._subject.longest:
-            name = say("units.page.times", label=row.label, count=row.count)
+            name = say("units.page.times", label=row.label, count=row.times)
             chip = f.chip(str(row.work if row.work in LANES else Work.SEQUENTIAL), name)
             right = [(self._seconds(row.seconds, Basis.MODELLED), f.mono)]
             self._page.line([chip], right=right, above=6)

@@ -169,7 +169,7 @@ class Longest(NamedTuple):
 
     label: str
     work: Work
-    count: int
+    times: int
     seconds: float
 
 
