@@ -17,7 +17,7 @@ from engine.ops import OPS, Ops
 from engine.trace import Pair, Step, Trace
 from widgets import captions, theme
 from widgets.explain import ROUNDING, agrees, explain
-from widgets.geometry import fit, text_width
+from widgets.geometry import STRIP_PX, fit_screen, text_width
 from widgets.hit import hit
 from widgets.picture import Cells, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
@@ -36,7 +36,6 @@ SENTENCES[32] = (
     "red candles under the table burn"
 )
 CHAINS = ("rnn", "gru", "lstm")
-STRIP_PX = 62  # of the screen, for the controls of Present
 
 
 @lru_cache(maxsize=16)
@@ -339,14 +338,14 @@ def test_a_norm_shows_mean_and_spread() -> None:
 def test_what_the_class_must_read_is_a_48th_of_the_screen_in_present(
     screen: tuple[int, int],
 ) -> None:
-    width, height, scale = fit(screen[0], screen[1] - STRIP_PX, least_scale=0.0)
+    width, height, scale = fit_screen(screen[0], screen[1] - STRIP_PX, screen[1])
     pair = pair_of(5, "gru")
     for trace, step, index in elements(pair):
         picture = opened(pair, name_of(trace, step, index), view_of(width, height))
         must = [t for t in texts(picture) if t.read_by_class]
         assert len(must) >= 4
         for text in must:
-            assert text.size * scale >= screen[1] / 48, text.text
+            assert text.size * scale >= screen[1] / 48 - 1e-9, text.text
 
 
 def test_the_value_under_the_pointer_is_said() -> None:

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QScrollArea, QToolTip, QWidget
 
-from widgets.geometry import LEAST_SCALE, SMALLEST, fit
+from widgets.geometry import LEAST_SCALE, SMALLEST, fit, fit_screen
 from widgets.view import View
 
 # What deals with pictures is imported with the first one: the first frame of the window has none,
@@ -59,7 +59,7 @@ class Canvas(QWidget):
         self.blank = False
         self.tick_told: Callable[[int], str] = lambda tick: ""
         self.value_told: Callable[[str], str] = lambda name: ""
-        self._least_scale, self._factor = LEAST_SCALE, 1.0
+        self._least_scale, self._factor, self._presents = LEAST_SCALE, 1.0, False
         self._scene: Scene | None = None
         self._subject: Any = None
         self._tick = 0.0
@@ -118,6 +118,7 @@ class Canvas(QWidget):
 
     def present(self, on: bool) -> None:
         """Fill whatever screen there is, or scroll where the text would become too small."""
+        self._presents = on
         self._least_scale = 0.1 if on else LEAST_SCALE
         self._keep_legible()
 
@@ -142,6 +143,8 @@ class Canvas(QWidget):
 
     def fitted(self) -> tuple[float, float, float]:
         """Return the scene's box (width, height) and its scale for the widget's size."""
+        if self._presents:
+            return fit_screen(self.width(), self.height(), self.window().height())
         return fit(self.width(), self.height(), least_scale=self._least_scale, factor=self._factor)
 
     @property

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
 
 from widgets.captions import Captions
-from widgets.geometry import icon_factor
+from widgets.geometry import STRIP_PX, icon_factor
 from widgets.geometry import px as enlarged
 from widgets.icons import icon
 from widgets.theme import Theme
@@ -262,11 +262,11 @@ class Strip(QWidget):
         super().__init__()
         self.setObjectName("strip")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedHeight(62)
+        self.setFixedHeight(STRIP_PX)
         self.setMouseTracking(True)  # the pointer brings the capsule back here, too
         self.capsule = Capsule(say)
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 4, 0, 8)
+        row.setContentsMargins(0, 4, 0, 4)
         row.addWidget(self.capsule, 0, Qt.AlignmentFlag.AlignCenter)
         self.capsule.hide()
         self.hide()

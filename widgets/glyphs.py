@@ -85,17 +85,17 @@ def marker(box: Box, theme: Theme, *, opacity: float = 1.0) -> tuple[Shape, ...]
     )  # fmt: skip
 
 
-def pill(right: float, y: float, text: str, theme: Theme) -> tuple[Shape, ...]:
+def pill(right: float, y: float, text: str, theme: Theme, *, size: float = 17) -> tuple[Shape, ...]:
     """Return the clock's pill, its right edge at ``right``."""
-    width = text_width(text, 17, 600) + 32
+    width = text_width(text, size, 600) + 32
     return (
         Rect(
             x=right - width, y=y, width=width, height=32, radius=16,
             fill=theme.now, stroke=theme.now_line, stroke_width=1.6,
         ),
         Text(
-            x=right - width / 2, y=y + 22, text=text, size=17, weight=600, fill=theme.ink,
-            anchor="middle", read_by_class=True,
+            x=right - width / 2, y=y + 16 + 0.36 * size, text=text, size=size, weight=600,
+            fill=theme.ink, anchor="middle", read_by_class=True,
         ),
     )  # fmt: skip
 

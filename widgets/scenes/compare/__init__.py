@@ -119,8 +119,8 @@ def _head(a: Side, b: Side, place: Layout, view: View) -> tuple[list[Shape], str
         )
         if cause and place.edge - x > 120:
             shapes.append(
-                Text(x=x + 18, y=y - 1, text=shortened(cause, place.edge - x - 18, 16, 500),
-                     size=16, weight=500, fill=theme.ink2, read_by_class=True)
+                Text(x=x + 18, y=y - 1, text=shortened(cause, place.edge - x - 18, place.read, 500),
+                     size=place.read, weight=500, fill=theme.ink2, read_by_class=True)
             )  # fmt: skip
     text = say("compare.description", changed=what, chain=said[0], grid=said[1])
     return [*shapes, rule(136, place, view)], text
@@ -135,10 +135,10 @@ def _pills(a: Side, b: Side, place: Layout, view: View) -> tuple[float, list[Sha
             say("compare.tick", side=side, tick=tick)
             for side, tick in (("B", b.tick), ("A", a.tick))
         ]  # from the right
-    right, shapes = place.edge, list[Shape]()
+    right, size, shapes = place.edge, max(17.0, place.read), list[Shape]()
     for text in texts:
-        shapes += pill(right, 24, text, view.theme)
-        right -= text_width(text, 17, 600) + 32 + 8
+        shapes += pill(right, 24, text, view.theme, size=size)
+        right -= text_width(text, size, 600) + 32 + 8
     return right, shapes
 
 
@@ -226,13 +226,14 @@ def _labels(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
     """Return what A and B are, with what has to be said of them, and the middle's heading."""
     theme, say, y = view.theme, view.captions, place.labels
     shapes: list[Shape] = []
+    size = max(18.0, place.read)
     looks = any(side.pair.chain.facts.attention for side in (a, b))
     heading = say("compare.attention") if looks else ""
     for column, side in zip((place.columns[0], place.columns[2]), (a, b), strict=True):
         x, width = column
         room = width - (text_width(heading, 14, 500) + 16 if heading else 0)
         shapes += [
-            Text(x=x, y=y, text=shortened(side.label, room, 18, 600), size=18, weight=600,
+            Text(x=x, y=y, text=shortened(side.label, room, size, 600), size=size, weight=600,
                  fill=theme.ink, read_by_class=True),
             label(x + width, y, heading, view, "end"),
         ]  # fmt: skip
@@ -242,7 +243,7 @@ def _labels(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
         ]
     x, width = place.columns[1]
     shapes.append(
-        Text(x=x, y=y, text=say("compare.what_differs"), size=18, weight=600, fill=theme.ink,
+        Text(x=x, y=y, text=say("compare.what_differs"), size=size, weight=600, fill=theme.ink,
              read_by_class=True)
     )  # fmt: skip
     return shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from widgets.geometry import text_width
-from widgets.glyphs import shortened
+from widgets.glyphs import shortened, wrapped
 from widgets.numbers import MINUS, count, percents, seconds, value
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.compare.findings import (
@@ -23,7 +23,7 @@ from widgets.scenes.compare.findings import (
     states_apart,
     weights,
 )
-from widgets.scenes.compare.layout import BOX, LETTERS, WORDS_SHOWN, Column, Layout
+from widgets.scenes.compare.layout import BOX, Column, Layout
 from widgets.theme import mix
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def label(x: float, y: float, text: str, view: View, anchor: Anchor = "start") -
 
 
 def number(
-    x: float, y: float, text: str, view: View, *, size: float = 16, title: str = ""
+    x: float, y: float, text: str, view: View, *, size: float, title: str = ""
 ) -> Text:  # fmt: skip
     """Return a number that the class has to read, its right end at x."""
     return Text(x=x, y=y, text=text, size=size, weight=700, fill=view.theme.ink, anchor="end",
@@ -118,7 +118,7 @@ def _bars(
         if pitch >= NUMBERED or i == tallest:
             at = min(max(cx, x + 16), x + width - 16)
             shapes.append(
-                Text(x=at, y=floor - tall - 5, text=str(share), size=16,
+                Text(x=at, y=floor - tall - 5, text=str(share), size=place.read,
                      weight=700 if i == tallest else 500,
                      fill=theme.ink if i == tallest else theme.ink2, anchor="middle",
                      read_by_class=True)
@@ -169,13 +169,14 @@ def _row(
             shapes.append(Path(commands=blank, stroke=ink, stroke_width=2.4, cap="round"))
         elif manner == "boxes":
             shapes.append(
-                Text(x=cx, y=middle + 5.8, text=shortened(word, wide - 8, LETTERS, 600),
-                     size=LETTERS, weight=600, fill=ink, anchor="middle", read_by_class=True)
+                Text(x=cx, y=middle + 5.8, text=shortened(word, wide - 8, place.read, 600),
+                     size=place.read, weight=600, fill=ink, anchor="middle", read_by_class=True)
             )  # fmt: skip
         else:
             shapes.append(
-                Text(x=cx + 5.6, y=top + tall - 5, rotate=-90, size=LETTERS, weight=600, fill=ink,
-                     text=shortened(word, tall - 8, LETTERS, 600), read_by_class=True)
+                Text(x=cx + 0.35 * place.read, y=top + tall - 5, rotate=-90, size=place.read,
+                     weight=600, fill=ink, text=shortened(word, tall - 8, place.read, 600),
+                     read_by_class=True)
             )  # fmt: skip
     return shapes
 
@@ -190,11 +191,17 @@ def _between(
     """Return in words what differs in the words, in the attention and in the last state."""
     x, width = place.columns[1]
     top, bottom = place.bars[0] - 16, place.bars[1] + place.words_height
-    lines = _said(a, b, differ, view)
-    pitch = min(23.0, (bottom - top) / len(lines))
+    lines = _said(a, b, differ, place, view)
+    size = place.read
+    most = int((bottom - top) / (size + 2))
+    parted = [
+        (part, weight) for text, weight in lines for part in wrapped(text, width, size, weight)
+    ]
+    lines = parted if len(parted) <= most else lines
+    pitch = min(size + 7, (bottom - top) / len(lines))
     start = (top + bottom) / 2 - pitch * len(lines) / 2 + pitch * 0.72
     return [
-        Text(x=x, y=start + pitch * i, text=shortened(text, width, 16, weight), size=16,
+        Text(x=x, y=start + pitch * i, text=shortened(text, width, size, weight), size=size,
              weight=weight, fill=view.theme.ink if weight == 600 else view.theme.ink2,
              read_by_class=True)
         for i, (text, weight) in enumerate(lines)
@@ -202,7 +209,7 @@ def _between(
 
 
 def _said(
-    a: Side, b: Side, differ: tuple[frozenset[int], frozenset[int]], view: View
+    a: Side, b: Side, differ: tuple[frozenset[int], frozenset[int]], place: Layout, view: View
 ) -> list[tuple[str, Literal[500, 600]]]:
     """Return the lines between the words, those that say a difference in 600."""
     say, old, new = view.captions, a.pair.tokens, b.pair.tokens
@@ -212,7 +219,7 @@ def _said(
     elif old != new:
         text = say("compare.words_differ", count=len(differ[0]), all=len(old))
         lines.append((text, 600))
-        if len(old) > WORDS_SHOWN:
+        if "cells" in place.words:
             first = sorted(differ[0])
             lines += [
                 (say("compare.at", index=i + 1, a=old[i], b=new[i]), 500) for i in first[:LISTED]
@@ -228,7 +235,7 @@ def _said(
         elif moved is not None and moved.a == moved.b:
             lines.append((say("compare.hardly_moved"), 500))
         elif moved is not None:
-            word = shortened(old[moved.word], 90, 16, 600)
+            word = shortened(old[moved.word], 90, place.read, 600)
             lines.append((say("compare.moved", word=word, a=moved.a, b=moved.b), 600))
     apart = states_apart(a, b)
     if apart is not None and apart.distance == 0:
@@ -253,7 +260,7 @@ def answers(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
             trace = side.pair.side(which)
             name = say(f"model.{trace.facts.cell or 'transformer'}")
             shapes.append(
-                Text(x=x, y=y + 14, text=name, size=16, weight=600, fill=view.theme.ink,
+                Text(x=x, y=y + 14, text=name, size=place.read, weight=600, fill=view.theme.ink,
                      read_by_class=True)
             )  # fmt: skip
             known = side.known(which, "answer")
@@ -317,7 +324,7 @@ def _differences(
     """Return for each row by how many points its word moved: a bar from the middle, a number."""
     theme, (x, width) = view.theme, column
     top, pitch, size = place.first(place.answers), place.row, place.size
-    reach = (width - 52) / 2  # px for 100 points
+    reach = (width - 8 - text_width(points(-100), size, 700)) / 2  # px for 100 points
     zero = x + reach
     moved = [
         None if row.percent[0] is None or row.percent[1] is None
@@ -436,7 +443,7 @@ def _changes(
         shapes.append(number(ends[0], base, points(row.points), view, size=size))
     if row.distance is None:
         return shapes
-    x, long = ends[0] + 24, ends[1] - ends[0] - 24 - 48
+    x, long = ends[0] + 24, ends[1] - ends[0] - 34 - text_width("0.00", size, 700)
     hue = theme.heads[row.head % len(theme.heads)]
     shapes += [
         Rect(x=x, y=y - 4, width=long, height=8, radius=4, fill=theme.well, stroke=theme.hair),

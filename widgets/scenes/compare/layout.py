@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from widgets.geometry import text_width
+from widgets.geometry import READ, read_px, text_width
 
 EDGE = 28.0
 GAP = 24.0  # between two columns
 HEADING = 22.0  # height of the line above a band
-ROW = 19.0  # of a table, at least
 BARS = 26.0  # height of the largest bar, at least
-NUMBER = 18.0  # above a bar, for its number
 NOTE = 18.0  # pitch of the lines that say something of a side
-LETTERS = 16.0  # size of the words
 BOX = 30.0  # height of a word that is not turned
-TURNED = 62.0  # px that a turned word may take
-WORDS_SHOWN = 32  # of more, only those that differ are written
+TURNED = 62.0  # px that a turned word may take where letters have the usual size
+LEAST_LINE = 0.73  # px a word, for each px of its letters: closer, only what differs is written
 
 Words = Literal["boxes", "turned", "cells"]
 Column = tuple[float, float]  # x, width
@@ -39,6 +36,7 @@ class Layout:
     heads: float
     costs: float
     pitches: tuple[float, float]  # px a word, in A and in B
+    read: float  # least size of what the class must read
 
     @property
     def edge(self) -> float:
@@ -48,7 +46,7 @@ class Layout:
     @property
     def size(self) -> float:
         """Return the size of a table's text."""
-        return 17.0 if self.row >= 24 else 16.0
+        return max(17.0 if self.row >= 24 else READ, self.read)
 
     def first(self, band: float) -> float:
         """Return the top of the first row of a table."""
@@ -81,19 +79,21 @@ def layout(
     columns = columns_of(width)
     side = columns[0][1]
     pitches = (side / max(len(words[0]), 4), side / max(len(words[1]), 4))
-    manners = tuple(_manner(pitches[i], words[i]) for i in (0, 1))
+    read = read_px(height)
+    each, over = read + 3, read + 2  # of a table's row, at least; above a bar, for its number
+    manners = tuple(_manner(pitches[i], words[i], read) for i in (0, 1))
     tall = max(height for _, height in manners)
     labels = 158.0
     top, bottom = labels + 8 + NOTE * notes, height - 28
     rows = answers + heads + 2
     gaps = 3 * 12.0
-    least = (BARS + NUMBER if attention else 4.0) + tall + 3 * HEADING + rows * ROW + gaps
+    least = (BARS + over if attention else 4.0) + tall + 3 * HEADING + rows * each + gaps
     spare = max(bottom - top - least, 0.0)
-    row = ROW + min(7.0, 0.6 * spare / rows)
-    spare -= rows * (row - ROW)
+    row = each + min(7.0, 0.6 * spare / rows)
+    spare -= rows * (row - each)
     more = min(spare, 90.0) if attention else 0.0  # for the bars
     between = 12.0 + (spare - more) / 3
-    high = top + (NUMBER if attention else 0.0)
+    high = top + (over if attention else 0.0)
     floor = high + (BARS + more if attention else 4.0)
     answers_y = floor + tall + between
     heads_y = answers_y + HEADING + answers * row + between
@@ -101,7 +101,7 @@ def layout(
     return Layout(
         width=width, height=height, columns=columns, words=(manners[0][0], manners[1][0]),
         words_height=tall, labels=labels, bars=(high, floor), row=row, answers=answers_y,
-        heads=heads_y, costs=costs_y, pitches=pitches,
+        heads=heads_y, costs=costs_y, pitches=pitches, read=read,
     )  # fmt: skip
 
 
@@ -112,11 +112,11 @@ def columns_of(width: float) -> tuple[Column, Column, Column]:
     return (EDGE, side), (EDGE + side + GAP, middle), (EDGE + side + middle + 2 * GAP, side)
 
 
-def _manner(pitch: float, words: tuple[str, ...]) -> tuple[Words, float]:
+def _manner(pitch: float, words: tuple[str, ...], size: float) -> tuple[Words, float]:
     """Return how words are written where one has so many px, and the height that they take."""
-    longest = max(text_width(word, LETTERS, 600) for word in words)
+    longest = max(text_width(word, size, 600) for word in words)
     if pitch >= longest + 14:
         return "boxes", BOX
-    if len(words) <= WORDS_SHOWN:
-        return "turned", min(longest, TURNED) + 14
+    if pitch >= LEAST_LINE * size:
+        return "turned", min(longest, TURNED * size / READ) + 14
     return "cells", 16.0

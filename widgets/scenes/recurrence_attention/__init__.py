@@ -112,6 +112,7 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
         24,
         view.captions("scene.tick_predict" if view.predicting else "scene.tick", tick=shown),
         view.theme,
+        size=max(17, place.read),
     )
     if view.controls:
         shapes += eye(pair, place, view)

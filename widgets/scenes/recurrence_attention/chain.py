@@ -32,7 +32,7 @@ def chain(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     if trace.facts.attention:
         shapes += _context(trace, tick, place, view)
     known = tick >= ticks["answer"]
-    shapes += answer(trace, known, place.chain_answer, view)
+    shapes += answer(trace, known, place.chain_answer, place.read, view)
     if known and tick == trace.last_tick and pair.last_tick > trace.last_tick:
         x, y, width, height = place.chain_answer
         text = view.captions("rt.done", tick=trace.last_tick)
@@ -71,19 +71,20 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
         )  # fmt: skip
     tags = [(hidden, say("rt.hidden"))]
     if asks != hidden:
-        tags.append((asks, say("rt.quoted", word=shortened(pair.typed[asks], 120, 16, 600))))
+        word = shortened(pair.typed[asks], 130, place.read, 600)
+        tags.append((asks, say("rt.quoted", word=word)))
     spans: list[tuple[float, float]] = []
     for i, text in tags:
         if i >= len(place.columns):
             continue
-        wide = text_width(text, 16, 600)
+        wide = text_width(text, place.read, 600)
         x = min(max(place.columns[i] - wide / 2, place.left), place.right - wide)
         if spans and x < spans[0][1] + 12 and x + wide > spans[0][0] - 12:  # beside the first tag
             beside = spans[0][1] + 12
             x = beside if beside + wide <= place.right else spans[0][0] - 12 - wide
         spans.append((x, x + wide))
         shapes.append(
-            Text(x=x, y=top - 9, text=text, size=16, weight=600, fill=theme.ink,
+            Text(x=x, y=top - 9, text=text, size=place.read, weight=600, fill=theme.ink,
                  name=f"ask:{i}", read_by_class=True)
         )  # fmt: skip
         stem = (("M", place.columns[i], top - 6), ("L", place.columns[i], top))
@@ -132,9 +133,10 @@ def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
             half = place.word_width / 2
             box = (cx - half, top, 2 * half, bottom - top)
         elif place.detail == "middle":  # two rows in turn, so that long words have room
-            row = top + (i % 2) * 24
-            half = min(place.pitch - 3, max(22.0, text_width(text, 16, 600) / 2 + 6))
-            box = (cx - half, row, 2 * half, 21)
+            tall = (bottom - top) / 2
+            half = min(place.pitch - 2, max(22.0, text_width(text, place.read, 600) / 2 + 6))
+            left = min(cx - half, place.right + 8 - 2 * half)  # the notes begin there
+            box = (left, top + (i % 2) * (tall + 1.5), 2 * half, tall - 1.5)
         else:
             half = place.pitch / 2 - 1
             box = (cx - half, top, 2 * half, bottom - top)
@@ -153,16 +155,17 @@ def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
         elif place.detail == "low":
             shapes.append(
                 Text(
-                    x=cx + 5.5, y=bottom - 5, rotate=-90, size=16, weight=600, fill=theme.ink,
-                    text=shortened(text, bottom - top - 8, 16, 600), read_by_class=True,
+                    x=cx + 0.34 * place.read, y=bottom - 5, rotate=-90, size=place.read, weight=600,
+                    fill=theme.ink, text=shortened(text, bottom - top - 8, place.read, 600),
+                    read_by_class=True,
                 )
             )  # fmt: skip
         else:
-            size = 17 if place.detail == "full" else 16
+            size = max(17, place.read) if place.detail == "full" else place.read
             shapes.append(
                 Text(
-                    x=cx, y=y + height / 2 + size * 0.36, size=size, weight=600, fill=theme.ink,
-                    text=shortened(text, width - 6, size, 600), anchor="middle",
+                    x=x + width / 2, y=y + height / 2 + size * 0.36, size=size, weight=600,
+                    fill=theme.ink, text=shortened(text, width - 6, size, 600), anchor="middle",
                     read_by_class=True,
                 )
             )  # fmt: skip
@@ -306,7 +309,9 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     if known and not view.classic and not asked:  # beside other numbers no line of these
         weights = [float(w) for w in trace.value("attn.pattern")]
         shares = percents(weights)
-        top = place.node_y - place.node_r if place.strip is None else place.strip[1] - 18
+        top = place.node_y - place.node_r
+        if place.strip is not None:
+            top = place.strip[1] - 2 - place.read
         thickest = 5.5 if place.strip is None else 3.0
         order = sorted(range(len(place.columns)), key=lambda i: weights[i])
         for i in order:

@@ -238,8 +238,8 @@ def _table(pair: Pair, plots: Sequence[_Plot], place: Layout, view: View) -> lis
             ("chain", "grid"), names, (place.edge - 118, place.edge), numbers, strict=True
         ):
             shapes.append(
-                Text(x=right, y=base, text=number, size=17, weight=700, fill=theme.ink,
-                     anchor="end", read_by_class=True, name=f"count:{side}:{what}",
+                Text(x=right, y=base, text=number, size=max(17, place.read), weight=700,
+                     fill=theme.ink, anchor="end", read_by_class=True, name=f"count:{side}:{what}",
                      title=say(f"count.title.{what}", side=name, value=number))
             )  # fmt: skip
     return shapes

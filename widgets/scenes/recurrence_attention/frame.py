@@ -37,8 +37,8 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
             x=28 + text_width(title, 27, 600, "display") + 22, y=46, text=say("rt.subtitle"),
             size=16, fill=theme.ink2,
         ),
-        *_fairness(pair, "chain", place.context[1] + 74, view),
-        *_fairness(pair, "grid", place.heads[0] + 17, view),
+        *_fairness(pair, "chain", place.context[1] + 74, place.read, view),
+        *_fairness(pair, "grid", place.heads[0] + 17, place.read, view),
         *_legend(place, view),
         *foot(pair, place, view),
     ]  # fmt: skip
@@ -111,7 +111,7 @@ def _legend(place: Layout, view: View) -> list[Shape]:
     ]  # fmt: skip
 
 
-def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
+def _fairness(pair: Pair, side: str, y: float, read: float, view: View) -> list[Shape]:
     """Return a side's name, its depth, and what has to be said so that the two can be compared."""
     theme, say, trace = view.theme, view.captions, pair.side(side)
     facts = trace.facts
@@ -125,8 +125,8 @@ def _fairness(pair: Pair, side: str, y: float, view: View) -> list[Shape]:
     shapes: list[Shape] = [
         Text(x=28, y=y, text=name, size=23, weight=600, family="display", fill=theme.ink,
              read_by_class=True),
-        Text(x=28, y=y + 22, text=say(f"rt.{side}.order"), size=17, weight=600, fill=theme.ink2,
-             read_by_class=True),
+        Text(x=28, y=y + 22, text=say(f"rt.{side}.order"), size=max(17, read), weight=600,
+             fill=theme.ink2, read_by_class=True),
         Text(x=26, y=y + 72, text=depth, size=46, weight=700, family="display", fill=theme.ink,
              read_by_class=True, name=opens, title=title),
         Text(x=beside, y=y + 52, text=say("rt.depth"), size=15, weight=500, fill=theme.ink2,
@@ -196,8 +196,11 @@ def _switch(switch: Switch, x: float, y: float, view: View) -> list[Shape]:
     ]  # fmt: skip
 
 
-def answer(trace: Trace, known: bool, box: Box, view: View) -> list[Shape]:
-    """Return a side's three likeliest words; each row's bar is as long as it is likely."""
+def answer(trace: Trace, known: bool, box: Box, read: float, view: View) -> list[Shape]:
+    """Return a side's three likeliest words; each row's bar is as long as it is likely.
+
+    ``read`` is the least size of what the class must read.
+    """
     theme, say, side = view.theme, view.captions, trace.facts.kind
     x, y, width, height = box
     rows = 3
@@ -223,13 +226,13 @@ def answer(trace: Trace, known: bool, box: Box, view: View) -> list[Shape]:
     everything = percents(trace.value("answer.probabilities"))
     for row, (word, share) in enumerate(trace.answer(rows)):
         top = y + 5 + pitch * row
-        base = top + pitch / 2 + 6
+        size = max(16.5, read)
+        base = top + pitch / 2 + 0.36 * size
         first = row == 0
         value = everything[places[word]]
         text = say("rt.percent", value=value)
         name = f"{side}:answer.probabilities[{places[word]}]"
         title = say("rt.word_title", word=word, value=value)
-        size = 16.5
         bar = max(2.0, (width - 12) * share)
         shapes.append(
             Rect(x=x + 6, y=top + 1, width=width - 12, height=pitch - 2, radius=6,

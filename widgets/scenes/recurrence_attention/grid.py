@@ -47,7 +47,7 @@ def grid(pair: Pair, tick: int, place: Layout, view: View) -> Group:
     shapes: list[Shape] = [
         *nodes,
         *_rest(trace, state, place, view),
-        *answer(trace, tick >= trace.ticks["answer"], place.grid_answer, view),
+        *answer(trace, tick >= trace.ticks["answer"], place.grid_answer, place.read, view),
     ]
     for head in range(trace.facts.heads):
         shapes += _head(pair, state, head, place, view)
@@ -257,13 +257,13 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     roles = trace.facts.roles
     role, score = roles[block][head] if roles else ("untrained", 0.0)
     shapes.append(
-        Text(x=notes, y=y - 2, text=say(f"role.{role}"), size=16, weight=600, fill=hue_text,
+        Text(x=notes, y=y - 2, text=say(f"role.{role}"), size=place.read, weight=600, fill=hue_text,
              read_by_class=True)
     )  # fmt: skip
     if role not in ("mixed", "untrained"):
         shapes.append(
-            Text(x=place.edge, y=y + 5, text=f"{score:.2f}", size=17, weight=600, fill=theme.ink,
-                 anchor="end", title=say("rt.held_out_title"), read_by_class=True)
+            Text(x=place.edge, y=y + 5, text=f"{score:.2f}", size=max(17, place.read), weight=600,
+                 fill=theme.ink, anchor="end", title=say("rt.held_out_title"), read_by_class=True)
         )  # fmt: skip
     tokens = len(pair.tokens)
     if state.phase < SCORES:
@@ -355,7 +355,8 @@ def _rest(trace: Trace, state: GridState, place: Layout, view: View) -> list[Sha
             title=say("rt.concat_title"),
         ),
         Text(
-            x=x + width / 2, y=y + 20.5, text=say("rt.concat"), size=16, anchor="middle",
+            x=x + width / 2, y=y + height / 2 + 0.36 * place.read, text=say("rt.concat"),
+            size=place.read, anchor="middle",
             weight=600 if projected else 400, fill=theme.ink if projected else theme.ink3,
             read_by_class=True,
         ),

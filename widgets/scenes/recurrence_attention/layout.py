@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
-from widgets.geometry import SMALLEST
+from widgets.geometry import READ, SMALLEST, read_px
 from widgets.glyphs import Box
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Layout:
     context: Box
     neck: Box  # the strip within the neck
     foot: float  # y of the line above the foot
+    read: float  # least size of what the class must read
     maps: tuple[Box, ...] = ()  # map detail: the attention of each head
     profile: Box = (0.0, 0.0, 0.0, 0.0)  # map detail: one row of one head as bars
 
@@ -96,13 +97,16 @@ class Layout:
 def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     """Return the layout for so many words and heads in a box of at least SMALLEST."""
     spare = height - SMALLEST[1]
-    top = 0.3 * spare  # everything above the grid moves down by this
+    top, low = 0.25 * spare, 0.92 * spare  # by which everything above, and below, the grid is lower
+    read = read_px(height)
+    larger = read - READ
     left, right = 256.0, width - 372
     pitch = (right - left) / tokens
+    turned = max(14.0, 0.8 * read)  # px between words that stand upright
     detail: Detail = (
-        "full" if pitch >= 90 else "middle" if pitch >= 43 else "low" if pitch >= 14 else "map"
+        "full" if pitch >= 90 else "middle" if pitch >= 43 else "low" if pitch >= turned else "map"
     )
-    word_width = {"full": min(118.0, pitch - 22), "map": pitch}.get(detail, pitch - 6)
+    word_width = {"full": min(118.0, pitch - 22 + 3 * larger), "map": pitch}.get(detail, pitch - 6)
     if detail == "full" and tokens > 1:
         step = (right - left - word_width) / (tokens - 1)
         columns = tuple(left + word_width / 2 + i * step for i in range(tokens))
@@ -119,9 +123,11 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
         "low": (180.0, min(6.5, pitch * 0.32), (192.0, 272.0), (left, 121.0, right - left, 49.0)),
         "map": (160.0, 42.0, (246.0, 268.0), (left, 118.0, right - left, 84.0)),
     }[detail]
+    taller = {"middle": 2 * larger, "low": 4 * larger}.get(detail, 0.0)  # the row of words
+    words = (words[0], words[1] + taller)
     if strip is not None:
         strip = (strip[0], strip[1] + top, strip[2], strip[3])
-    first, last = 333.0 + top, 484.0 + 0.9 * spare
+    first, last = 333.0 + top + taller + 2 * larger, 484.0 + low
     rows = tuple(
         first + (last - first) * (h / (heads - 1) if heads > 1 else 0.5) for h in range(heads)
     )
@@ -129,20 +135,20 @@ def layout(tokens: int, heads: int, width: float, height: float) -> Layout:
     foot = height - 97
     maps, profile = _maps(heads, (left, first - 6, right - left, last - first + 29), detail)
     neck_y = node_y + top
-    answer_y = 524 + 0.9 * spare
+    answer_y = 524 + low
     return Layout(
         width=width, height=height, detail=detail, left=left, right=right, pitch=step,
         columns=columns, node_y=node_y + top, node_r=node_r, strip=strip,
         words=(words[0] + top, words[1] + top), word_width=word_width,
-        positions=(275 + top, 301 + top), heads=rows,
+        positions=(275 + top + taller, 301 + top + taller), heads=rows,
         grid_r={"full": 9.5, "middle": 8.0}.get(detail, min(5.0, pitch * 0.26)),
         bend=min(24.0, row_pitch * 0.5),
-        concat=(left, 534 + 0.9 * spare, right - left, 30),
+        concat=(left, 534 + low, right - left, 30),
         rest=(width - 358, answer_y + 3, 146, 52),
         chain_answer=(width - 192, neck_y - 41, 164, 82),
         grid_answer=(width - 192, answer_y - 8, 164, 82),
         context=(right + 37, 85 + top, 96, 14), neck=(right + 37, neck_y - 7, 96, 14),
-        foot=foot, maps=maps, profile=profile,
+        foot=foot, read=read, maps=maps, profile=profile,
     )  # fmt: skip
 
 

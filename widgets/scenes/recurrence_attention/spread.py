@@ -78,7 +78,7 @@ def _bar(
         top = y + height / 2 - tall if row == 0 else y + height / 2
         return [Rect(x=x, y=top, width=width, height=tall, fill=theme.ink2, name=name, title=title)]
     if place.detail == "middle":  # boxes stand in two rows
-        y, height = y + (i % 2) * 24, 21.0
+        y, height = y + (i % 2) * (height / 2 + 1.5), height / 2 - 1.5
     thick = 5.0 if place.detail == "full" else 4.0
     top = (y if row == 0 else y + height) - thick / 2
     edge = [
@@ -99,18 +99,20 @@ def spread_numbers(place: Layout, view: View) -> list[Shape]:
     """
     if place.detail != "full" or place.pitch < NUMBERED_PX:
         return []
-    theme = view.theme
+    theme, size = view.theme, place.read
     shapes: list[Shape] = []
     for row, spread in enumerate(_bars(view)):
         for i, share in enumerate(_whole(spread)):
             if math.isnan(spread.values[i]):
                 continue
             text, cx = str(share), place.columns[i]  # the sign stands in what the bars mean
-            wide = text_width(text, 15, 600)
+            wide = text_width(text, size, 600)
             x = cx - 13 - wide if row == 0 else cx + 13
             y = place.words[0] - 12 if row == 0 else place.positions[1] + 16
             shapes += [
-                Rect(x=x - 5, y=y - 14, width=wide + 10, height=18, radius=5, fill=theme.well),
-                Text(x=x, y=y, text=text, size=15, weight=600, fill=theme.ink, read_by_class=True),
-            ]
+                Rect(x=x - 5, y=y - 0.93 * size, width=wide + 10, height=1.2 * size, radius=5,
+                     fill=theme.well),
+                Text(x=x, y=y, text=text, size=size, weight=600, fill=theme.ink,
+                     read_by_class=True),
+            ]  # fmt: skip
     return shapes

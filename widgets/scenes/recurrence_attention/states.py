@@ -281,13 +281,14 @@ def _weight(
     )
     colour = theme.ink if best or weight >= 10 else theme.ink2
     heavy: Literal[500, 700] = 700 if best else 500
-    x, y = cx + (8 if place.detail == "full" else 5), place.node_y + place.node_r + 22
+    x, y = cx + (8 if place.detail == "full" else 4), place.node_y + place.node_r + 22
     anchor: Literal["start", "middle"] = "start"
     if place.strip is not None:
         x, y, anchor = cx, place.strip[1] - 5, "middle"
     return [
         Text(
-            x=x, y=y, text=text, size=19 if best and place.detail == "full" else 16, weight=heavy,
-            fill=colour, anchor=anchor, name=name, title=title, read_by_class=True,
+            x=x, y=y, text=text, weight=heavy, fill=colour,
+            size=max(19, place.read) if best and place.detail == "full" else place.read,
+            anchor=anchor, name=name, title=title, read_by_class=True,
         )
     ]  # fmt: skip
