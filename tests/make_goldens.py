@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FILES = ("test_widgets_scenes.py", "test_widgets_compare.py")
+FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py")
 
 
 def main() -> None:

@@ -135,8 +135,8 @@ def _head(subject: Computing, shown: int, place: Place, view: View) -> list[Shap
     else:
         last = subject.last_tick
         clock = say("units.clock", tick=shown, last=last)
-        shapes += pill(right, 22, clock, theme)
-        right -= text_width(clock, 17, 600) + 32
+        shapes += pill(right, 22, clock, theme, size=place.read)
+        right -= text_width(clock, place.read, 600) + 32
         words = say(
             "units.workload_full", model=subject.model, size=subject.size,
             mode=say(f"units.mode.{subject.mode}"), precision=subject.precision,

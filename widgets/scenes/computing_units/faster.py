@@ -97,15 +97,16 @@ def _choices(subject: Computing, x: float, y: float, view: View, place: Place) -
     at = x + text_width(words, size, 600) + 12
     for work in LANES:
         on = work is chosen.unit
-        title = say("units.choose.unit", what=say(f"units.{work}"))
+        name = f"choose:unit:{work}" if view.controls else ""
+        title = say("units.choose.unit", what=say(f"units.{work}")) if name else ""
         if not view.controls and not on:
             continue
         shapes += [
             Rect(x=at, y=y + 14, width=42, height=30, radius=8,
                  fill=theme.stage if on else theme.well, stroke=theme.ink if on else None,
-                 stroke_width=1.8, name=f"choose:unit:{work}", title=title),
+                 stroke_width=1.8, name=name, title=title),
             *icon(work, at + 12.5, y + 20.5, 17, hues(work, theme).text if on else theme.ink3,
-                  name=f"choose:unit:{work}", title=title),
+                  name=name, title=title),
         ]  # fmt: skip
         at += 48
     factor = str(chosen.factor)
