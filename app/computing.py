@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
 from app import workloads
 from app.background import Background, Outcome
@@ -233,8 +233,8 @@ class ComputingUnits(QObject):
         except ValueError:
             self.chosen = workloads.DEFAULT
         unit, factor, tick = (kept.get(key) for key in ("unit", "factor", "tick"))
-        if unit in {str(work) for work in LANES}:
-            self.chosen = replace(self.chosen, unit=Work(str(unit)))
+        if isinstance(unit, str) and unit in {str(work) for work in LANES}:
+            self.chosen = replace(self.chosen, unit=Work(unit))
         if type(factor) is int and factor in FACTORS:
             self.chosen = replace(self.chosen, factor=factor)
         if isinstance(kept.get("folded"), bool):
@@ -491,6 +491,7 @@ class WorkloadControls(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # it may fold
         self.choices: dict[str, Choice] = {}
         self.whole = QToolButton()
         self.whole.setObjectName("choice")

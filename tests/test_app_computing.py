@@ -1,0 +1,415 @@
+"""Chapter 2 in the window: what is chosen is computed, and what runs here is measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from app import workload_figure, workloads
+from app.chapters import CHAPTERS, Host, make
+from app.computing import ComputingUnits, WorkloadControls
+from engine.live import LIVE
+from engine.shares import Work
+from engine.trace import Basis
+from widgets import captions, theme, unit_pages
+from widgets.controls import Notice
+from widgets.inspector import Inspector
+from widgets.scenes.computing_units import plot_box
+from widgets.scenes.computing_units.live import WINDOW
+from widgets.scenes.computing_units.subject import FACTORS, LANES
+
+SAY = captions.load("en")
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def host(qtbot: QtBot, tmp_path: Path) -> Host:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    notice = Notice()
+    qtbot.addWidget(notice)
+    return Host(parent, SAY, theme.load("light"), tmp_path, notice)
+
+
+@pytest.fixture
+def chapter(qtbot: QtBot, host: Host) -> Iterator[ComputingUnits]:
+    made = ComputingUnits(host)
+    qtbot.addWidget(made.page)
+    qtbot.addWidget(made.controls)
+    made.page.resize(1190, 730)
+    made.page.show()
+    yield made
+    made.close()
+
+
+def begun(chapter: ComputingUnits, qtbot: QtBot) -> ComputingUnits:
+    """Return the chapter with its first workload and its first run here."""
+    chapter.begin()
+    settle(chapter, qtbot)
+    qtbot.waitUntil(lambda: len(chapter._samples) > 0, timeout=PATIENCE_MS)
+    settle(chapter, qtbot)
+    return chapter
+
+
+def settle(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not chapter.busy and chapter.subject is not None, timeout=PATIENCE_MS)
+
+
+def test_the_table_of_chapters_makes_it(qtbot: QtBot, host: Host) -> None:
+    made = make("three-computing", host)
+    for widget in (made.page, made.controls):
+        qtbot.addWidget(widget)
+    assert made.id == "three-computing"
+    assert CHAPTERS[made.id].number == 2
+    made.close()
+
+
+def test_it_begins_with_gpt2_and_one_run_of_another_workload(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    assert chapter.groups() == ()
+    begun(chapter, qtbot)
+    assert chapter.subject is not None
+    assert (chapter.subject.model, chapter.subject.part) == ("GPT-2 124M", "H100")
+    assert chapter.player.last == chapter.subject.last_tick > 30
+    assert [group.caption for group in chapter.groups()] == [
+        "Host", "Block 7, forward", "Answer", "Backward", "Update",
+    ]  # fmt: skip
+    starts = [group.first for group in chapter.groups()]
+    ends = [group.last for group in chapter.groups()]
+    assert starts[0] == 0
+    assert ends[-1] == chapter.player.last
+    assert [last + 1 for last in ends[:-1]] == starts[1:]
+    assert chapter.subject.measured is None  # GPT-2 did not run here
+    assert chapter.subject.live.workload == "another: One block, d = 192"
+    head, note = chapter.title(10)
+    assert head == f"Operation 10 of {chapter.player.last}"
+    assert note.endswith("· block 7 of 12, forward")
+
+
+@pytest.mark.parametrize("preset", list(workloads.PRESETS))
+def test_a_preset_is_one_click(chapter: ComputingUnits, qtbot: QtBot, preset: str) -> None:
+    begun(chapter, qtbot)
+    chapter.activate(f"choose:preset:{preset}")
+    settle(chapter, qtbot)
+    assert chapter.subject is not None
+    assert chapter.subject.preset == preset
+    shown = {kind: choice.current for kind, choice in chapter.controls.choices.items()}
+    work = workloads.PRESETS[preset].workload
+    assert shown == {
+        "model": work.model, "batch": str(work.batch), "tokens": str(work.tokens),
+        "part": workloads.PRESETS[preset].part, "style": str(work.style),
+    }  # fmt: skip
+
+
+def test_m_goes_through_training_inference_and_decoding(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    modes = []
+    for _ in range(3):
+        chapter.keys["mode"]()
+        settle(chapter, qtbot)
+        assert chapter.subject is not None
+        modes.append(chapter.subject.mode)
+        assert chapter.player.tick <= chapter.player.last == chapter.subject.last_tick
+    assert modes == ["inference", "decode", "training"]
+
+
+def test_the_choices_of_the_bar_change_the_workload(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    for kind, id in (("model", "toy"), ("part", "l4"), ("style", "graph"), ("batch", "4")):
+        chapter.controls.choices[kind]._pick(id)
+        settle(chapter, qtbot)
+    work = chapter.chosen.workload
+    assert (work.model, work.style, work.batch, work.tokens) == ("toy", "graph", 4, 5)
+    assert chapter.subject is not None
+    assert chapter.subject.part == "L4"
+
+
+def test_nonsense_is_said_and_the_last_good_picture_stays(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    before = chapter.subject
+    for kind, id in (("batch", "0"), ("tokens", str(10**9)), ("batch", "x"), ("mode", "asleep")):
+        with qtbot.waitSignal(chapter.said) as said:
+            chapter.choose(kind, id)
+        assert said.args is not None
+        assert str(said.args[0]).endswith((".", "'x'"))
+    settle(chapter, qtbot)
+    assert chapter.subject is before
+    assert chapter.controls.choices["batch"].current == "8"
+
+
+def test_a_precision_that_a_part_has_not_is_said(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.choose("part", "t4")
+    settle(chapter, qtbot)
+    with qtbot.waitSignal(chapter.said) as said:
+        chapter.activate("choose:precision:fp8")
+    assert said.args == ["T4 has no units for FP8: it would compute in FP16"]
+    assert chapter.chosen.workload.precision == "float16"
+
+
+def test_the_slider_makes_a_unit_faster_by_click_and_by_key(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("choose:faster:64")
+    chapter.activate("choose:unit:stream")
+    settle(chapter, qtbot)
+    assert chapter.subject is not None
+    assert chapter.subject.faster.unit is Work.STREAM
+    assert chapter.subject.faster.factor == 64
+    for _ in FACTORS:
+        chapter.keys["shorter"]()
+    settle(chapter, qtbot)
+    assert chapter.subject.faster.factor == 1
+    assert chapter.subject.faster.seconds == pytest.approx(chapter.subject.time.seconds)
+
+
+def test_folding_moves_idle_time_and_copies(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("choose:fold:on")
+    settle(chapter, qtbot)
+    assert chapter.subject is not None
+    assert chapter.subject.folded
+    chapter.activate("choose:fold:on")
+    settle(chapter, qtbot)
+    assert not chapter.subject.folded
+
+
+def test_the_lanes_show_the_run_of_this_cpu(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("choose:lanes:cpu")
+    settle(chapter, qtbot)
+    assert chapter.subject is not None
+    assert chapter.subject.run.basis is Basis.MEASURED
+    assert chapter.player.last == chapter.subject.last_tick
+    assert chapter.subject.time.basis is Basis.MODELLED  # the bars stay those of the workload
+
+
+def test_the_tile_opens_and_a_cell_of_it_is_chosen(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("tile:fp16")
+    settle(chapter, qtbot)
+    chapter.activate("tile:c[3,5]")
+    settle(chapter, qtbot)
+    assert chapter.subject is not None
+    assert (chapter.subject.panel, chapter.subject.cell) == ("tile", (3, 5))
+    assert chapter.canvas.view.selected == "tile:c"
+    chapter.back()
+    chapter.back()
+    settle(chapter, qtbot)
+    assert chapter.subject.panel == "faster"
+    assert not chapter.is_open
+
+
+# ------------------------------------------------------------------ measuring
+
+
+def test_runs_follow_one_another_while_it_plays_and_the_plot_shows_them(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    chapter.player.play()
+    qtbot.waitUntil(lambda: len(chapter._samples) >= 3, timeout=PATIENCE_MS)
+    assert chapter.plot is not None
+    width, height, scale = chapter.canvas.fitted()
+    x, y, _, _ = plot_box(width, height)
+    assert abs(chapter.plot.x() - x * scale) <= 1
+    assert abs(chapter.plot.y() - y * scale) <= 1
+    assert chapter.plot.isVisible()
+    chapter.canvas.blank = True
+    chapter.canvas.update()
+    qtbot.waitUntil(lambda: not chapter.plot.isVisible(), timeout=2000)  # type: ignore[union-attr]
+    chapter.player.pause()
+    for sample in chapter._samples:
+        assert sum(sample) == pytest.approx(1)
+    scene, subject = chapter.still() or pytest.fail("there is a picture")
+    assert subject.live.samples == chapter._samples
+    assert scene(subject, 0, chapter.canvas.view).shapes
+
+
+def test_in_the_back_nothing_is_measured(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.player.play()
+    qtbot.waitUntil(lambda: len(chapter._samples) >= 2, timeout=PATIENCE_MS)
+    chapter.end()
+    qtbot.waitUntil(lambda: not chapter._meter.busy, timeout=PATIENCE_MS)
+    known = len(chapter._samples)
+    qtbot.wait(400)
+    assert len(chapter._samples) == known
+    assert not chapter.player.playing
+    assert not chapter._next.isActive()
+    chapter.begin()
+    qtbot.waitUntil(lambda: len(chapter._samples) > known, timeout=PATIENCE_MS)
+
+
+def test_closing_ends_the_workers(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.player.play()
+    chapter.close()
+    assert chapter._meter._thread is None
+    assert chapter._background._thread is None
+    assert not chapter._next.isActive()
+    assert not chapter._told.isActive()
+
+
+def test_a_workload_that_is_small_enough_runs_itself_and_is_measured(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("choose:preset:toy")
+    chapter.activate("choose:precision:float32")
+    settle(chapter, qtbot)
+    qtbot.waitUntil(
+        lambda: chapter.subject is not None and chapter.subject.measured is not None,
+        timeout=PATIENCE_MS,
+    )
+    assert chapter.subject is not None
+    assert chapter.subject.measured is not None
+    assert chapter.subject.measured.basis is Basis.MEASURED
+    assert chapter.subject.live.workload == "this workload, FP32"
+
+
+def test_the_series_is_bounded(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter._samples = chapter._samples[:1] * WINDOW
+    chapter.player.play()
+    qtbot.waitUntil(lambda: len(chapter._samples) < WINDOW, timeout=PATIENCE_MS)
+    assert len(chapter._samples) >= WINDOW // 2
+
+
+# ------------------------------------------------------------------ the inspector
+
+
+def test_every_element_has_a_page_with_words(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    assert chapter.subject is not None
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    names = [f"op:{span.name}" for span in chapter.subject.run.spans]
+    for kind in ("share", "flops", "claim", "lane"):
+        names += [f"{kind}:{work}" for work in LANES]
+    names += ["share:idle", "pipe", "causes", "amdahl:after", "tile:fp16", "tile:sparse",
+              "tile:fp8", "host:launch", "live:matrix", "workload"]  # fmt: skip
+    pages = set()
+    for name in names:
+        assert unit_pages.is_element(chapter.subject, name), name
+        chapter.activate("")
+        chapter.canvas.show_view(replace(chapter.canvas.view, selected=name))
+        inspector.show_page(chapter.page_key(), chapter.write)
+        page = inspector.text.toPlainText()
+        assert len(page) > 30, name
+        pages.add(page)
+    assert len(pages) >= len(names) - 10
+    chapter.canvas.show_view(replace(chapter.canvas.view, selected=""))
+    chapter.player.seek(9)
+    inspector.show_page(chapter.page_key(), chapter.write)
+    assert "Longest operations of the step" in inspector.text.toPlainText()
+
+
+def test_an_operations_page_has_its_numbers_and_its_reason(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(340, 700)
+    chapter.activate("op:blocks.6.mlp.out")
+    assert chapter.is_open
+    inspector.show_page(chapter.page_key(), chapter.write)
+    page = inspector.text.toPlainText().replace("\u00a0", " ").replace("\u202f", " ")
+    # 2 x 8192 x 3072 x 768
+    for words in ("38 654 705 664", "8192 × 3072", "3072 × 768", "would run on tensor cores",
+                  "in FP32", "Stream", "Why this lane", "reuses every number"):  # fmt: skip
+        assert words in page, words
+    chapter.activate("op:blocks.6.mlp.out")
+    assert not chapter.is_open
+
+
+# ------------------------------------------------------------------ what is kept
+
+
+def test_what_is_kept_comes_back(chapter: ComputingUnits, qtbot: QtBot, host: Host) -> None:
+    begun(chapter, qtbot)
+    for name in ("choose:preset:decode-1", "choose:unit:stream", "choose:faster:16",
+                 "choose:fold:on"):  # fmt: skip
+        chapter.activate(name)
+        settle(chapter, qtbot)
+    chapter.player.seek(5)
+    kept = json.loads(json.dumps(chapter.remember()))
+    other = ComputingUnits(host)
+    for widget in (other.page, other.controls):
+        qtbot.addWidget(widget)
+    other.restore(kept)
+    other.begin()
+    settle(other, qtbot)
+    assert other.chosen == replace(chapter.chosen, preset=other.chosen.preset)
+    assert other.player.tick == 5
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [{}, {"model": 3, "batch": "8", "tick": -4}, {"model": "gpt9"}, {"batch": 10**15},
+     {"preset": ["toy"], "unit": {}, "factor": 3, "folded": 1}],
+)  # fmt: skip
+def test_what_is_damaged_is_left_at_its_default(
+    chapter: ComputingUnits, kept: dict[str, Any]
+) -> None:
+    chapter.restore(kept)
+    assert chapter.chosen == workloads.DEFAULT
+
+
+def test_the_controls_fold_into_one_menu(qtbot: QtBot) -> None:
+    controls = WorkloadControls(SAY)
+    qtbot.addWidget(controls)
+    controls.show_theme(theme.load("light"), 1.0)
+    controls.show_chosen(workloads.DEFAULT)
+    controls.show()
+    controls.resize(controls.sizeHint())
+    assert not controls.whole.isVisible()
+    controls.resize(QSize(controls.minimumSizeHint().width(), 40))
+    assert controls.whole.isVisible()
+    assert [a.text() for a in controls.whole.menu().actions()] == [
+        SAY(f"units.bar.{kind}") for kind in controls.choices
+    ]
+
+
+def test_the_theme_and_a_larger_text_reach_the_plot(chapter: ComputingUnits, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    assert chapter.plot is not None
+    before = chapter.plot.grab().toImage()
+    chapter.show_theme(theme.load("dark"), 1.5)
+    assert chapter.plot.grab().toImage() != before
+    width, height, scale = chapter.canvas.fitted()
+    assert abs(chapter.plot.width() - plot_box(width, height)[2] * scale) <= 1
+
+
+def test_nothing_of_the_plot_is_imported_with_the_chapter() -> None:
+    import subprocess
+
+    code = (
+        "import sys, app.computing; "
+        "sys.exit(any(m.partition('.')[0] in ('pyqtgraph', 'cupy') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_figures_choices_are_those_of_the_chapter() -> None:
+    assert tuple(str(work) for work in LANES) == workload_figure.UNITS
+    assert workload_figure.FACTORS == FACTORS
+    assert LIVE.model == "block-192"
