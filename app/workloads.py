@@ -372,7 +372,8 @@ def label_of(op: Operation, say: Captions) -> str:
     """Return what an operation is called in its lane."""
     role = op.role.removesuffix(".backward")
     if role in SHORT_ROLES:
-        return say(f"units.op.{role}")
+        short = role.replace(".", "-")
+        return say(f"units.op.{short}")
     return re.sub(r"_\{([^}]*)\}", r"_\1", op.label.removesuffix(", backward"))
 
 
@@ -423,8 +424,25 @@ def _elsewhere(modelled: Modelled) -> dict[str, tuple[Elsewhere, ...]]:
 
 # Steps of a run that have a name of their own in the lanes, by the end of their name.
 STEPS = (
-    "q.product", "k.product", "v.product", "scores.product", "scores", "pattern", "z",
-    "concat", "sum", "out.product", "pre.product", "act", "norm", "norm1", "norm2", "residual", "x",
+    "q-product",
+    "k-product",
+    "v-product",
+    "scores-product",
+    "scores",
+    "pattern",
+    "z",
+    "concat",
+    "sum",
+    "bias",
+    "out-product",
+    "pre-product",
+    "mlp-out",
+    "act",
+    "norm",
+    "norm1",
+    "norm2",
+    "residual",
+    "x",
     "logits",
 )  # fmt: skip
 
@@ -467,15 +485,13 @@ def measured_run(measured: Measured, workload: Workload, say: Captions) -> Run:
 def _step_label(step: Step, say: Captions) -> str:
     from engine.ops import OPS
 
-    tail = step.name.split(".")[-1]
-    if tail == "product":
-        tail = ".".join(step.name.split(".")[-2:])
-    elif step.name.endswith("mlp.out") or step.name.endswith("attn.out"):
-        return say("units.step.bias")
-    if tail == "out.product":
-        tail = "mlp." * (".mlp." in step.name) + tail
-    known = tail in STEPS or tail == "mlp.out.product"
-    return say(f"units.step.{tail}") if known else OPS[step.op].label
+    parts_ = step.name.split(".")
+    tail = "-".join(parts_[-2:]) if parts_[-1] == "product" else parts_[-1]
+    if step.op == "add" and tail in ("out", "pre"):
+        tail = "bias"
+    if tail == "out-product" and "mlp" in parts_:
+        tail = "mlp-out"
+    return say(f"units.step.{tail}") if tail in STEPS else OPS[step.op].label
 
 
 def live_workload(chosen: Workload) -> tuple[Workload, float | None]:

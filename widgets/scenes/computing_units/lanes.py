@@ -106,9 +106,10 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
                  fill=colours.text, read_by_class=True, name=name, title=title),
             note(x + 18, y + 52 + slack, where, view, width=WORDS - 22, strong=True),
         ]  # fmt: skip
-        for line, key in enumerate((f"units.{work}.does", f"units.{work}.memory")):
-            if work is Work.MATRIX and subject.run.basis is Basis.MEASURED:
-                key = key.replace("matrix", "matrix.cpu")
+        keys = (f"units.{work}.does", f"units.{work}.memory")
+        if work is Work.MATRIX and subject.run.basis is Basis.MEASURED:
+            keys = ("units.matrix.cpu_does", "units.matrix.cpu_memory")
+        for line, key in enumerate(keys):
             words = say(key, precision=subject.precision)
             shapes.append(note(x + 18, y + 70 + 17 * line + slack, words, view, width=WORDS - 22))
         middle = _box_top(work, place) + BOX / 2
