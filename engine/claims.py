@@ -1,8 +1,8 @@
 """What the course text claims of time shares, where that is nearly true, and why it often is not.
 
-A claim is a mark beside a bar and never a bar. Why a modelled step differs is found by counting, and
-by asking what its shares would be without one thing at a time: a cause is named only where its part
-of the time or of the FLOPs, or what it moves, is ``LEAST`` or more.
+A claim is a mark beside a bar and never a bar. Why a modelled step differs is found by counting and
+by asking what its shares would be without one thing at a time: a cause is named only where its
+part of the time or of the FLOPs, or what it moves, is ``LEAST`` or more.
 """
 
 from __future__ import annotations
