@@ -22,6 +22,7 @@ from statistics import median
 from time import monotonic, thread_time, time
 from typing import Any
 
+from app import live_bench
 from engine.said import Said
 
 ROOT = Path(__file__).resolve().parents[1]  # of the modules app, widgets and engine
@@ -74,6 +75,7 @@ def measure() -> dict[str, Any]:
         "size": list(SIZE),
         "frames": [_frames(count) for count in (*TEXTS, *LONG_TEXTS)],
         "answers": answers(),
+        "units": live_bench.rows(_child, percentiles),
         "memory": memory(),
         "runs": runs(),
         "engine": engine(),
@@ -93,6 +95,8 @@ def report(data: dict[str, Any]) -> str:
         _line(f"{row['tokens']:>3} words   {row['what']:<6}", row, "answers")
         for row in data["answers"]
     ]
+    lines += ["", "Chapter 2, a block of 192 numbers runs beside it, CPU ms (95 %)"]
+    lines += [_line(f"{live_bench.WHAT[row['what']]:<33}", row, "frames") for row in data["units"]]
     lines += ["", "Memory, 10^6 bytes, the window after playing and an empty window"]
     lines.append(_memory_line(data["memory"]))
     lines += ["", "One run of a model with every step recorded, ms"]
@@ -450,6 +454,17 @@ def _engine(_: float) -> None:
     _tell({"rows": speed.measure()})
 
 
+def _units(_: float) -> None:
+    """Measure frames and plot of chapter 2."""
+
+    def drive(window: Any) -> None:
+        window.resize(*SIZE)
+        _until_painted(window)
+        _tell(live_bench.measure(window, _wait))
+
+    _open(drive)
+
+
 def _open(then: Callable[[Any], None]) -> None:
     """Open the application's window and call ``then`` with it in place of its event loop."""
     from PySide6.QtWidgets import QApplication, QMainWindow
@@ -510,4 +525,5 @@ CHILDREN: dict[str, Callable[..., None]] = {
     "play": _play,
     "answer": _answer,
     "engine": _engine,
+    "units": _units,
 }

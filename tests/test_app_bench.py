@@ -41,6 +41,26 @@ DATA = {
             "max_ms": 17.0,
         },
     ],
+    "units": [
+        {
+            "what": "frames",
+            "frames": 700,
+            "runs": 90,
+            "goal_ms": 16,
+            "p50_ms": 5.0,
+            "p95_ms": 9.0,
+            "max_ms": 20.0,
+        },
+        {
+            "what": "plot",
+            "frames": 59,
+            "runs": 90,
+            "goal_ms": 4,
+            "p50_ms": 1.0,
+            "p95_ms": 1.5,
+            "max_ms": 2.0,
+        },
+    ],
     "memory": {
         "tokens": 128,
         "window_mb": 207.0,
@@ -227,7 +247,16 @@ def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("answers", "memory", "engine"):
         monkeypatch.setattr(bench, part, lambda part=part: DATA[part])
     monkeypatch.setattr(bench, "start", lambda: DATA["start"])
+    monkeypatch.setattr(bench.live_bench, "rows", lambda *_: DATA["units"])
     data = json.loads(json.dumps(bench.measure(), allow_nan=False))
     assert [row["tokens"] for row in data["frames"]] == [5, 12, 32, 64, 128, 512]
     assert data["size"] == [1600, 900]
     assert data["machine"]["cores"] >= 1
+
+
+def test_rows_of_chapter_2_are_those_of_its_process() -> None:
+    told = {"frames": [0.001, 0.002, 0.003], "plot": [0.004], "runs": 7}
+    frames, plot = bench.live_bench.rows(lambda what: told, percentiles)
+    assert (frames["what"], frames["frames"], frames["p50_ms"]) == ("frames", 3, 2.0)
+    assert (plot["what"], plot["goal_ms"], plot["runs"]) == ("plot", 4.0, 7)
+    assert "frames while this CPU multiplies" in report({**DATA, "units": [frames, plot]})
