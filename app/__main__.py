@@ -181,6 +181,27 @@ def _parser() -> argparse.ArgumentParser:
     of_time.set_defaults(run=_shares)
     shares.add_arguments(of_time)
 
+    train = commands.add_parser("train", help="train a model of a task")
+    train.set_defaults(run=_train)
+    train.add_argument("task", metavar="TASK", help="dates, reverse, recall or brackets")
+    train.add_argument("--model", required=True, metavar="M", help="rnn, gru, lstm, gru-bahdanau, "
+                       "gru-luong, transformer: what the task has")  # fmt: skip
+    train.add_argument("--seed", type=_from_0, default=0, metavar="S")
+    train.add_argument("--seeds", type=_from_1, default=1, metavar="N",
+                       help="train so many from S on; the card says what each reaches")  # fmt: skip
+    train.add_argument("--steps", type=_from_1, default=0, metavar="N", help="as shipped")
+    train.add_argument("-o", "--output", default="trained", metavar="FOLDER")
+
+    evaluate = commands.add_parser("evaluate", help="ask a trained model, or a rule, anew")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("task", metavar="TASK", help="dates, reverse, recall or brackets")
+    evaluate.add_argument("--model", required=True, metavar="M", help="as train, or rule")
+    evaluate.add_argument("--case", default="", metavar="CASE",
+                          help="clean, out-of-range, typo, exceptions; a length; all")  # fmt: skip
+    evaluate.add_argument("--count", type=_from_1, default=1000, metavar="N", help="sentences")
+    evaluate.add_argument("--seed", type=_from_0, default=1, metavar="S", help="of the sentences")
+    evaluate.add_argument("--json", action="store_true")
+
     bench = commands.add_parser("bench", help="measure frames, runs and the start on this machine")
     bench.set_defaults(run=_bench)
     bench.add_argument("--json", action="store_true")
@@ -239,6 +260,10 @@ def _from_1(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1")
     return int(text)
+
+
+def _from_0(text: str) -> int:
+    return 0 if text == "0" else _from_1(text)
 
 
 # ---- commands ----------------------------------------------------------------------------------
@@ -404,6 +429,39 @@ def _shares(given: argparse.Namespace) -> int:
 
     data = shares.as_data(model(*shares.asked(given)), fold=given.fold)
     print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else shares.report(data))
+    return 0
+
+
+def _train(given: argparse.Namespace) -> int:
+    from app import learning
+
+    path = learning.train(
+        given.task, given.model, seed=given.seed, seeds=given.seeds, steps=given.steps,
+        output=Path(given.output), said=lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    print(path)
+    return 0
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    from app import learning
+    from engine import tasks
+
+    cases = [given.case] if given.case else list(tasks.load(given.task).cases)
+    found = [
+        learning.evaluate(given.task, given.model, case, count=given.count, seed=given.seed)
+        for case in cases
+    ]
+    if given.json:
+        print(json.dumps(found if not given.case else found[0], ensure_ascii=False, indent=1))
+        return 0
+    rows = [("case", "right as a whole", "95 % between", "seeds")]
+    for row in found:
+        low, high = row["interval"]
+        seeds = ", ".join(f"{100 * share:.1f} %" for share in row.get("seeds", ()))
+        rows.append((row["case"], f"{100 * row['accuracy']:.1f} %",
+                     f"{100 * low:.1f} and {100 * high:.1f} %", seeds))  # fmt: skip
+    print(_columns(rows))
     return 0
 
 

@@ -25,7 +25,7 @@ from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
 from engine.program import Program, Weights
 from engine.said import Said
-from engine.tasks import UNCOUNTED, Batch, Recipe, Task
+from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
 
 WARM_UP = 100  # steps
 CONSTANT, LEAST = 0.6, 0.05  # of all steps at the full rate; then down to so much of it
@@ -214,7 +214,7 @@ def score(
 ) -> Score:  # fmt: skip
     """Return how well a model answers fresh sentences of a case; it writes its own target."""
     ops, weights = ops or Ops(), Weights(parameters)
-    rng = np.random.default_rng([seed, *case.encode()])
+    rng = fresh(seed, case)
     right = asked = whole = done = 0
     sure: tuple[list[float], list[float]] = ([], [])
     for batch in task.sample(rng, sentences, case):

@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.rules import brackets, dates
 from engine.said import Said
+from engine.tasks import Task, fresh
 
 MOST_LINES = 10_000  # that are noted of one run; a text for which more run is refused
 MOST_CHARACTERS = 500  # of a text: far more than a date or a row of brackets needs
@@ -116,3 +117,26 @@ def _rule(task: str, answer: Callable[[str], str]) -> Rule:
 
 
 RULES = {"dates": _rule("dates", dates.read), "brackets": _rule("brackets", brackets.due)}
+
+
+def right(task: Task, case: str, *, count: int, seed: int) -> int:
+    """Return how many of fresh sentences of a case the program of a task answers right.
+
+    They are the same that ``engine.training.score`` asks a model.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when nobody wrote a program for the task.
+    """
+    if task.name not in RULES:
+        raise Said(f"Nobody wrote a rule for {task.name}; there is one for {', '.join(RULES)}.")
+    answer, good = RULES[task.name].answer, 0
+    for batch in task.sample(fresh(seed, case), count, case):
+        for ids, answers in zip(batch.ids, batch.answers, strict=True):
+            text, wanted = ("".join(task.vocabulary[i] for i in some) for some in (ids, answers))
+            try:
+                good += answer(text) == wanted
+            except ValueError:  # it has no branch for this, and says so
+                continue
+    return good

@@ -1,4 +1,4 @@
-"""TASKS: what models are trained on, with the set-ups of those that are shipped.
+"""What models are trained on, with the set-ups of those that are shipped.
 
 A task draws batches of sentences of one length, so that no model reads padding. Cases are what a
 trained model is asked: how it was trained, longer, or spoilt in some way.
@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import import_module
+from typing import NamedTuple
 
+import numpy as np
+
+from engine.models import Config
 from engine.ops import Array
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from engine.models import Config
+from engine.said import Said
 
 UNCOUNTED = -1  # an answer that is not asked for
+# Where each task stands; a module is read when its task is asked for.
+TASKS = {
+    "dates": "dates:DATES",
+    "reverse": "sequences:REVERSE",
+    "recall": "sequences:RECALL",
+    "brackets": "sequences:BRACKETS",
+}
 
 
 class Batch(NamedTuple):
@@ -64,3 +71,24 @@ class Task:
     cases: Mapping[str, str]
     in_range: tuple[str, ...]
     recipes: Mapping[str, Recipe]
+
+
+def load(name: str) -> Task:
+    """Return a task.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when there is none of this name.
+    """
+    if name not in TASKS:
+        raise Said(f"There is no task {name[:40]!r}; choose one of these: {', '.join(TASKS)}.")
+    module, _, attribute = TASKS[name].partition(":")
+    task = getattr(import_module(f"{__name__}.{module}"), attribute)
+    assert isinstance(task, Task)
+    return task
+
+
+def fresh(seed: int, case: str) -> np.random.Generator:
+    """Return where the sentences of a case are drawn from, for a seed and none of training's."""
+    return np.random.default_rng([seed, *case.encode()])

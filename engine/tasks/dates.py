@@ -178,15 +178,15 @@ DATES = Task(
     in_range=("clean",),
     recipes={
         "rnn": Recipe(title="RNN", config=_recurrent("elman", 128), steps=3200, rate=1e-3),
-        "gru": Recipe(title="GRU", config=_recurrent("gru", 66), steps=2100, rate=4e-3),
+        "gru": Recipe(title="GRU", config=_recurrent("gru", 66), steps=4500, rate=4e-3),
         "lstm": Recipe(title="LSTM", config=_recurrent("lstm", 57), steps=2100, rate=4e-3),
         "gru-bahdanau": Recipe(
             title="GRU with attention (Bahdanau)",
-            config=_recurrent("gru", 50, "additive"), steps=1000, rate=4e-3,
+            config=_recurrent("gru", 50, "additive"), steps=1600, rate=4e-3,
         ),
         "gru-luong": Recipe(
             title="GRU with attention (Luong)",
-            config=_recurrent("gru", 60, "general"), steps=1400, rate=4e-3,
+            config=_recurrent("gru", 60, "general"), steps=2600, rate=4e-3,
         ),
         "transformer": Recipe(
             title="Transformer, encoder and decoder",
@@ -194,7 +194,7 @@ DATES = Task(
                 kind="translator", words=len(CHARACTERS), embedding=40, width=40, heads=5,
                 layers=1, mlp=80, positions="learned", max_length=30, answers="every",
             ),
-            steps=1400, rate=3e-3,
+            steps=2000, rate=3e-3,
         ),
     },
 )  # fmt: skip
