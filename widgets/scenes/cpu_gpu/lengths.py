@@ -1,0 +1,144 @@
+"""Against T: dependent steps, FLOPs and time of one layer, recurrent and attending."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.crossover import quicker_at
+from engine.race import LAYERS, LENGTHS, Length
+from widgets import numbers
+from widgets.glyphs import Box, wrapped
+from widgets.picture import Rect, Shape, Text
+from widgets.scenes.cpu_gpu.layout import NOTE, Place
+from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, line, mark
+from widgets.scenes.cpu_gpu.subject import Race
+
+if TYPE_CHECKING:
+    from widgets.captions import Captions
+    from widgets.view import View
+
+MARKS = {"elman": "circle", "gru": "square", "attention": "triangle"}
+WHATS = ("steps", "flops", "seconds")
+
+
+def lengths(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
+    """Return three plots side by side, and what they say in a sentence each."""
+    rows = () if subject.measured is None else subject.measured.lengths
+    drawn: list[Shape] = []
+    for what, box in zip(WHATS, place.lengths, strict=True):
+        drawn += _plot(subject, rows, what, box, tick, place, view)
+    base = place.foot + place.read + 6
+    words = "  ".join(messages(subject, view.captions))
+    left, right = place.lengths[0][0] - 48, place.edge
+    for i, text in enumerate(wrapped(words, right - left, place.read, 600)[:2]):
+        drawn.append(
+            Text(x=left, y=base - (0 if i else place.read + 4) + 2, text=text, size=place.read,
+                 weight=600, fill=view.theme.ink, read_by_class=True)
+        )  # fmt: skip
+    return drawn
+
+
+def messages(subject: Race, say: Captions) -> tuple[str, ...]:
+    """Return what is always true, and what was measured here."""
+    rows = () if subject.measured is None else subject.measured.lengths
+    steps = {row.steps for row in rows if row.layer == LAYERS[-1]}
+    if not rows or not steps:
+        return (say("race.not_measured"),)
+    said = [say("race.fewer_steps", steps=max(steps))]
+    where = {other: _where(*quicker_at(rows, other), say) for other in LAYERS[:-1]}
+    said.append(say("race.faster_where", **where))
+    return tuple(said)
+
+
+def _where(quicker: Sequence[int], timed: Sequence[int], say: Captions) -> str:
+    """Return at which lengths in words: everywhere, nowhere, from … to …, or each of them."""
+    if not quicker:
+        return say("race.nowhere")
+    if len(quicker) == len(timed):
+        return say("race.everywhere", last=timed[-1])
+    first, last = timed.index(quicker[0]), timed.index(quicker[-1])
+    if last - first + 1 == len(quicker):
+        if first == last:
+            return say("race.at_t", first=quicker[0])
+        return say("race.from_to", first=quicker[0], last=quicker[-1])
+    return say("race.at_t", first=", ".join(map(str, quicker)))
+
+
+def number(row: Length, what: str) -> str:
+    """Return one of the three numbers of a row as it is said."""
+    if what == "seconds":
+        return numbers.seconds(row.seconds)
+    value = row.steps if what == "steps" else row.flops
+    return numbers.exact(value) if what == "steps" else numbers.count(value)
+
+
+def _plot(
+    subject: Race, rows: Sequence[Length], what: str, box: Box, tick: float, place: Place,
+    view: View,
+) -> list[Shape]:  # fmt: skip
+    theme, say = view.theme, view.captions
+    x, y, width, height = box
+    colours = {"elman": theme.ink3, "gru": theme.ink2, "attention": theme.ink}
+    drawn: list[Shape] = [
+        Text(x=x - 44, y=y - 14, text=say(f"race.against.{what}"), size=place.read, weight=600,
+             fill=theme.ink, read_by_class=True),
+        *line([(x, y + height), (x + width, y + height)], theme.hair2, 1.0),
+    ]  # fmt: skip
+    across = Scale(LENGTHS[0], LENGTHS[-1], x, x + width)
+    for T in LENGTHS[::2]:
+        drawn.append(Text(x=across.at(T), y=y + height + 19, text=str(T), size=NOTE, weight=500,
+                          fill=theme.ink2, anchor="middle"))  # fmt: skip
+    drawn.append(Text(x=x - 26, y=y + height + 19, text="T", size=NOTE, italic=True, weight=500,
+                      fill=theme.ink, anchor="end"))  # fmt: skip
+    if not rows:
+        return drawn
+    values = [float(getattr(row, what)) for row in rows]
+    low, high = decades(values)
+    up = Scale(low, high, y + height, y)
+    count = round(math.log10(high / low))
+    every = math.ceil(count * 19 / height)
+    for i in range(0, count + 1, every):
+        value = low * 10**i
+        py = up.at(value)
+        drawn += line([(x, py), (x + width, py)], theme.hair2 if i == 0 else theme.hair, 1.0)
+        words = (
+            numbers.seconds(value * 1.0000001) if what == "seconds" else numbers.count(round(value))
+        )
+        drawn.append(Text(x=x - 8, y=py + 5, text=words, size=NOTE, weight=500, fill=theme.ink2,
+                          anchor="end"))  # fmt: skip
+    T = subject.length(tick)
+    px = across.at(T)
+    drawn += [
+        *line([(px, y), (px, y + height)], theme.now, 6.0),
+        *line([(px, y), (px, y + height)], theme.now_line, 1.6),
+    ]
+    labels = Labels((x + 2, y - 8, width + 6, height + 6))
+    placed = []
+    for layer in LAYERS:
+        own = sorted((row.tokens, row) for row in rows if row.layer == layer)
+        points = [(across.at(t), up.at(float(getattr(row, what)))) for t, row in own]
+        placed.append((layer, own, points))
+        labels.keep_off(points)
+        drawn += line(points, colours[layer], 2.4)
+    for layer, own, points in placed:
+        for (t, row), (cx, cy) in zip(own, points, strict=True):
+            name = f"length:{layer}:{t}"
+            title = say(
+                f"race.length_title.{what}", layer=say(f"race.layer.{layer}"), tokens=t,
+                value=number(row, what),
+            )  # fmt: skip
+            drawn.append(mark(MARKS[layer], cx, cy, colours[layer], theme.stage, hollow=False,
+                              name=name, title=title))  # fmt: skip
+            if view.selected == name:
+                drawn.append(Rect(x=cx - 9, y=cy - 9, width=18, height=18, radius=9,
+                                  stroke=theme.ink, stroke_width=2))  # fmt: skip
+            if t == T:
+                labels.keep_free(cx - 6, cy - 6, cx + 6, cy + 6)
+    labels.keep_free(px - 5, y, px + 5, y + height)
+    for layer, own, points in placed:
+        now = next((row for t, row in own if t == T), None)
+        words = say(f"race.layer.{layer}") + (f"  {number(now, what)}" if now else "")
+        drawn += labels.place(words, points, colours[layer], place.read, read=True)
+    return drawn
