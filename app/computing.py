@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from app import workloads
 from app.background import Background, Outcome
@@ -489,11 +489,9 @@ class WorkloadControls(QWidget):
         super().__init__()
         self._say = say
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # it may fold
+        self._gap = 8
         self.choices: dict[str, Choice] = {}
-        self.whole = QToolButton()
+        self.whole = QToolButton(self)
         self.whole.setObjectName("choice")
         self.whole.setText(say("units.bar.workload"))
         self.whole.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -501,14 +499,13 @@ class WorkloadControls(QWidget):
         self.whole.setMenu(menu)
         for kind, rows in workloads.offers(say).items():
             choice = Choice(say(f"units.bar.{kind}"))
+            choice.setParent(self)
             for id, words in rows:
                 choice.add(id, words)
             choice.chosen.connect(partial(self._chosen, kind))
             choice.menu().setTitle(say(f"units.bar.{kind}"))
             menu.addMenu(choice.menu())
             self.choices[kind] = choice
-            self._row.addWidget(choice)
-        self._row.addWidget(self.whole)
         self.whole.hide()
 
     def _chosen(self, kind: str, id: str) -> None:
@@ -522,17 +519,17 @@ class WorkloadControls(QWidget):
             ("part", chosen.part), ("style", str(work.style)),
         ):  # fmt: skip
             self.choices[kind].choose(id)
-        self._fold()
+        self._laid_anew()
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
-        self._row.setSpacing(px(8, icon_factor(scale)))
-        self._fold()
+        self._gap = px(8, icon_factor(scale))
+        self._laid_anew()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size with every choice side by side."""
         hints = [choice.sizeHint() for choice in self.choices.values()]
-        gaps = max(self._row.spacing(), 0) * (len(hints) - 1)
+        gaps = self._gap * (len(hints) - 1)
         return QSize(sum(h.width() for h in hints) + gaps, max(h.height() for h in hints))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
@@ -542,10 +539,18 @@ class WorkloadControls(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fold the choices into one menu where they have no room."""
         super().resizeEvent(event)
-        self._fold()
+        self._place()
 
-    def _fold(self) -> None:
+    def _laid_anew(self) -> None:
+        self.updateGeometry()
+        self._place()
+
+    def _place(self) -> None:
         folded = self.width() < self.sizeHint().width()
-        self.whole.setVisible(folded)
-        for choice in self.choices.values():
-            choice.setVisible(not folded)
+        x = 0
+        for button in (self.whole, *self.choices.values()):
+            button.setVisible(folded == (button is self.whole))
+            hint = button.sizeHint()
+            if folded == (button is self.whole):
+                button.setGeometry(x, (self.height() - hint.height()) // 2, *hint.toTuple())
+                x += hint.width() + self._gap

@@ -374,7 +374,8 @@ def label_of(op: Operation, say: Captions) -> str:
     if role in SHORT_ROLES:
         short = role.replace(".", "-")
         return say(f"units.op.{short}")
-    return re.sub(r"_\{([^}]*)\}", r"_\1", op.label.removesuffix(", backward"))
+    plain = op.label.removesuffix(", backward").replace("^⊤", "ᵀ")
+    return re.sub(r"_\{([^}]*)\}", r"_\1", plain)
 
 
 def _span(

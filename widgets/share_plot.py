@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 INTERVAL_MS = 80  # 12.5 times a second at most
 TILE = 16  # px of a pattern at 100 %
+STRENGTH = 0.22
 
 
 class SharePlot(pg.PlotWidget):  # type: ignore[misc]
@@ -103,7 +104,7 @@ def brush(work: Work, theme: Theme, scale: float) -> QBrush:
     image.fill(QColor(colour))
     painter = QPainter(image)
     mark = QColor(theme.on(colour))
-    mark.setAlphaF(0.16)
+    mark.setAlphaF(STRENGTH)
     thick = 2.6 * scale
     if work is Work.SEQUENTIAL:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

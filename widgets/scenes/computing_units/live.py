@@ -88,7 +88,7 @@ def areas(series: Live, box: Box, view: View) -> list[Shape]:
         low, high = max(base), min(min(tops), 1.0)
         if height * (high - low) > 10:
             within = (xs[0], y + height * (1 - high), xs[-1] - xs[0], height * (high - low))
-            drawn = pattern(work, within, view.theme.on(colour), 0.16, step=16.0)
+            drawn = pattern(work, within, view.theme.on(colour), 0.22, step=16.0)
             if drawn is not None:
                 shapes.append(drawn)
         base = tops
