@@ -257,7 +257,7 @@ def source(modelled: Modelled, say: Captions, device: str) -> str:
         launch=numbers.seconds(modelled.launch_seconds),
     )
     timed = say("units.source_device", device=device) if device else say("units.source_none")
-    return " · ".join((*modelled.notes, words, timed))
+    return " · ".join((timed, *modelled.notes, words))
 
 
 # ------------------------------------------------------------------ the lanes
