@@ -29,6 +29,7 @@ from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
 
 WARM_UP = 100  # steps
 CONSTANT, LEAST = 0.6, 0.05  # of all steps at the full rate; then down to so much of it
+WORSE = 3.0  # times the loss of a guess: the training has diverged
 CLIP = 1.0  # the most that the norm of a gradient is
 BETA1, BETA2, EPS = 0.9, 0.98, 1e-8
 KEPT_EVERY = 100  # steps
@@ -87,7 +88,7 @@ class Training:
         Raises
         ------
         DivergedError
-            When the loss or the gradient is no number; weights and step are as they were.
+            When the loss is no number or far above that of a guess; weights and step are as before.
         """
         rng = np.random.default_rng([self.seed, self.step + 1])
         batch = self.task.draw(rng, self.recipe.batch)
@@ -97,11 +98,13 @@ class Training:
         program.backward()
         gradient = program.vector
         norm = math.sqrt(float(gradient @ gradient))
-        if not math.isfinite(loss + norm):
+        guess = math.log(self.recipe.config.words)
+        if not (math.isfinite(norm) and loss < WORSE * guess):
+            what = f"{loss:.1f}, far above the {guess:.1f} of a guess" if loss > 0 else "no number"
             raise DivergedError(
-                f"At step {self.step + 1} the loss was no number any more: the learning rate "
-                f"({self.recipe.rate:g}) is too high. The weights before it are kept; go on with a "
-                "lower one."
+                f"At step {self.step + 1} the loss was {what}: the learning rate "
+                f"({self.recipe.rate:g}) is too high. The weights before it are kept; go on from "
+                "an earlier step with a lower one."
             )
         if norm > CLIP:
             gradient *= CLIP / norm
