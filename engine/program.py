@@ -64,6 +64,13 @@ class _Place(NamedTuple):
     stack: Any = None
 
 
+class _Part(NamedTuple):
+    """What one token contributes to the gradient of a parameter: aᵀ g, or the sum of g alone."""
+
+    g: _Place
+    a: _Place | None = None
+
+
 class Program:
     """A compiled run with the cross-entropy of its answers, and its gradient.
 
@@ -113,7 +120,7 @@ class Program:
         self._found: dict[str, int] = defaultdict(int)  # contributions so far
         self._pool: dict[tuple[int, ...], list[Any]] = defaultdict(list)
         self._users: dict[int, int] = defaultdict(int)  # of the memory of a gradient
-        self._late: dict[tuple[str, str], list[tuple[_Place, _Place, bool]]] = defaultdict(list)
+        self._late: dict[tuple[str, str], list[_Part]] = defaultdict(list)
         self._compile_backward()
 
     def value(self, name: str) -> Any:
@@ -390,30 +397,38 @@ class Program:
                 ways += [self._by_name[n] for n in step.reads if n in self._by_name]
         return False
 
-    def later(self, step: Step, name: str, kind: str, a: _Place, g: _Place, flag: bool) -> None:
+    def later(self, name: str, g: _Place, a: _Place | None = None) -> None:
         """Note a contribution to a parameter that is summed over all tokens at the end."""
-        self._late[name, kind].append((a, g, flag))
+        self._late[name, a is None].append(_Part(g, a))
 
-    def _sum_over_tokens(self, name: str, parts: Sequence[tuple[_Place, _Place, bool]]) -> None:
-        """Add the contributions of all tokens, by one product where they lie in order."""
+    def _sum_over_tokens(self, name: str, parts: Sequence[_Part]) -> None:
+        """Add the contributions of all tokens, at once where they lie one behind another."""
+        parts = sorted(parts, key=lambda part: part.g.row)
+        behind = _in_order([part.g for part in parts])
+        others = [part.a for part in parts if part.a is not None]
+        if len(parts) > 1 and behind and (not others or _in_order(others)):
+            parts = [
+                _Part(
+                    _joined_in(parts[0].g, parts[-1].g),
+                    _joined_in(others[0], others[-1]) if others else None,
+                )
+            ]
         step = self._by_name[LOGITS]
-        parts = sorted(parts, key=lambda part: part[1].row)
-        if len(parts) > 1 and all(_in_order([part[i] for part in parts]) for i in (0, 1)):
-            whole = []
-            for i in (0, 1):
-                first, last = parts[0][i], parts[-1][i]
-                assert isinstance(first, _Place) and isinstance(last, _Place)
-                whole.append(
-                    first.array if first.stack is None else first.stack[first.row : last.row + 1]
-                )
-            parts = [(_Place(whole[0]), _Place(whole[1]), parts[0][2])]
-        for a, g, is_product in parts:
-            if is_product:
-                self.contribute(
-                    step, name, lambda out, a=a.array, g=g.array: (_product_of, a, g, out)
-                )
+        for g, a in parts:
+            if a is None:
+                self.contribute(step, name, _call_with(_sum_rows, g.array))
             else:
-                self.contribute(step, name, lambda out, g=g.array: (_sum_rows, g, out))
+                self.contribute(step, name, _call_with(_product_of, a.array, g.array))
+
+
+def _joined_in(first: _Place, last: _Place) -> _Place:
+    """Return all places from one to another of the same stack as one array."""
+    return _Place(first.stack[first.row : last.row + 1])
+
+
+def _call_with(function: Callable[..., Any], *arrays: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what ``Program.contribute`` is given for a function of arrays and of its result."""
+    return lambda out: (function, *arrays, out)
 
 
 def _in_order(places: Sequence[_Place]) -> bool:
@@ -700,7 +715,7 @@ def _back_product(p: Program, step: Step, g: _Place, k: int) -> None:
         source = p._places[step.reads[0]]
         left, right = (g, source) if transposed else (source, g)
         if g.stack is not None:
-            p.later(step, name, "product", left, right, True)
+            p.later(name, right, left)
         else:
             p.contribute(step, name, lambda out: (_product_of, left.array, right.array, out))
         return
@@ -715,11 +730,11 @@ def _back_add(p: Program, step: Step, g: _Place, k: int) -> None:
     shape = p.value(name).shape
     if shape == g.array.shape:
         if name in p.gradient and g.stack is not None:
-            p.later(step, name, "sum", g, g, False)
+            p.later(name, g)
         else:
             p.pass_on(step, name, g)
     elif name in p.gradient and len(shape) == 1 and g.stack is not None:
-        p.later(step, name, "sum", g, g, False)
+        p.later(name, g)
     elif len(shape) == 1:
         p.contribute(step, name, lambda out: (_sum_rows, g.array, out))
     else:
