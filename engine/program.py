@@ -120,7 +120,7 @@ class Program:
         self._found: dict[str, int] = defaultdict(int)  # contributions so far
         self._pool: dict[tuple[int, ...], list[Any]] = defaultdict(list)
         self._users: dict[int, int] = defaultdict(int)  # of the memory of a gradient
-        self._late: dict[tuple[str, str], list[_Part]] = defaultdict(list)
+        self._late: dict[tuple[str, bool], list[_Part]] = defaultdict(list)
         self._compile_backward()
 
     def value(self, name: str) -> Any:
