@@ -476,7 +476,11 @@ def _subject(
         tile = found.tile
         if same(chosen.workload) and workloads.live_workload(chosen.workload)[0] == found.workload:
             measured = found.measured.shares
-    made = workloads.computing(chosen, say, live=live, cpu=cpu, measured=measured, tile=tile)
+    # Until the first run has come nobody has looked for a GPU: that may take seconds.
+    device = workloads.gpu_here() if found is not None else ""
+    made = workloads.computing(
+        chosen, say, live=live, cpu=cpu, measured=measured, tile=tile, device=device
+    )
     return chosen, made
 
 

@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +214,6 @@ def computing(
         cell=chosen.cell,
         panel=chosen.panel if chosen.panel in PANELS else "faster",
         folded=chosen.folded,
-        device=device,
     )  # fmt: skip
 
 
@@ -529,6 +529,20 @@ def live(chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Cap
     return Live(words, where, samples, seconds, note)
 
 
+@cache
+def gpu_here() -> str:
+    """Return the name of a GPU of this machine that really computes, or "".
+
+    It may take seconds the first time: call it behind the first picture.
+    """
+    if find_spec("cupy") is None:
+        return ""
+    from engine.gpu import on_device, probe
+
+    found = on_device(probe)
+    return found.name if found.backend == "CuPy" else ""
+
+
 def recorded(chosen: Chosen, say: Captions, *, runs: int, seconds: float) -> Computing:
     """Return the subject of a choice with a series that is measured now: for stills.
 
@@ -549,6 +563,7 @@ def recorded(chosen: Chosen, say: Captions, *, runs: int, seconds: float) -> Com
         cpu=measured_run(series[-1], workload, say),
         measured=series[-1].shares if same(chosen.workload) else None,
         tile=runner.tile(series[-1]),
+        device=gpu_here(),
     )
 
 

@@ -413,3 +413,22 @@ def test_the_figures_choices_are_those_of_the_chapter() -> None:
     assert tuple(str(work) for work in LANES) == workload_figure.UNITS
     assert workload_figure.FACTORS == FACTORS
     assert LIVE.model == "block-192"
+
+
+def test_a_gpu_that_computes_is_named_and_its_bars_stay_modelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from engine import gpu
+
+    found = replace(gpu.HOST, backend="CuPy", name="Some card", reason="")
+    monkeypatch.setattr(workloads, "find_spec", lambda name: object())
+    monkeypatch.setattr(gpu, "on_device", lambda function: found)
+    workloads.gpu_here.cache_clear()
+    assert workloads.gpu_here() == "Some card"
+    monkeypatch.setattr(gpu, "on_device", lambda function: gpu.HOST)
+    workloads.gpu_here.cache_clear()
+    assert workloads.gpu_here() == ""
+    workloads.gpu_here.cache_clear()
+    subject = workloads.computing(workloads.DEFAULT, SAY, device="Some card")
+    assert subject.source.startswith("Some card: no bar was timed on it")
+    assert subject.run.basis is Basis.MODELLED

@@ -145,7 +145,7 @@ class _Writer:
             return say("units.page.copy")
         if span.lane is Work.SEQUENTIAL or subject.run.basis is Basis.MEASURED:
             return say("units.runs.cpu")
-        return say(f"units.runs.{span.lane}" if subject.device else f"units.would.{span.lane}")
+        return say(f"units.would.{span.lane}")
 
     def longest(self) -> None:
         """Write the operations that take longest in the whole step."""

@@ -125,8 +125,6 @@ def _where(subject: Computing, work: Work, view: View) -> str:
     say = view.captions
     if work is Work.SEQUENTIAL or subject.run.basis is Basis.MEASURED:
         return say("units.runs.cpu")
-    if subject.device:
-        return say(f"units.runs.{work}")
     return say(f"units.would.{work}")
 
 

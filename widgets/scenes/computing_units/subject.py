@@ -238,7 +238,6 @@ class Computing:
     cell: tuple[int, int] = (0, 0)  # of the tile, whose sum is written out
     panel: str = "faster"
     folded: bool = False
-    device: str = ""  # of this machine that has such units; "": none
 
     @property
     def last_tick(self) -> int:
