@@ -219,13 +219,14 @@ class Program:
     def _is_spent(self, step: Step) -> bool:
         """Return whether nobody needs what a step reads first any more: it may be overwritten."""
         source = self._by_name.get(step.reads[0])
-        return (
-            source is not None
-            and source.op in _FORGETTING
-            and len(self._consumers[source.name]) == 1
-            and source.value.shape == step.value.shape
-            and (step.op == "add" or step.op in ("scale", "softmax"))
-        )
+        if source is None or len(self._consumers[source.name]) > 1:
+            return False
+        if source.value.shape != step.value.shape or source.name == step.reads[-1] != step.reads[0]:
+            return False
+        # What a chain reads again (h of W_h) lies with its own kind, see ``_stacks``.
+        if any(reader.op == "product" for reader in self._consumers[step.name]):
+            return False
+        return source.op in _FORGETTING
 
     # ------------------------------------------------------------------ backward
 
@@ -492,7 +493,7 @@ def index_of(step: Step) -> tuple[Any, ...]:
 Calls = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 # Whose result may be overwritten by what reads it: its own way back does not need it.
 _FORGETTING = frozenset({"product", "add", "scale"})
-_IN_PLACE = frozenset({"add", "scale", "softmax"})
+_IN_PLACE = frozenset({"add", "scale", "softmax", "tanh", "sigmoid", "relu"})
 
 
 def _product_of(a: Any, g: Any, out: Any) -> None:
@@ -767,22 +768,24 @@ def _back_complement(p: Program, step: Step, g: _Place, k: int) -> None:
 
 def _back_tanh(p: Program, step: Step, g: _Place, k: int) -> None:
     xp, y = p._xp, p.value(step.name)
+    spare = xp.empty(y.shape, y.dtype)  # the result may lie apart, row by row
 
     def write(y: Any, g: Any, out: Any) -> None:
-        xp.multiply(y, y, out)
-        xp.subtract(1.0, out, out)
-        xp.multiply(out, g, out)
+        xp.multiply(y, y, spare)
+        xp.subtract(1.0, spare, spare)
+        xp.multiply(spare, g, out)
 
     p.contribute(step, step.reads[k], lambda out: (write, y, g.array, out))
 
 
 def _back_sigmoid(p: Program, step: Step, g: _Place, k: int) -> None:
     xp, y = p._xp, p.value(step.name)
+    spare = xp.empty(y.shape, y.dtype)
 
     def write(y: Any, g: Any, out: Any) -> None:
-        xp.subtract(1.0, y, out)
-        xp.multiply(out, y, out)
-        xp.multiply(out, g, out)
+        xp.subtract(1.0, y, spare)
+        xp.multiply(spare, y, spare)
+        xp.multiply(spare, g, out)
 
     p.contribute(step, step.reads[k], lambda out: (write, y, g.array, out))
 
