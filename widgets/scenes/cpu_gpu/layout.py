@@ -49,10 +49,10 @@ def place_for(width: float, height: float) -> Place:
     bottom = height - 72 - (read - 16)
     top = lower + 92 + (read - 16)
     right = EDGE + 620 + 0.55 * wide
-    left = EDGE + 52
+    left = EDGE + 56
     cells = right + 122
-    gap = 64.0
-    each = (width - 2 * EDGE - 52 - 2 * gap) / 3
+    words = 108.0 + 7 * (read - 16)  # behind each plot against T, for the names of its lines
+    each = (width - 2 * EDGE - 3 * 56 - 3 * words) / 3
     return Place(
         width=width, height=height, read=read,
         upper=(EDGE, TOP, width - 2 * EDGE, lower - TOP - 8),
@@ -63,7 +63,9 @@ def place_for(width: float, height: float) -> Place:
         map=(cells, lower + 66 + (read - 16), width - EDGE - cells,
              bottom - lower - 66 - (read - 16)),
         lengths=tuple(
-            (left + i * (each + gap), top + 22, each, bottom - top - 46) for i in range(3)
+            (left + i * (each + words + 56), lower + 66 + (read - 16) * 2, each,
+             bottom - lower - 100 - 3 * (read - 16))
+            for i in range(3)
         ),  # type: ignore[arg-type]
         foot=bottom + 19,
     )  # fmt: skip

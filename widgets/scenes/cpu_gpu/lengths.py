@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from engine.crossover import quicker_at
 from engine.race import LAYERS, LENGTHS, Length
 from widgets import numbers
-from widgets.glyphs import Box, wrapped
+from widgets.glyphs import Box, shortened
 from widgets.picture import Rect, Shape, Text
-from widgets.scenes.cpu_gpu.layout import NOTE, Place
-from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, line, mark
+from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
+from widgets.scenes.cpu_gpu.parts import Scale, decades, line, mark
 from widgets.scenes.cpu_gpu.subject import Race
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def lengths(subject: Race, tick: float, place: Place, view: View) -> list[Shape]
     for what, box in zip(WHATS, place.lengths, strict=True):
         drawn += _plot(subject, rows, what, box, tick, place, view)
     base = place.foot + place.read + 6
-    words = "  ".join(messages(subject, view.captions))
-    left, right = place.lengths[0][0] - 48, place.edge
-    for i, text in enumerate(wrapped(words, right - left, place.read, 600)[:2]):
+    said = messages(subject, view.captions)
+    for i, words in enumerate(said):
+        text = shortened(words, place.edge - EDGE, place.read, 600)
         drawn.append(
-            Text(x=left, y=base - (0 if i else place.read + 4) + 2, text=text, size=place.read,
-                 weight=600, fill=view.theme.ink, read_by_class=True)
+            Text(x=EDGE, y=base - (len(said) - 1 - i) * (place.read + 5), text=text,
+                 size=place.read, weight=600, fill=view.theme.ink, read_by_class=True)
         )  # fmt: skip
     return drawn
 
@@ -82,7 +82,7 @@ def _plot(
     x, y, width, height = box
     colours = {"elman": theme.ink3, "gru": theme.ink2, "attention": theme.ink}
     drawn: list[Shape] = [
-        Text(x=x - 44, y=y - 14, text=say(f"race.against.{what}"), size=place.read, weight=600,
+        Text(x=x - 56, y=y - 14, text=say(f"race.against.{what}"), size=place.read, weight=600,
              fill=theme.ink, read_by_class=True),
         *line([(x, y + height), (x + width, y + height)], theme.hair2, 1.0),
     ]  # fmt: skip
@@ -114,15 +114,11 @@ def _plot(
         *line([(px, y), (px, y + height)], theme.now, 6.0),
         *line([(px, y), (px, y + height)], theme.now_line, 1.6),
     ]
-    labels = Labels((x + 2, y - 8, width + 6, height + 6))
-    placed = []
+    ends: list[tuple[float, str]] = []
     for layer in LAYERS:
         own = sorted((row.tokens, row) for row in rows if row.layer == layer)
         points = [(across.at(t), up.at(float(getattr(row, what)))) for t, row in own]
-        placed.append((layer, own, points))
-        labels.keep_off(points)
         drawn += line(points, colours[layer], 2.4)
-    for layer, own, points in placed:
         for (t, row), (cx, cy) in zip(own, points, strict=True):
             name = f"length:{layer}:{t}"
             title = say(
@@ -134,11 +130,33 @@ def _plot(
             if view.selected == name:
                 drawn.append(Rect(x=cx - 9, y=cy - 9, width=18, height=18, radius=9,
                                   stroke=theme.ink, stroke_width=2))  # fmt: skip
-            if t == T:
-                labels.keep_free(cx - 6, cy - 6, cx + 6, cy + 6)
-    labels.keep_free(px - 5, y, px + 5, y + height)
-    for layer, own, points in placed:
-        now = next((row for t, row in own if t == T), None)
-        words = say(f"race.layer.{layer}") + (f"  {number(now, what)}" if now else "")
-        drawn += labels.place(words, points, colours[layer], place.read, read=True)
+        if points:
+            ends.append((points[-1][1], layer))
+    return [*drawn, *_names(subject, rows, what, ends, (x + width + 12, y, height), T, place, view)]
+
+
+def _names(
+    subject: Race, rows: Sequence[Length], what: str, ends: list[tuple[float, str]],
+    column: tuple[float, float, float], T: int, place: Place, view: View,
+) -> list[Shape]:  # fmt: skip
+    """Return the names of the lines behind their ends, with their numbers at the T of now."""
+    theme, say = view.theme, view.captions
+    x, top, height = column
+    pitch = 2 * place.read + 8
+    drawn: list[Shape] = []
+    least = top + 4
+    ends = sorted(ends)
+    for i, (y, layer) in enumerate(ends):
+        most = top + height - (len(ends) - 1 - i) * pitch - place.read - 2
+        y = min(max(y, least), most)
+        least = y + pitch
+        now = next((row for row in rows if (row.layer, row.tokens) == (layer, T)), None)
+        colour = {"elman": theme.ink3, "gru": theme.ink2}.get(layer, theme.ink)
+        drawn += [
+            mark(MARKS[layer], x + 4, y - 1, colour, theme.stage, hollow=False, name="", title=""),
+            Text(x=x + 14, y=y + 5, text=say(f"race.layer.{layer}"), size=place.read, weight=600,
+                 fill=colour, read_by_class=True),
+            Text(x=x + 14, y=y + 8 + place.read, text=number(now, what) if now else "—",
+                 size=place.read, weight=500, fill=colour, read_by_class=True),
+        ]  # fmt: skip
     return drawn

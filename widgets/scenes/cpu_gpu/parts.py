@@ -131,7 +131,7 @@ class Labels:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._taken: list[tuple[float, float, float, float]] = []
-        self._points: list[tuple[float, float]] = []
+        self._lines: list[list[tuple[float, float]]] = []
 
     def keep_free(self, left: float, top: float, right: float, bottom: float) -> None:
         """Let no name lie in a rectangle."""
@@ -139,33 +139,40 @@ class Labels:
 
     def keep_off(self, points: Sequence[tuple[float, float]]) -> None:
         """Let no name lie upon a line."""
+        dense: list[tuple[float, float]] = []
         for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
             count = max(int(math.hypot(x1 - x0, y1 - y0) / 4), 1)
-            self._points += [
+            dense += [
                 (x0 + (x1 - x0) * i / count, y0 + (y1 - y0) * i / count) for i in range(count + 1)
             ]
+        self._lines.append(dense or list(points))
 
     def place(
         self, text: str, points: Sequence[tuple[float, float]], colour: str, size: float,
         *, weight: Literal[500, 600] = 600, read: bool = False,
     ) -> list[Shape]:  # fmt: skip
-        """Return the name of a line, near the end of it; none where nowhere is room."""
+        """Return the name of a line, near it and nearer than any other; none without room."""
         wide = text_width(text, size, weight)
         x0, y0, width, height = self._box
         best: tuple[float, float, float] | None = None
         for back, (x, y) in enumerate(reversed(points)):
-            for dx, dy in ((8, -8), (-wide - 8, -8), (8, size + 4), (-wide - 8, size + 2),
-                           (-wide / 2, -12), (-wide / 2, size + 9), (10, 5), (-wide - 10, 5),
-                           (-wide - 24, -22), (14, size + 18), (-wide / 2, -26)):  # fmt: skip
-                left, base = x + dx, y + dy
-                box = (left, base - 0.78 * size, left + wide, base + 0.22 * size)
-                if box[0] < x0 or box[2] > x0 + width or box[1] < y0 or box[3] > y0 + height:
-                    continue
-                if self._meets(box):
-                    continue
-                cost = 6.0 * back + abs(dx + wide / 2) / 40 + abs(dy) / 20
-                if best is None or cost < best[0]:
-                    best = (cost, left, base)
+            for dx in (8.0, -wide - 8, -wide / 2, -wide - 20, 18.0):
+                for dy in (-9.0, size + 5, 5.0, -20.0, size + 17):
+                    left, base = x + dx, y + dy
+                    box = (left, base - 0.78 * size, left + wide, base + 0.22 * size)
+                    if box[0] < x0 or box[2] > x0 + width or box[1] < y0 or box[3] > y0 + height:
+                        continue
+                    if any(_meet(box, other) for other in self._taken):
+                        continue
+                    own = _away(box, points)
+                    others = [_away(box, line) for line in self._lines if line[0] != points[0]]
+                    if min(others, default=99.0) < 4 or any(
+                        _away(box, line) < 3 for line in self._lines
+                    ):
+                        continue
+                    cost = own + 4.0 * back + (60 if min(others, default=99.0) < own else 0)
+                    if best is None or cost < best[0]:
+                        best = (cost, left, base)
         if best is None:
             return []
         _, left, base = best
@@ -175,8 +182,17 @@ class Labels:
                  read_by_class=read)
         ]  # fmt: skip
 
-    def _meets(self, box: tuple[float, float, float, float]) -> bool:
-        left, top, right, bottom = box
-        if any(left - 3 <= x <= right + 3 and top - 3 <= y <= bottom + 3 for x, y in self._points):
-            return True
-        return any(left < r and l < right and top < b and t < bottom for l, t, r, b in self._taken)
+
+_Edges = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _meet(a: _Edges, b: _Edges) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _away(box: _Edges, points: Sequence[tuple[float, float]]) -> float:
+    """Return how far the nearest of some points is from a rectangle, 0 within it."""
+    left, top, right, bottom = box
+    return min(
+        math.hypot(max(left - x, 0.0, x - right), max(top - y, 0.0, y - bottom)) for x, y in points
+    )

@@ -85,6 +85,8 @@ def _axis(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     for row in (1, 2):
         y = place.rows[row]
         drawn += line([(EDGE, y), (place.edge, y)], theme.hair2, 1.0)
+    if subject.page(tick) != "race":  # the race is over, and what is now is elsewhere
+        return drawn
     x = at(now, subject, place)
     drawn += line([(x, top), (x, bottom)], theme.now, 6.0)
     drawn += line([(x, top), (x, bottom)], theme.now_line, 1.6)
@@ -213,7 +215,7 @@ def _box(box: Box, weight: float, done: bool, view: View) -> list[Shape]:
         Rect(x=x, y=y, width=width, height=height, radius=radius, fill=theme.seq_tint,
              stroke=theme.seq, stroke_width=1.6 if width > 8 else 0.8)
     ]  # fmt: skip
-    if width >= LEAST_BOX and text_width(words, NOTE, 600) <= width - 2:
+    if width >= LEAST_BOX and text_width(words, NOTE, 600) <= width - 0.5:
         drawn.append(
             Text(x=x + width / 2, y=y + height / 2 + 5, text=words, size=NOTE, weight=600,
                  fill=theme.ink, anchor="middle")

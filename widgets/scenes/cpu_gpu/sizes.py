@@ -12,7 +12,7 @@ from widgets.geometry import text_width
 from widgets.glyphs import shortened
 from widgets.numbers import NBSP
 from widgets.picture import Path, Rect, Shape, Text
-from widgets.scenes.cpu_gpu.layout import NOTE, Place
+from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
 from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, line, mark
 from widgets.scenes.cpu_gpu.subject import Race
 from widgets.theme import mix
@@ -226,6 +226,7 @@ def _band(
             )  # fmt: skip
         for px in {start, end if found[1] < SIZES[-1] else start}:
             drawn += line([(px, y), (px, y + height)], theme.ink, 1.8)
+            labels.keep_off([(px, y), (px, y + height)])
         wide = max(text_width(what, place.read + 1, 700), text_width(meaning, NOTE, 500))
         middle, anchor = (start + end) / 2, "middle"
         if wide > end - start - 8:  # beside it, where the GPU is quicker
@@ -284,10 +285,10 @@ def _foot(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     words = (
         verdict(subject, subject.size(tick), say) if now else say(f"race.what.{subject.op}")
     )  # fmt: skip
-    room = width + 44
+    room = x + width - EDGE
     text = shortened(words, room, place.read, 600 if now else 400)
     return [
-        Text(x=x - 44, y=place.foot + place.read + 6, text=text, size=place.read,
+        Text(x=EDGE, y=place.foot + place.read + 6, text=text, size=place.read,
              weight=600 if now else 400, fill=theme.ink if now else theme.ink2,
              read_by_class=now)
     ]  # fmt: skip

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from engine.crossover import Estimate, estimate, outputs_task
 from engine.parts import Part
 from engine.race import LENGTHS, OPS, SIZES, Measured
 
+if TYPE_CHECKING:
+    from engine.trace import Pair
+
+MOST_TOKENS = 12  # that are drawn: more would be cells without numbers
 SHAPES = ("scalar", "vector", "matrix", "tensor")
 PAGES = ("shapes", "race", "sizes", "lengths")
 STEPS = (1, 2, 5)  # times a power of ten, between two numbers of the clock's axis
 MOST_STEPS = 16  # of the clock's axis
-ROOM = 1.26  # times the second row: what is said of it stands behind it
+ROOM = 1.18  # times the second row: what is said of it stands behind it
 LAUNCH_PART = 0.40  # of the axis that a GPU's launch may take
 
 
@@ -144,3 +150,26 @@ class Race:
     def length(self, tick: float) -> int:
         """Return the T of a tick on the page of lengths."""
         return LENGTHS[min(max(math.floor(tick) - self.pages.lengths, 0), len(LENGTHS) - 1)]
+
+
+def chosen(pair: Pair) -> dict[str, Any]:
+    """Return of two runs what the chapter draws: the attention of the grid's last block.
+
+    The head is the one that is the least of one mind, the row of it likewise: a row whose weight
+    lies on one token would look like no vector.
+    """
+    tokens = min(len(pair.tokens), MOST_TOKENS)
+    block = pair.grid.facts.layers
+    pattern = np.asarray(pair.grid.value(f"blocks.{block - 1}.attn.pattern"), np.float64)
+    shown = pattern[:, :tokens, :tokens]
+    # Entropy of each row, shape (head, query); 0 log 0 is 0.
+    entropy = -(shown * np.log(np.where(shown > 0, shown, 1.0))).sum(-1)
+    head = int(entropy.sum(-1).argmax())
+    return {
+        "words": tuple(pair.typed[:tokens]),
+        "weights": tuple(tuple(tuple(map(float, row)) for row in sheet) for sheet in shown),
+        "asks": int(entropy[head].argmax()),
+        "head": head,
+        "block": block,
+        "left_out": len(pair.tokens) - tokens,
+    }
