@@ -461,7 +461,7 @@ def _evaluate(given: argparse.Namespace) -> int:
         seeds = ", ".join(f"{100 * share:.1f} %" for share in row.get("seeds", ()))
         rows.append((row["case"], f"{100 * row['accuracy']:.1f} %",
                      f"{100 * low:.1f} and {100 * high:.1f} %", seeds))  # fmt: skip
-    print(_columns(rows))
+    print(shares.columns(rows))
     return 0
 
 
