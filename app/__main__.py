@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, MOST_SIDE, THEMES, shares
+from app import MOST_SIDE, THEMES, shares
+from app.figures import FIGURES, UsageError, add_text, text_of
 from app.threads import leave_a_core
 from engine.said import Said
 
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
-CHAPTERS = (CHAPTER,)
 LEAST_SIDE = 64  # px of a side of a figure
 
 EXAMPLES = """examples:
@@ -30,16 +30,13 @@ EXAMPLES = """examples:
   unrolled figure rnn-transformer --theme dark --size 1920x1080 --scale 2 -o out.png
   unrolled figure rnn-transformer --grey --theme contrast -o print.pdf
   unrolled figure rnn-transformer --every-tick -o "tick-{tick}.pdf"
+  unrolled figure three-computing --preset gpt3-layer -o shares.svg
   unrolled trace --text "the cat that slept ___" --model transformer --json
   unrolled trace --model rnn -o trace.npz        numpy.load opens it
   unrolled models
   unrolled shares --model gpt2-124m --mode training --part h100 --style fused --precision fp16
   unrolled bench --json
 """
-
-
-class UsageError(Said):
-    """What was asked for and cannot be done, in one sentence."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -134,30 +131,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     figure = commands.add_parser("figure", help="draw a chapter into a file", epilog=EXAMPLES)
-    figure.set_defaults(run=_figure)
-    figure.add_argument("chapter", metavar="CHAPTER", choices=CHAPTERS, help=", ".join(CHAPTERS))
-    _add_text(figure)
-    figure.add_argument("--model", default="", metavar="PAIR", help="rnn+transformer by default")
-    ticks = figure.add_mutually_exclusive_group()
-    ticks.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
-    ticks.add_argument(
-        "--every-tick", action="store_true", help="a file for each; {tick} in its name"
-    )
-    figure.add_argument("--theme", choices=THEMES, default="light")
-    figure.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
-    figure.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
-    figure.add_argument("--layer", type=_from_1, metavar="N", help="block at rest, from 1")
-    figure.add_argument("--query", type=_from_1, metavar="N", help="word that asks, from 1")
-    figure.add_argument("--open", default="", metavar="NAME", help="one number, opened: "
-                        "grid:blocks.0.attn.scores[0,4,1], chain:rnn.h.3[2]")  # fmt: skip
-    figure.add_argument("--grey", action="store_true", help="for print; negative cells hatched")
-    figure.add_argument("--svg-text", choices=("text", "paths"), default="text",
-                        help="paths for programs without the fonts")  # fmt: skip
-    figure.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
+    chapters = figure.add_subparsers(metavar="CHAPTER", required=True, parser_class=_Parser,
+                                     help=", ".join(FIGURES))  # fmt: skip
+    for id, entry in FIGURES.items():
+        chapter = chapters.add_parser(id, epilog=EXAMPLES)
+        chapter.set_defaults(run=_figure, chapter=id)
+        entry.add_options(chapter)
+        _add_file(chapter)
 
     shot = commands.add_parser("shot", help="draw the whole window into a PNG", epilog=EXAMPLES)
     shot.set_defaults(run=_shot)
-    _add_text(shot)
+    add_text(shot)
     shot.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
     shot.add_argument("--theme", choices=THEMES, default="light")
     shot.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
@@ -165,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 
     trace = commands.add_parser("trace", help="run one model over a text", epilog=EXAMPLES)
     trace.set_defaults(run=_trace)
-    _add_text(trace)
+    add_text(trace)
     trace.add_argument("--model", required=True, metavar="ID", help="unrolled models lists them")
     trace.add_argument("--json", action="store_true", help="every step as JSON, without values; "
                        "notes on the text stand in it and not on the error stream")  # fmt: skip
@@ -208,8 +192,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_text(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text", metavar="TEXT", help='with ___ for the word, "the cat ___"')
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    """Let be given what every chapter is drawn with, and into which file."""
+    ticks = parser.add_mutually_exclusive_group()
+    ticks.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
+    ticks.add_argument(
+        "--every-tick", action="store_true", help="a file for each; {tick} in its name"
+    )
+    parser.add_argument("--theme", choices=THEMES, default="light")
+    parser.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
+    parser.add_argument("--scale", type=_scale, default=1.0, metavar="K", help="pixels a px of PNG")
+    parser.add_argument("--grey", action="store_true", help="for print; negative cells hatched")
+    parser.add_argument("--svg-text", choices=("text", "paths"), default="text",
+                        help="paths for programs without the fonts")  # fmt: skip
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
 
 
 class _Version(argparse.Action):
@@ -287,65 +283,25 @@ def _figure(given: argparse.Namespace) -> int:
             f"Every tick needs a file of its own and {given.output!r} names one; "
             "write {tick} into the name, such as tick-{tick}.svg."
         )
-    told = given.tick is not math.inf or given.every_tick or given.layer or given.query
-    if given.open and told:
-        raise UsageError(
-            "One opened number is the same at every tick and whoever asks; "
-            "leave --tick, --every-tick, --layer and --query out beside --open."
-        )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"  # a figure never needs a display
 
     from app import compute, export
     from widgets import captions, theme
     from widgets.grey import grey
-    from widgets.scenes import SCENES
     from widgets.view import View
 
     export.check(Path(given.output))
-    chain, grid = compute.split_pair(given.model or "+".join(DEFAULT_PAIR))
-    leave_a_core()
-    made = compute.make_pair(_text(given), chain, grid)
-    pair = made.pair
-    first = compute.tick_in(pair, given.tick)
-    for name, number, most in (
-        ("layer", given.layer, pair.grid.facts.layers),
-        ("query", given.query, len(pair.tokens)),
-    ):
-        if number is not None and number > most:
-            raise UsageError(f"There is no {name} {number}; give one from 1 to {most}.")
-    if given.open and pair.find(given.open) is None:
-        raise UsageError(
-            f"There is no number {given.open[:60]!r}; names are side:step[i,j], as unrolled trace "
-            "lists the steps, such as grid:blocks.0.attn.scores[0,1,2]."
-        )
+    made = FIGURES[given.chapter].make(given)
+    first = compute.tick_in(made.last, given.tick)
     width, height = given.size
-    view = View(
-        selected=given.open,
-        width=width,
-        height=height,
-        theme=theme.load(given.theme),
-        captions=captions.load("en"),
-        query=None if given.query is None else given.query - 1,
-        layer=None if given.layer is None else given.layer - 1,
-        growth=()
-        if given.open
-        else tuple(  # which an opened number does not show
-            compute.measure_length(chain, grid, tokens) for tokens in compute.GROWTH_LENGTHS
-        ),
-    )
+    view = View(width, height, theme.load(given.theme), captions.load("en"), **made.view)
     for note in made.notes:
         print(note, file=sys.stderr)
-    ticks = range(pair.last_tick + 1) if given.every_tick else [first]
-    digits = len(str(pair.last_tick))  # 00, 01 …: files sort as they follow
+    ticks = range(made.last + 1) if given.every_tick else [first]
+    digits = len(str(made.last))  # 00, 01 …: files sort as they follow
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
-        picture = compute.still(
-            pair,
-            float(tick),
-            view,
-            size=given.size,
-            scene=SCENES["opened" if given.open else CHAPTER],
-        )
+        picture = compute.still(made.subject, float(tick), view, size=given.size, scene=made.scene)
         if given.grey:
             picture = grey(picture, view.theme)
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
@@ -364,7 +320,7 @@ def _shot(given: argparse.Namespace) -> int:
 
     path = Path(given.output)
     export.check(path)
-    shoot(path, text=_text(given), tick=given.tick, theme_name=given.theme, size=given.size)
+    shoot(path, text=text_of(given), tick=given.tick, theme_name=given.theme, size=given.size)
     print(given.output)
     return 0
 
@@ -376,7 +332,7 @@ def _trace(given: argparse.Namespace) -> int:
     from engine.trace import save
 
     leave_a_core()
-    trace = compute.make_trace(_text(given), given.model)
+    trace = compute.make_trace(text_of(given), given.model)
     if given.output is not None:
         save(trace, Path(given.output))
     if given.json:
@@ -472,10 +428,6 @@ def _bench(given: argparse.Namespace) -> int:
     data = bench.measure()
     print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else bench.report(data))
     return 0
-
-
-def _text(given: argparse.Namespace) -> str:
-    return DEFAULT_TEXT if given.text is None else str(given.text)
 
 
 if __name__ == "__main__":

@@ -239,15 +239,14 @@ def measure_length(chain_id: str, grid_id: str, tokens: int) -> Growth:
     return Growth(tokens, (chain.flops, grid.flops), (chain.seconds, grid.seconds))
 
 
-def tick_in(pair: Pair, tick: float) -> float:
-    """Return a tick that somebody asked for; ∞ is the last.
+def tick_in(last: int, tick: float) -> float:
+    """Return a tick that somebody asked for, of 0 to ``last``; ∞ is the last.
 
     Raises
     ------
     ChoiceError
         With one sentence, when it lies behind the last.
     """
-    last = pair.last_tick
     if last < tick < math.inf:
         raise ChoiceError(
             f"Tick {tick:g} lies behind the last, {last}; give one from 0 to {last}, or last."

@@ -112,7 +112,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
                 sleep(0.005)  # a loop that never rests would be in the times
             if window.first.pair is None:
                 raise Said(window.notice.text())
-            window.player.seek(tick_in(window.first.pair, tick))
+            window.player.seek(tick_in(window.first.pair.last_tick, tick))
             running.processEvents()
             if not window.export_window(path=str(path)):
                 raise Said(window.notice.text())
