@@ -260,14 +260,7 @@ def run(
         tape = Tape(ops, model.parameters, watch)
         start = perf_counter()
         try:
-            if model.config.kind == "chain":
-                chain.record(tape, model.config, ids, hidden, words)
-            elif model.config.kind == "translator":
-                translator.record(tape, model.config, ids, goal, padding)
-            elif model.config.kind == "seq2seq":
-                seq2seq.record(tape, model.config, ids, goal, words)
-            else:
-                grid.record(tape, model.config, ids, hidden, padding)
+            record(tape, model, ids, hidden=hidden, words=words, target=goal, padding=padding)
             ops.wait()
         except Exception as error:
             raise ops.failed(error, tape.behind) from error
@@ -287,6 +280,30 @@ def run(
         parameters=model.parameters,
         seconds=seconds,
     )
+
+
+def record(
+    tape: Tape,
+    model: Model,
+    ids: Array,
+    *,
+    hidden: int,
+    words: tuple[str, ...] | None = None,
+    target: Array | None = None,
+    padding: Array | None = None,
+) -> None:
+    """Run a model on a tape; the arguments are those of ``run``, which checks them."""
+    if words is None:
+        words = tuple(model.vocabulary[i] for i in ids.reshape(-1, ids.shape[-1])[0])
+    goal = np.zeros((*ids.shape[:-1], 1), np.int64) if target is None else target
+    if model.config.kind == "chain":
+        chain.record(tape, model.config, ids, hidden, words)
+    elif model.config.kind == "translator":
+        translator.record(tape, model.config, ids, goal, padding)
+    elif model.config.kind == "seq2seq":
+        seq2seq.record(tape, model.config, ids, goal, words)
+    else:
+        grid.record(tape, model.config, ids, hidden, padding)
 
 
 def depth_at(model: Model, length: int) -> int:
