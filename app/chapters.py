@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from app.player import Player
+    from engine.recorder import Recorder
     from widgets.canvas import Canvas, Scene
     from widgets.captions import Captions
     from widgets.controls import Notice
@@ -28,7 +29,8 @@ class Host(NamedTuple):
     """What a chapter is made in.
 
     ``folder`` is where the settings lie: what is remembered of this machine belongs beside them.
-    ``notice`` is for a sentence that stays, or passes by; others are ``said``.
+    ``notice`` is for a sentence that stays, or passes by; others are ``said``. ``recorder`` is told
+    of everything that runs.
     """
 
     window: QWidget  # the parent of everything
@@ -36,6 +38,7 @@ class Host(NamedTuple):
     theme: Theme
     folder: Path
     notice: Notice
+    recorder: Recorder
 
 
 class Chapter(Protocol):

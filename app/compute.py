@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,8 @@ from widgets.view import Growth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from engine.recorder import Recorder
+    from engine.tape import Watch
     from widgets.canvas import Scene
     from widgets.picture import Picture
     from widgets.view import View
@@ -361,6 +365,20 @@ def _run(read: Model, sentence: Sentence, changed: Sequence[str] = ()) -> Trace:
     return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
 
 
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(recorder: Recorder) -> Iterator[None]:
+    """Let a recorder be told of every run that this thread computes in the block."""
+    before = _WATCH.set(recorder.watch)
+    try:
+        with recorder.job():
+            yield
+    finally:
+        _WATCH.reset(before)
+
+
 def _fastest(
     read: Model, ids: Any, *, hidden: int, words: tuple[str, ...] | None = None
 ) -> Trace:  # fmt: skip
@@ -369,10 +387,11 @@ def _fastest(
     Whatever else the machine does can only add to a time; short runs are repeated more often.
     """
     ops = Ops()  # one, so that the memory of a run that is not kept is used again
-    best = run(read, ids, hidden=hidden, ops=ops, words=words, warm=True)
+    watch = _WATCH.get()
+    best = run(read, ids, hidden=hidden, ops=ops, words=words, warm=True, watch=watch)
     spent, count = best.seconds, 1
     while count < RUNS or (spent < ENOUGH_SECONDS and count < MOST_RUNS):
-        again = run(read, ids, hidden=hidden, ops=ops, words=words)
+        again = run(read, ids, hidden=hidden, ops=ops, words=words, watch=watch)
         spent, count = spent + again.seconds, count + 1
         best = min(best, again, key=lambda trace: trace.seconds)
     return best

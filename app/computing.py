@@ -30,6 +30,7 @@ from widgets.view import View
 if TYPE_CHECKING:
     from engine.live import Live as Runs
     from engine.live import Measured
+    from engine.recorder import Recorder
     from engine.tile import Tile
     from engine.workload import Workload
     from widgets.canvas import Scene
@@ -52,7 +53,7 @@ class _Round(NamedTuple):
     tile: Tile
 
 
-def measure(workload: Workload, runs: Runs | None) -> _Round:
+def measure(workload: Workload, runs: Runs | None, recorder: Recorder) -> _Round:
     """Return one run of a workload on this machine, laid out anew unless it was already."""
     import pyqtgraph  # noqa: F401  (the plot is made of it: here, so that no frame waits)
 
@@ -61,7 +62,8 @@ def measure(workload: Workload, runs: Runs | None) -> _Round:
     if runs is None or runs.workload != workload:
         runs = Runs(workload)
         runs.run()  # touches its memory for the first time
-    measured = runs.run()
+    with recorder.job():
+        measured = runs.run(watch=recorder.watch)
     return _Round(workload, runs, measured, runs.tile(measured))
 
 
@@ -75,6 +77,7 @@ class ComputingUnits(QObject):
     def __init__(self, host: Host) -> None:
         super().__init__(host.window)
         self._say, self._theme, self._scale = host.say, host.theme, 1.0
+        self._recorder = host.recorder
         self.player = Player(self)
         self.canvas = Canvas(View(1188, 728, host.theme, host.say))
         self.page = Stage(self.canvas)
@@ -397,7 +400,7 @@ class ComputingUnits(QObject):
     def _run(self) -> None:
         if self._front and not self._meter.busy:
             runs = self._round.runs if self._round is not None else None
-            self._meter.ask(measure, self._live_workload(), runs)
+            self._meter.ask(measure, self._live_workload(), runs, self._recorder)
 
     def _measured(self, outcome: Outcome) -> None:
         if outcome.error is not None:

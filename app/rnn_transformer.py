@@ -59,7 +59,7 @@ class RnnTransformer(QObject):
         self.controls = SentenceControls(host.say)
         self.sentences = Sentences(host, self.controls)
         self.selection = Selection(self.canvas)
-        self.studies = Studies(self.canvas, self)
+        self.studies = Studies(self.canvas, host.recorder, self)
         self.choices = Choices(
             self.canvas,
             self.player,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.chapters import Host
     from app.chrome import SentenceControls
     from app.compute import PairResult
+    from engine.recorder import Recorder
     from engine.trace import Pair
 
 TYPING_MS = 250  # after the last key, what was typed is computed
@@ -42,6 +43,7 @@ class Sentences(QObject):
     def __init__(self, host: Host, controls: SentenceControls) -> None:
         super().__init__(host.window)
         self._say, self._notice, self._controls = host.say, host.notice, controls
+        self._recorder = host.recorder
         self.result: PairResult | None = None
         self.setting = Setting()
         self.recent: list[str] = []  # the newest first
@@ -272,7 +274,7 @@ class Sentences(QObject):
     # ------------------------------------------------------------------ what comes of it
 
     def _ask(self, function: Any, what: str) -> None:
-        self.background.ask(function, what, self.setting)
+        self.background.ask(function, what, self.setting, self._recorder)
         self.busy, self._due = True, False
         self.awaited.emit()
 
@@ -330,17 +332,19 @@ def _nothing() -> None:
     """Compute nothing."""
 
 
-def _open(path: str, setting: Setting) -> Any:
+def _open(path: str, setting: Setting, recorder: Recorder) -> Any:
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
-    from app.compute import open_trace
+    from app.compute import open_trace, watched
 
-    return open_trace(path, setting.chain, setting.grid)
+    with watched(recorder):
+        return open_trace(path, setting.chain, setting.grid)
 
 
-def _compute(text: str, setting: Setting) -> Any:
+def _compute(text: str, setting: Setting, recorder: Recorder) -> Any:
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
-    from app.compute import make_pair
+    from app.compute import make_pair, watched
 
-    return make_pair(
-        text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
-    )
+    with watched(recorder):
+        return make_pair(
+            text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
+        )

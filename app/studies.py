@@ -13,6 +13,7 @@ from widgets.canvas import Canvas
 from widgets.view import Spread
 
 if TYPE_CHECKING:
+    from engine.recorder import Recorder
     from engine.trace import Pair
 
 _State = tuple[str, int]  # what a direction's steps begin with, and a state, from 1
@@ -27,9 +28,9 @@ class Studies(QObject):
     grown = Signal()
     failed = Signal(object)  # Exception
 
-    def __init__(self, canvas: Canvas, parent: QObject) -> None:
+    def __init__(self, canvas: Canvas, recorder: Recorder, parent: QObject) -> None:
         super().__init__(parent)
-        self._canvas = canvas
+        self._canvas, self._recorder = canvas, recorder
         self._pair: Pair | None = None
         self._models = ("", "")  # whose growth is measured or shown
         self._resting = False
@@ -48,7 +49,7 @@ class Studies(QObject):
     def rest(self, resting: bool) -> None:
         """Measure nothing more for a while, or go on from there."""
         if self._resting and not resting and self._pair is not None:
-            self.measuring.ask(_measure, *self._models, len(self._canvas.view.growth))
+            self._measure(len(self._canvas.view.growth))
         self._resting = resting
 
     def show(self, pair: Pair | None) -> None:
@@ -59,7 +60,7 @@ class Studies(QObject):
             if models != self._models:
                 self._models = models
                 self._canvas.show_view(replace(self._canvas.view, growth=(), length=None))
-                self.measuring.ask(_measure, *models, 0)
+                self._measure(0)
         self._study()
 
     # ---- growth --------------------------------------------------------------------------------
@@ -71,7 +72,10 @@ class Studies(QObject):
             self._canvas.show_view(replace(self._canvas.view, growth=growth))
             self.grown.emit()
             if not self._resting:
-                self.measuring.ask(_measure, *self._models, len(growth))
+                self._measure(len(growth))
+
+    def _measure(self, number: int) -> None:
+        self.measuring.ask(_measure, *self._models, number, self._recorder)
 
     def shorter(self) -> None:
         """Move the marker of the plots to fewer tokens; the sentence stays."""
@@ -126,12 +130,13 @@ class Studies(QObject):
             self._canvas.show_view(replace(self._canvas.view, spreads=outcome.value))
 
 
-def _measure(chain: str, grid: str, number: int) -> Any:
+def _measure(chain: str, grid: str, number: int, recorder: Recorder) -> Any:
     """Measure the length of a number; None when there is no further one."""
-    from app.compute import GROWTH_LENGTHS, measure_length
+    from app.compute import GROWTH_LENGTHS, measure_length, watched
 
     if number < len(GROWTH_LENGTHS):
-        return measure_length(chain, grid, GROWTH_LENGTHS[number])
+        with watched(recorder):
+            return measure_length(chain, grid, GROWTH_LENGTHS[number])
     return None
 
 

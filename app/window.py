@@ -33,14 +33,17 @@ from app import session as sessions
 from app.actions import ACTIONS
 from app.chapters import CHAPTERS, Chapter, Host, make
 from app.chrome import Bar, KeySheet, Rail
+from app.live import Now
 from app.player import Player
 from app.presenting import Presenting
 from app.saying import sentence_of
 from app.stills import Stills
+from engine.recorder import Recorder
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
 from widgets.geometry import px
+from widgets.live_strip import LiveStrip
 from widgets.transport import Transport
 
 if TYPE_CHECKING:
@@ -82,12 +85,13 @@ class Window(QMainWindow):
         self._refolded = False  # the inspector, although something is opened
         self._last_shown = 0  # tick
         self._chapters: dict[str, Chapter] = {}  # those that have been opened, by id
+        self.recorder = Recorder()
         self.stills = Stills(self, self._say)
         self._build()
         self.first = cast("RnnTransformer", self._made(CHAPTER))
         self.chapter: Chapter = self.first
         self._place(self.first)
-        panels = (self.rail, self.bar, self.side, self.transport)
+        panels = (self.rail, self.bar, self.side, self.transport, self.live)
         self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
         self._connect()
         self._add_actions()
@@ -107,6 +111,8 @@ class Window(QMainWindow):
         self.place = QStackedWidget()  # of the chapters' pages
         self.notice = Notice()
         self.transport = Transport(self._theme, say, SPEEDS)
+        self.live = LiveStrip(self._theme, say)
+        self.now = Now(self.recorder, self.live, self)
         self.side = QWidget()  # the place of the inspector
         self.rail = Rail(say, CHAPTERS)
         self.bar = Bar(say)
@@ -128,6 +134,7 @@ class Window(QMainWindow):
         right.addWidget(self.bar)
         right.addLayout(body, 1)
         right.addWidget(self.transport)
+        right.addWidget(self.live)
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
@@ -198,7 +205,10 @@ class Window(QMainWindow):
         """Return a chapter; it is made when it is asked for the first time."""
         if id in self._chapters:
             return self._chapters[id]
-        made = make(id, Host(self, self._say, self._theme, self._settings.parent, self.notice))
+        made = make(
+            id,
+            Host(self, self._say, self._theme, self._settings.parent, self.notice, self.recorder),
+        )
         self._chapters[id] = made
         self.place.addWidget(made.page)
         made.canvas.tick_told = lambda tick: ", ".join(
@@ -252,6 +262,7 @@ class Window(QMainWindow):
         self.open_chapter(self.session.chapter)
         if self.chapter is self.first:
             self.chapter.begin()
+        self.now.begin()
 
     def do(self, id: str) -> None:
         """Do what an action does, wherever it was asked for."""
@@ -403,7 +414,7 @@ class Window(QMainWindow):
         for chapter in self._chapters.values():
             chapter.show_theme(shown, scale)
         self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
-        for part in (self.rail, self.transport, self.capsule):
+        for part in (self.rail, self.transport, self.live, self.capsule):
             part.show_theme(shown, scale)
         if self._is_made:
             self.inspector.show_theme(shown, scale)
@@ -508,7 +519,7 @@ class Window(QMainWindow):
             self.canvas.setFocus()
         elif self.presenting.on:
             self.presenting.end()
-            for widget in (self.bar, self.transport):
+            for widget in (self.bar, self.transport, self.live):
                 widget.show()
             self._show_page()
         elif focus is not None and self.chapter.controls.isAncestorOf(focus):
@@ -603,6 +614,7 @@ class Window(QMainWindow):
         """Remember what is shown, and end what computes."""
         self.chapter.end()
         self.presenting.stop()
+        self.now.close()
         self._remember()
         self.hide()  # what still computes is waited for without a window that does not answer
         problem = sessions.save(self.session, self._settings)

@@ -18,6 +18,7 @@ from app import workload_figure, workloads
 from app.chapters import CHAPTERS, Host, make
 from app.computing import ComputingUnits, WorkloadControls
 from engine.live import LIVE
+from engine.recorder import Recorder
 from engine.shares import Work
 from engine.trace import Basis
 from widgets import captions, theme, unit_pages
@@ -37,7 +38,7 @@ def host(qtbot: QtBot, tmp_path: Path) -> Host:
     qtbot.addWidget(parent)
     notice = Notice()
     qtbot.addWidget(notice)
-    return Host(parent, SAY, theme.load("light"), tmp_path, notice)
+    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""The strip "Now": what it shows adds up, has room, and costs nothing while nothing changes."""
+
+from time import perf_counter
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QObject
+
+from app.compute import make_trace, watched
+from app.live import LOOK_MS, SHOW_MS, Now
+from engine.recorder import Recorder
+from engine.shares import Shares, Work
+from engine.trace import Basis
+from widgets import captions, theme
+from widgets.geometry import text_width
+from widgets.live_strip import LiveStrip, now_strip
+from widgets.picture import Text
+
+SAY = captions.load("en")
+PARTS = {Work.MATRIX: 0.505, Work.STREAM: 0.2, Work.SEQUENTIAL: 0.095, Work.IDLE: 0.2}
+SHARES = Shares(PARTS, 2.0, Basis.MEASURED, "CPU timers by kind of work")
+
+
+def lines(shares: Shares | None, width: float) -> list[Text]:
+    drawn = now_strip(shares, width, theme.load("light"), SAY).shapes
+    return [shape for shape in drawn if isinstance(shape, Text)]
+
+
+@pytest.mark.parametrize("width", [2000, 1500, 1100, 860, 600, 400])
+@pytest.mark.parametrize("shares", [SHARES, None])
+def test_its_words_have_room_at_every_width(width: float, shares: Shares | None) -> None:
+    spans = []
+    for text in lines(shares, width):
+        wide = text_width(text.text, text.size, text.weight)
+        left = text.x - (wide if text.anchor == "end" else 0)
+        spans.append((left, left + wide))
+        assert text.size >= 12
+    spans.sort()
+    assert spans[0][0] >= 0
+    assert spans[-1][1] <= width
+    assert all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+def test_a_wide_strip_says_everything_and_its_basis() -> None:
+    said = " ".join(text.text for text in lines(SHARES, 1500))
+    for words in ("Sequential 10 %", "Stream 20 %", "Matrix 50 %", "Idle 20 %", "measured"):
+        assert words in said
+    assert "CPU timers by kind of work" in said
+
+
+def test_the_bar_is_as_long_as_the_shares(qtbot: Any) -> None:
+    drawn = now_strip(SHARES, 1500, theme.load("light"), SAY).shapes
+    marks = theme.load("light")
+    wide = {
+        shape.fill: shape.width
+        for shape in drawn
+        if getattr(shape, "height", 0) == 12.0 and getattr(shape, "fill", None)
+    }
+    whole = wide[marks.matrix] / PARTS[Work.MATRIX]
+    assert wide[marks.stream] == pytest.approx(0.2 * whole)
+    assert wide[marks.seq] == pytest.approx(0.095 * whole)
+
+
+def test_the_same_shares_again_paint_nothing(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    strip = LiveStrip(theme.load("dark"), SAY)
+    qtbot.addWidget(strip)
+    painted: list[int] = []
+    monkeypatch.setattr(strip, "update", lambda: painted.append(1))
+    for shares in (SHARES, SHARES, None, None):
+        strip.show_shares(shares)
+    assert len(painted) == 2
+    assert strip.accessibleDescription() == SAY("now.nothing")
+
+
+def test_what_runs_is_seen_and_then_idle_and_then_nothing(qtbot: Any) -> None:
+    strip, recorder, parent = LiveStrip(theme.load("light"), SAY), Recorder(), QObject()
+    qtbot.addWidget(strip)
+    now = Now(recorder, strip, parent)
+    now.show_now()
+    assert strip.text() == SAY("now.nothing")
+    with watched(recorder):
+        make_trace("the cat that slept ___", "transformer")
+    now.show_now()
+    assert strip.text() != SAY("now.nothing")
+    shares = recorder.shares(perf_counter())
+    assert shares is not None
+    assert shares[Work.MATRIX] > 0
+    assert sum(shares.percents.values()) == 100
+    now._changed -= 100
+    now.show_now()
+    assert now._timer.interval() == LOOK_MS > SHOW_MS
+    now.close()
+
+
+def test_a_run_of_somebody_else_is_not_told(qtbot: Any) -> None:
+    recorder = Recorder()
+    with watched(recorder):
+        pass
+    count = recorder.count
+    make_trace("the cat that slept ___", "rnn")
+    assert recorder.count == count

@@ -1,0 +1,140 @@
+"""The strip "Now" at the foot of every chapter: what ran in the last seconds, by kind of work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from engine.shares import Shares, Work
+from widgets.captions import Captions
+from widgets.geometry import px, text_width
+from widgets.theme import Theme
+
+if TYPE_CHECKING:
+    from widgets.picture import Picture, Shape
+    from widgets.units import Edge
+
+# px at 100 %
+HEIGHT, BAR, TEXT, ICON = 30.0, 12.0, 13.0, 11.0
+EDGE, GAP = 18.0, 14.0
+NAMED = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX, Work.COPY, Work.UNCLASSIFIED, Work.IDLE)
+ALWAYS = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX)
+LEAST_BAR = 160.0
+
+
+class LiveStrip(QWidget):
+    """A bar of the shares, their per cents, and how they are known."""
+
+    def __init__(self, theme: Theme, say: Captions) -> None:
+        super().__init__()
+        self._theme, self._say, self._scale = theme, say, 1.0
+        self._shares: Shares | None = None
+        self._told: tuple[int, ...] | None = None  # what is on the screen
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(say("now.name"))
+        self.setToolTip(say("now.definition"))
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Return the height of a line."""
+        return QSize(400, px(HEIGHT, self._scale))
+
+    def show_theme(self, theme: Theme, scale: float) -> None:
+        """Draw in another theme, so many times larger."""
+        self._theme, self._scale = theme, scale
+        self.setFixedHeight(px(HEIGHT, scale))
+        self.update()
+
+    def show_shares(self, shares: Shares | None) -> None:
+        """Show what ran; None: nothing did. The same per cents again cost nothing."""
+        told = None if shares is None else tuple(shares.percents[work] for work in NAMED)
+        if (told, shares is None) == (self._told, self._shares is None):
+            return
+        self._shares, self._told = shares, told
+        self.setAccessibleDescription(self.text())
+        self.update()
+
+    def text(self) -> str:
+        """Return what the strip shows, in words."""
+        if self._shares is None:
+            return self._say("now.nothing")
+        return ", ".join(
+            self._say(f"now.{work}", percent=self._shares.percents[work])
+            for work in NAMED
+            if work in ALWAYS or self._shares.percents[work]
+        )
+
+    def picture(self) -> Picture:
+        """Return the strip as a picture of its own width at 100 %."""
+        return now_strip(self._shares, self.width() / self._scale, self._theme, self._say)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Paint the strip."""
+        from widgets.painter import Painter  # here: the first frame has nothing to show
+
+        painter = QPainter(self)
+        Painter().paint(self.picture(), painter, self._scale)
+
+
+def now_strip(shares: Shares | None, width: float, theme: Theme, say: Captions) -> Picture:
+    """Return the strip for a width: words give way to the bar, the last ones first."""
+    from widgets.picture import Picture, Rect, Text
+    from widgets.units import bar, hues, icon
+
+    middle = HEIGHT / 2
+    shapes: list[Shape] = []
+
+    def write(x: float, words: str, colour: str, *, strong: bool = False) -> float:
+        weight: Literal[400, 600] = 600 if strong else 400
+        shapes.append(Text(x=x, y=middle + TEXT * 0.36, text=words, size=TEXT, fill=colour,
+                           weight=weight))  # fmt: skip
+        return x + text_width(words, TEXT, weight)
+
+    left = write(EDGE, say("now.title"), theme.ink, strong=True) + GAP
+    right = width - EDGE
+    source = say("now.nothing") if shares is None else say("now.source", path=shares.path)
+    parts: list[tuple[Work, str]] = []
+    if shares is not None:
+        parts = [
+            (work, say(f"now.{work}", percent=shares.percents[work]))
+            for work in NAMED
+            if work in ALWAYS or shares.percents[work]
+        ]
+    sizes = [ICON + 5 + text_width(words, TEXT, 600) + GAP for _, words in parts]
+    room = right - left - LEAST_BAR
+    shown = text_width(source, TEXT) + GAP
+    if shown + sum(sizes) <= room:
+        shapes.append(Text(x=right, y=middle + TEXT * 0.36, text=source, size=TEXT,
+                           fill=theme.ink2, anchor="end"))  # fmt: skip
+        right -= shown
+    while parts and sum(sizes) > right - left - LEAST_BAR:
+        parts.pop()
+        sizes.pop()
+    end = right - sum(sizes) - (GAP if parts else 0)
+    top = middle - BAR / 2
+    if shares is None:
+        shapes.append(Rect(x=left, y=top, width=end - left, height=BAR, radius=3,
+                           stroke=theme.ghost, dash=(4.0, 3.0)))  # fmt: skip
+    else:
+        x = left
+        for work in NAMED:
+            wide = (end - left) * shares[work]
+            if wide >= 0.5:
+                edge: Edge = "dashed" if work is Work.IDLE else "solid"
+                shapes += bar(work, (x, top, wide, BAR), theme, edge, radius=2.0)
+            x += wide
+    x = right - sum(sizes)
+    for (work, words), size in zip(parts, sizes, strict=True):
+        colours = hues(work, theme)
+        if work in ALWAYS:
+            shapes += icon(work, x, middle - ICON / 2, ICON, colours.mark)
+        else:
+            shapes += bar(work, (x, middle - ICON / 2, ICON, ICON), theme, "dashed", radius=2.0)
+        write(x + ICON + 5, words, colours.text, strong=True)
+        x += size
+    return Picture(
+        width=width, height=HEIGHT, background=theme.window, shapes=tuple(shapes),
+        title=say("now.name"),
+    )  # fmt: skip
