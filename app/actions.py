@@ -75,6 +75,7 @@ ACTIONS = (
     Action("rail", ("Ctrl+B",), "window", "toggle_rail"),
     Action("chapter_1", ("1",), "window", "open_chapter:rnn-transformer"),
     Action("chapter_2", ("2",), "window", "open_chapter:three-computing"),
+    Action("chapter_3", ("3",), "window", "open_chapter:cpu-gpu"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

@@ -428,12 +428,62 @@ def _with_sizes(found: Measured, watch: _Watch, device: Any) -> Iterator[Measure
                 yield found
                 if watch.over:
                     return
-            if device is not None:
-                for by, seconds in device.time(op, n):
+            if device is not None and (op, "gpu") not in ended:
+                times = device.time(op, n, watch)
+                for by, seconds in times:
                     found = replace(found, sizes=(*found.sizes, Point(op, by, n, seconds)))
+                if not times or max(seconds for _, seconds in times) * growth > LONG_SECONDS:
+                    ended.add((op, "gpu"))
                 yield found
                 if watch.over:
                     return
+
+
+class OnDevice:
+    """Times the same on a GPU, launched one by one: with its data there, and with it copied.
+
+    ``ops`` are the primitives there (``engine.gpu.CupyOps``), ``there`` runs a function in the one
+    thread that may touch the device.
+    """
+
+    def __init__(
+        self, name: str, ops: Any, there: Callable[..., Any] = lambda run, *given: run(*given)
+    ) -> None:
+        self.name = name
+        self._ops, self._there = ops, there
+
+    def time(self, op: str, n: int, watch: _Watch) -> list[tuple[str, float]]:
+        """Return the seconds of both, of what the clock told and the device had memory for."""
+        try:
+            found = self._there(self._time, op, n, watch)
+        except Exception:  # lost or out of memory: what is modelled stays
+            return []
+        return [(by, seconds) for by, seconds in found if seconds is not None]
+
+    def _time(self, op: str, n: int, watch: _Watch) -> list[tuple[str, float | None]]:
+        ops = self._ops
+        given = [_random(STATE), _random(STATE, STATE)] if op == "chain" else [_random(n, n)] * 2
+        there = [ops.to_device(array) for array in given]
+
+        def run(a: Any, b: Any) -> Any:
+            if op == "product":
+                return ops.product(a, b)
+            if op == "map":
+                return ops.multiply(a, a)
+            for _ in range(n):
+                a = ops.tanh(ops.product(a, b))
+            return a
+
+        def resident() -> None:
+            run(*there)
+            ops.wait()
+
+        def copied() -> None:
+            sent = [ops.to_device(array) for array in given[: 1 if op == "map" else 2]]
+            ops.to_host(run(sent[0], sent[-1]))
+
+        resident()  # compiles kernels, and takes memory
+        return [("gpu", watch.best(resident)), ("gpu.copied", watch.best(copied))]
 
 
 def _work(op: str, by: str, n: int) -> tuple[Any, ...]:

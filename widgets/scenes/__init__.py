@@ -25,5 +25,6 @@ def _later(module: str, name: str) -> Scene:
 SCENES: dict[str, Scene] = {
     "rnn-transformer": recurrence_attention,
     "three-computing": _later("widgets.scenes.computing_units", "computing_units"),
+    "cpu-gpu": _later("widgets.scenes.cpu_gpu", "cpu_gpu"),
     "opened": selected,  # the selected number, from any other scene; no chapter
 }

@@ -9,7 +9,9 @@ hollow with ≈ is modelled.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from widgets import numbers
@@ -51,13 +53,9 @@ def cpu_gpu(subject: Race, tick: float, view: View) -> Picture:
     drawn += upper(subject, tick, place, view)
     y = place.lower
     drawn += line([(EDGE, y), (place.edge, y)], view.theme.hair2, 1.0)
-    drawn += _choices(subject, page, place, view)
-    if page == "lengths":
-        drawn += lengths(subject, tick, place, view)
-    else:
-        drawn += sizes(subject, tick, place, view)
-        drawn += volumes(subject, place, view)
-    drawn.append(_source(subject, place, view))
+    # Below nothing moves between two ticks, and nothing at all before its own page.
+    still = float(math.floor(tick)) if page in ("sizes", "lengths") else 0.0
+    drawn.append(_lower(subject, still, place, replace(view, hovered="")))
     return Picture(
         width=place.width,
         height=place.height,
@@ -66,6 +64,19 @@ def cpu_gpu(subject: Race, tick: float, view: View) -> Picture:
         title=view.captions("race.title"),
         description=view.captions("race.description", now=now_words(subject, tick, view)),
     )
+
+
+@lru_cache(maxsize=16)
+def _lower(subject: Race, tick: float, place: Place, view: View) -> Group:
+    """Return all below the line: the plots of a page, their choices, and where all is from."""
+    page = subject.page(tick)
+    drawn = _choices(subject, page, place, view)
+    if page == "lengths":
+        drawn += lengths(subject, tick, place, view)
+    else:
+        drawn += [*sizes(subject, tick, place, view), *volumes(subject, place, view)]
+    drawn += _source(subject, place, view)
+    return Group(shapes=tuple(drawn), slot="race lower", cache_key=(subject, tick, place, view))
 
 
 def now_words(subject: Race, tick: float, view: View) -> str:
@@ -139,9 +150,9 @@ def _choices(subject: Race, page: str, place: Place, view: View) -> list[Shape]:
     if view.controls:
         right, row = segments(EDGE, y, "op", ops, subject.op, view)
         drawn += row
-        right, row = segments(right + 14, y, "data", datas, data, view)
+        right, row = segments(right + 8, y, "data", datas, data, view)
         drawn += row
-        drawn += segments(right + 14, y, "launch", launches, how, view)[1]
+        drawn += segments(right + 8, y, "launch", launches, how, view)[1]
         return drawn
     words = say(
         "race.chosen", op=say(f"race.op.{subject.op}"), data=say(f"race.{data}"),
@@ -154,7 +165,7 @@ def _choices(subject: Race, page: str, place: Place, view: View) -> list[Shape]:
     return drawn
 
 
-def _source(subject: Race, place: Place, view: View) -> Group:
+def _source(subject: Race, place: Place, view: View) -> list[Shape]:
     """Return the line that says what was measured, what is modelled, and what runs now."""
     say, measured = view.captions, subject.measured
     if subject.progress is not None:
@@ -169,6 +180,6 @@ def _source(subject: Race, place: Place, view: View) -> Group:
         )  # fmt: skip
         if measured.device:
             words += say("race.source_device", device=measured.device)
-    text = Text(x=EDGE, y=place.height - 12, text=shortened(words, place.width - 2 * EDGE, NOTE, 500),
-                size=NOTE, weight=500, fill=view.theme.ink3)  # fmt: skip
-    return Group(shapes=(text,))
+    words = shortened(words, place.width - 2 * EDGE, NOTE, 500)
+    return [Text(x=EDGE, y=place.height - 12, text=words, size=NOTE, weight=500,
+                 fill=view.theme.ink3)]  # fmt: skip

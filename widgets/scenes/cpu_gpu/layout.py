@@ -63,8 +63,8 @@ def place_for(width: float, height: float) -> Place:
         map=(cells, lower + 66 + (read - 16), width - EDGE - cells,
              bottom - lower - 66 - (read - 16)),
         lengths=tuple(
-            (left + i * (each + words + 56), lower + 66 + (read - 16) * 2, each,
-             bottom - lower - 100 - 3 * (read - 16))
+            (left + i * (each + words + 56), lower + 74 + (read - 16) * 2, each,
+             bottom - lower - 108 - 3 * (read - 16))
             for i in range(3)
         ),  # type: ignore[arg-type]
         foot=bottom + 19,

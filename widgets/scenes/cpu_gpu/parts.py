@@ -33,7 +33,7 @@ def segments(
         Text(x=x, y=y + SEGMENT / 2 + 5, text=label, size=NOTE, weight=500, fill=theme.ink2)
     ]
     x += text_width(label, NOTE, 500) + 8
-    widths = [text_width(words, NOTE, 600) + 18 for _, words in offers]
+    widths = [text_width(words, NOTE, 600) + 16 for _, words in offers]
     right = x + sum(widths) + 6
     shapes.append(Rect(x=x, y=y, width=right - x, height=SEGMENT, radius=8, fill=theme.well))
     x += 3

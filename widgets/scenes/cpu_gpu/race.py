@@ -184,7 +184,8 @@ def _ground(x: float, y: float, width: float, view: View) -> Rect:
 
 def _said(subject: Race, row: int, done: int, say: object) -> tuple[str, str]:
     """Return how far a row of the CPU has come, and when it ends where that is off the axis."""
-    assert callable(say) and subject.in_order is not None
+    assert callable(say)
+    assert subject.in_order is not None
     count, total = subject.counts[row], subject.in_order[row]
     when = numbers.seconds(total)
     step, steps = subject.axis
@@ -240,7 +241,10 @@ def _gpu(subject: Race, row: int, now: float, y: float, place: Place, view: View
     until = at(min(now, total), subject, place)
     for i in range(1, int((until - left) / 7) + 1):
         if left + 7 * i < until - 2:
-            stripes += [("M", left + 7 * i, y - high / 2 + 3), ("L", left + 7 * i, y + high / 2 - 3)]
+            stripes += [
+                ("M", left + 7 * i, y - high / 2 + 3),
+                ("L", left + 7 * i, y + high / 2 - 3),
+            ]
     if stripes:
         drawn.append(Path(commands=tuple(stripes), stroke=theme.stream, stroke_width=1.2,
                           opacity=0.35))  # fmt: skip

@@ -80,10 +80,11 @@ def sizes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     up = Scale(low, high, y + height, y)
     drawn: list[Shape] = []
     labels = Labels((x + 2, y - 4, width + 4, height + 2))
-    drawn += _band(subject, across, place, labels, view)
-    drawn += _grid(across, up, place, view)
+    ground, words = _band(subject, across, place, labels, view)
+    drawn += [*ground, *_grid(across, up, place, view)]
     if subject.page(tick) == "sizes":
         drawn += _now(across.at(subject.size(tick)), y, height, view)
+    drawn += words
     hues = {"cpu": (theme.seq, theme.seq_text), "gpu": (theme.stream, theme.stream_text)}
     drawn += _range(subject, drawn_lines, across, up, view)
     placed: list[tuple[Line, list[Point]]] = []
@@ -195,12 +196,13 @@ def _two(n: float) -> str:
 
 def _band(
     subject: Race, across: Scale, place: Place, labels: Labels, view: View
-) -> list[Shape]:
+) -> tuple[list[Shape], list[Shape]]:
+    """Return the ground of the band with its edges, and what is written on it."""
     theme, say = view.theme, view.captions
-    _, y, width, height = place.plot
+    _, y, _, height = place.plot
     what, meaning = band_words(subject, say)
     if not what:
-        return []
+        return [], []
     found = bounds(subject)
     name, drawn = f"band:{subject.op}", list[Shape]()
     title = f"{what}: {meaning}"
@@ -238,14 +240,18 @@ def _band(
     wide = max(text_width(what, place.read + 1, 700), text_width(meaning, NOTE, 500))
     centre = ground if anchor == "start" else middle - wide / 2
     labels.keep_free(centre - 6, y - 4, centre + wide + 6, top + 24)
-    drawn += [
+    written: list[Shape] = []
+    if anchor == "start":  # the marker of now may stand there
+        written.append(Rect(x=centre - 4, y=y + 1, width=wide + 8, height=place.read + 24,
+                          fill=theme.stage, opacity=0.85))  # fmt: skip
+    written += [
         Text(x=middle, y=top, text=what, size=place.read + 1, weight=700, fill=theme.ink,
              anchor="start" if anchor == "start" else "middle", read_by_class=True, name=name,
              title=title),
         Text(x=middle, y=top + 18, text=meaning, size=NOTE, weight=500, fill=theme.ink2,
              anchor="start" if anchor == "start" else "middle", name=name, title=title),
     ]  # fmt: skip
-    return drawn
+    return drawn, written
 
 
 def _now(x: float, y: float, height: float, view: View) -> list[Shape]:
@@ -263,7 +269,9 @@ def verdict(subject: Race, n: int, say: Captions) -> str:
     every = None if measured is None else measured.at(subject.op, "all", n)
     by = gpu_name(resident=subject.resident, graph=subject.graph)
     done = measured.line(subject.op, by) if measured is not None else ()
-    gpu = between([(float(p.n), p.seconds) for p in done], n) if done else on_gpu(subject, n).seconds
+    gpu = (
+        between([(float(p.n), p.seconds) for p in done], n) if done else on_gpu(subject, n).seconds
+    )
     about = "" if done else f"≈{NBSP}"
     part = measured.device if done and measured is not None else subject.part_name
     if one is None:

@@ -84,7 +84,7 @@ class Race:
     def counts(self) -> tuple[int, int, int]:
         """Return how many outputs the three rows of the race have: vector, matrix, tensor."""
         tokens = len(self.words)
-        return tokens, tokens**2, tokens**2 * len(self.weights)
+        return tokens, tokens * tokens, tokens * tokens * len(self.weights)
 
     @cached_property
     def in_order(self) -> tuple[float, float, float] | None:
@@ -106,7 +106,7 @@ class Race:
         longest = max(self.on_gpu(row).seconds for row in range(3)) / LAUNCH_PART
         if self.in_order is not None:
             longest = max(longest, self.in_order[1] * ROOM)
-        power = 10 ** math.floor(math.log10(longest / MOST_STEPS))
+        power = 10.0 ** math.floor(math.log10(longest / MOST_STEPS))
         step = next(s * power for s in (*STEPS, 10) if longest / (s * power) <= MOST_STEPS)
         return step, math.ceil(longest / step)
 

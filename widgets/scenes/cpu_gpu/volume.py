@@ -35,7 +35,11 @@ def table(subject: Race) -> tuple[tuple[Volume | None, ...], ...]:
     return tuple(
         tuple(
             volume(
-                subject.measured, subject.part, branches, 10**k, resident=subject.resident,
+                subject.measured,
+                subject.part,
+                branches,
+                10**k,
+                resident=subject.resident,
                 graph=subject.graph,
             )  # fmt: skip
             for k in range(MOST_ITEMS + 1)
