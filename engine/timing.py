@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from engine.memory import most_bytes
-from engine.models import Config, Model, initialise, record, run, shapes
+from engine.models import Config, Model, bytes_at_most, initialise, record, run, shapes
 from engine.ops import OPS, Array, Ops
 from engine.said import Said
 from engine.shares import (
@@ -166,11 +166,15 @@ def measure(
     """
     if batch < 1 or tokens < 1:
         raise Said(f"{batch} × {tokens} tokens are no workload; give at least one of both.")
-    needed = 8 * batch * tokens  # of the words alone
+    # Before the words themselves are drawn, which of 10**9 would take all memory.
+    needed = bytes_at_most(
+        model.config, length=tokens, sentences=batch,
+        itemsize=model.parameters["embed.E"].itemsize,
+    )  # fmt: skip
     if needed > most_bytes():
         raise Said(
-            f"{batch:,} × {tokens:,} tokens would take {needed / 2**30:,.1f} GiB before any is "
-            f"computed, and at most {most_bytes() / 2**30:.1f} GiB can be kept now; give fewer."
+            f"Every value of {batch:,} × {tokens:,} tokens would take {needed / 2**30:,.1f} GiB and "
+            f"at most {most_bytes() / 2**30:.1f} GiB can be kept now; give fewer tokens."
         )
     ids = np.random.default_rng(0).integers(0, model.config.words, (batch, tokens))
 
