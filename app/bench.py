@@ -35,6 +35,7 @@ MEMORY_TOKENS = 128
 MEMORY_GOAL_MB = 150.0  # above an empty window, in 10**6 bytes
 START_GOAL = 1.6  # of an empty window's
 STARTS = 5
+RECORDED_WIDTH, RECORDED_PAIRS, RECORDED_GOAL = 256, 41, 0.05
 TIMEOUT_SECONDS = 300.0  # of one child process
 QUIET_SECONDS = 1.0  # without a painting, and playing has come to its end
 WHOLE = 32  # tokens; of a longer text the first FIRST_TICKS and the LAST_TICKS are played, at 4x
@@ -79,6 +80,7 @@ def measure() -> dict[str, Any]:
         "memory": memory(),
         "runs": runs(),
         "engine": engine(),
+        "recording": recording(),
         "start": start(),
     }
 
@@ -106,6 +108,12 @@ def report(data: dict[str, Any]) -> str:
     ]
     lines += ["", "The engine, random weights, every step recorded: CPU time of one thread"]
     lines += speed.report(data["engine"])
+    lines += ["", "What recording every step adds to a run, CPU time of one thread"]
+    lines += [
+        f"  {row['model']:<24} {row['tokens']:>3} tokens   {row['added']:+6.1%}   "
+        f"goal {row['goal']:.0%}   {_verdict(row['added'], row['goal'])}"
+        for row in data["recording"]
+    ]
     begin = data["start"]
     lines += [
         "",
@@ -159,6 +167,12 @@ def runs(times: int = 5) -> list[dict[str, Any]]:
 def engine() -> list[dict[str, Any]]:
     """Return how fast the engine is on large models, in a process with nothing else in it."""
     rows: list[dict[str, Any]] = _child("engine")["rows"]
+    return rows
+
+
+def recording() -> list[dict[str, Any]]:
+    """Return what the records and times of every step add to a run, as a part of it."""
+    rows: list[dict[str, Any]] = _child("recording")["rows"]
     return rows
 
 
@@ -465,6 +479,29 @@ def _units(_: float) -> None:
     _open(drive)
 
 
+def _recording(_: float) -> None:
+    """Measure what recording costs, at a width of 256 numbers."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from engine.models import Config
+    from engine.timing import overhead, random_model
+
+    d, tokens = RECORDED_WIDTH, 128
+    configs = {
+        f"Transformer, d = {d}": Config(
+            kind="grid", words=1000, embedding=d, width=d, heads=8, layers=2, mlp=4 * d
+        ),
+        f"GRU, {d} numbers": Config(kind="chain", words=1000, embedding=d, width=d, cell="gru"),
+    }
+    rows = []
+    with threadpool_limits(1):
+        for name, config in configs.items():
+            added = overhead(random_model(config), np.zeros(tokens, np.int64), RECORDED_PAIRS)
+            rows.append({"model": name, "tokens": tokens, "added": added, "goal": RECORDED_GOAL})
+    _tell({"rows": rows})
+
+
 def _open(then: Callable[[Any], None]) -> None:
     """Open the application's window and call ``then`` with it in place of its event loop."""
     from PySide6.QtWidgets import QApplication, QMainWindow
@@ -525,5 +562,6 @@ CHILDREN: dict[str, Callable[..., None]] = {
     "play": _play,
     "answer": _answer,
     "engine": _engine,
+    "recording": _recording,
     "units": _units,
 }

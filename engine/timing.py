@@ -173,7 +173,7 @@ def measure(
     )  # fmt: skip
     if needed > most_bytes():
         raise Said(
-            f"Every value of {batch:,} × {tokens:,} tokens would take {needed / 2**30:,.1f} GiB and "
+            f"All values of {batch:,} × {tokens:,} tokens would take {needed / 2**30:,.1f} GiB and "
             f"at most {most_bytes() / 2**30:.1f} GiB can be kept now; give fewer tokens."
         )
     ids = np.random.default_rng(0).integers(0, model.config.words, (batch, tokens))

@@ -82,6 +82,10 @@ DATA = {
             ],
         }
     ],
+    "recording": [
+        {"model": "Transformer, d = 256", "tokens": 128, "added": 0.0123, "goal": 0.05},
+        {"model": "GRU, 256 numbers", "tokens": 128, "added": 0.061, "goal": 0.05},
+    ],
     "start": {
         "application_seconds": 0.5,
         "empty_window_seconds": 0.25,
@@ -108,6 +112,8 @@ def test_the_report_says_which_target_is_kept() -> None:
     assert re.search(r"32 words +layer .*p95 +15\.9 .* goal 16   kept$", text, re.MULTILINE)
     assert re.search(r"207 +57 +above it 150   goal 150   kept$", text, re.MULTILINE)
     assert "rnn                5 words      0.21" in text
+    assert re.search(r"Transformer, d = 256 .*\+1\.2%   goal 5%   kept$", text, re.MULTILINE)
+    assert re.search(r"GRU, 256 numbers .*\+6\.1%   goal 5%   missed$", text, re.MULTILINE)
     assert re.search(r"ratio at most 1\.6\)\n.*ratio 2\.00   missed$", text)
     assert re.search(r"GRU, 512 numbers +512 tokens +42\.1 ms +38\.0 GFLOP/s$", text, re.MULTILINE)
     assert re.search(r"time, over PyTorch's +needs the extra oracle$", text, re.MULTILINE)
@@ -244,7 +250,7 @@ def test_a_start_is_the_median_of_several_by_turns_behind_one_that_compiles(
 
 def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_frames", lambda count: {"tokens": count})
-    for part in ("answers", "memory", "engine"):
+    for part in ("answers", "memory", "engine", "recording"):
         monkeypatch.setattr(bench, part, lambda part=part: DATA[part])
     monkeypatch.setattr(bench, "start", lambda: DATA["start"])
     monkeypatch.setattr(bench.live_bench, "rows", lambda *_: DATA["units"])

@@ -66,13 +66,23 @@ def device(name: str = "Fake GeForce RTX 4090", *, tensor_cores: bool = True) ->
                   tensor_cores=tensor_cores)  # fmt: skip
 
 
+class ActivityKind(enum.IntEnum):
+    """Kinds of records; the numbers are made up."""
+
+    CONCURRENT_KERNEL = 1
+    MEMCPY = 2
+    MEMSET = 3
+    RUNTIME = 4
+    DRIVER = 5
+    EXTERNAL_CORRELATION = 6
+
+
 class FakeCupti:
     """Enough of cupti-python: records of what a card did, with the numbers that were pushed."""
 
     def __init__(self, card: Card, *, refuses: str = "", slows_us: float = 0.0) -> None:
-        kinds = [*Cupti.KINDS, "OTHER"]
-        self.ActivityKind = enum.IntEnum("ActivityKind", kinds)
-        self.ExternalCorrelationKind = enum.IntEnum("ExternalCorrelationKind", ["CUSTOM0"])
+        self.ActivityKind = ActivityKind
+        self.ExternalCorrelationKind = SimpleNamespace(CUSTOM0=1)
         self.card, self.refuses, self.slows_us = card, refuses, slows_us
         self.pushed: list[int] = []
         self.enabled: set[int] = set()
