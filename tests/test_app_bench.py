@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app import bench, compute
+from app import bench, compute, live_bench
 from app.bench import BenchError, percentiles, report
 from app.speed import goal
 from engine.weights import available
@@ -253,7 +253,7 @@ def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("answers", "memory", "engine", "recording"):
         monkeypatch.setattr(bench, part, lambda part=part: DATA[part])
     monkeypatch.setattr(bench, "start", lambda: DATA["start"])
-    monkeypatch.setattr(bench.live_bench, "rows", lambda *_: DATA["units"])
+    monkeypatch.setattr(live_bench, "rows", lambda *_: DATA["units"])
     data = json.loads(json.dumps(bench.measure(), allow_nan=False))
     assert [row["tokens"] for row in data["frames"]] == [5, 12, 32, 64, 128, 512]
     assert data["size"] == [1600, 900]
@@ -262,7 +262,7 @@ def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rows_of_chapter_2_are_those_of_its_process() -> None:
     told = {"frames": [0.001, 0.002, 0.003], "plot": [0.004], "runs": 7}
-    frames, plot = bench.live_bench.rows(lambda what: told, percentiles)
+    frames, plot = live_bench.rows(lambda what: told, percentiles)
     assert (frames["what"], frames["frames"], frames["p50_ms"]) == ("frames", 3, 2.0)
     assert (plot["what"], plot["goal_ms"], plot["runs"]) == ("plot", 4.0, 7)
     assert "frames while this CPU multiplies" in report({**DATA, "units": [frames, plot]})

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import fakecupy
 import numpy as np
 import pytest
+from fakecupy import Card
 
 from engine import gpu, models, timing
 from engine.gpu import HOST, CupyOps, Device
@@ -36,8 +38,6 @@ from engine.timing import (
     why_no_cupti,
 )
 from engine.trace import Basis, Trace, Unit
-from tests import fakecupy
-from tests.fakecupy import Card
 
 GRID = Config(kind="grid", words=50, embedding=32, width=32, heads=4, layers=2, mlp=64)
 GRU = Config(kind="chain", words=50, embedding=16, width=16, cell="gru")
