@@ -64,7 +64,7 @@ class Rail(QWidget):
             button.setObjectName("chapter")
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            button.setText(say(entry.caption))
+            button.setText(say(entry.caption).replace("&", "&&"))  # no mnemonic
             button.setToolTip(say(f"action.chapter_{entry.number}"))
             button.clicked.connect(lambda _=False, id=id: self.chosen.emit(id))
             group.addButton(button)

@@ -41,20 +41,20 @@ MOST_BYTES = 1_000_000  # of the file that keeps what was measured
 BUDGET_SECONDS = 10.0  # of a whole sweep
 RATES_SECONDS = 2.0  # of ``calibrate`` alone
 # How the budget is shared out; what a part leaves over goes to those behind it.
-PARTS = (("rates", 0.07), ("outputs", 0.03), ("sizes", 0.4), ("branches", 0.1), ("lengths", 0.4))
+PARTS = (("rates", 0.07), ("outputs", 0.03), ("sizes", 0.38), ("branches", 0.12), ("lengths", 0.4))
 OPS = ("product", "map", "chain")
 SIZES = tuple(2**k for k in range(1, 14))  # 2 … 8192
 COUNTS = (5, 25, 125)  # outputs of the race: a row, a head, all heads of five tokens
 BRANCHES = (0, 1, 2, 4, 8, 16, 32)
-ITEMS = {"python": (1, 100), "numpy": (1, 1_000, 100_000, 1_000_000)}
+ITEMS = {"python": (1, 100), "numpy": (1, 1_000, 100_000)}
 LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 LAYERS = ("elman", "gru", "attention")
 STATE, HEAD, WIDTH = 16, 8, 64  # numbers of the chain's state, of a head's row, of a layer
 SLOPE = 1.9  # of the tent map: 2 would lose a bit of the mantissa at every branch
 LEAST_RUNS, LEAST_LONG, MOST_RUNS = 5, 2, 200
-ENOUGH_SECONDS = 0.015  # of one point
+ENOUGH_SECONDS, FEW_SECONDS = 0.015, 0.004  # of one point; of one among many alike
 # A run that is likely to take longer is left out; of Python's there is no need for large ones.
-LONG_SECONDS, LONG_IN_PYTHON = 0.25, 0.03
+LONG_SECONDS, LONG_IN_PYTHON = 0.25, 0.015
 INNER_SECONDS = 5e-5  # what is timed at once, so that reading the clock is nothing beside it
 MOST_INNER = 512
 
@@ -244,10 +244,12 @@ class _Watch:
 
     def room(self, seconds: float, most: float = LONG_SECONDS) -> bool:
         """Return whether runs of which one is likely to take so long still fit."""
-        needed = LEAST_RUNS * seconds
+        needed = LEAST_LONG * seconds
         return seconds <= most and self.spent + needed < self._until and not self._stop()
 
-    def best(self, run: Callable[..., object], *arguments: Any) -> float | None:
+    def best(
+        self, run: Callable[..., object], *arguments: Any, enough: float = ENOUGH_SECONDS
+    ) -> float | None:
         """Return the least seconds of one call; None when the clock told none."""
         best, spent, inner = math.inf, 0.0, 1
         for done in range(1, MOST_RUNS + 1):
@@ -260,7 +262,8 @@ class _Watch:
             if took < INNER_SECONDS and inner < MOST_INNER:
                 inner *= 2
                 continue
-            if (done >= LEAST_RUNS and spent >= ENOUGH_SECONDS) or self.over:
+            least = LEAST_RUNS if spent < 8 * enough else LEAST_LONG
+            if (done >= least and spent >= enough) or self.over:
                 break
         return best if math.isfinite(best) else None
 
@@ -529,25 +532,27 @@ def _numpy_chain(h: Array, w: Array, n: int) -> Array:
 
 
 def _with_branches(found: Measured, watch: _Watch) -> Iterator[Measured]:
-    for branches in BRANCHES:
-        for by, volumes in ITEMS.items():
-            before = 0.0
-            for items in volumes:
-                if not watch.room(before * 10, LONG_IN_PYTHON):
-                    break
-                x = _random(items)
-                if by == "python":
-                    seconds = watch.best(_branch_items, x.tolist(), branches)
-                else:
-                    seconds = watch.best(_branch_all, x, branches, _scratch(items))
-                if seconds is None:
-                    continue
-                before = seconds
-                row = Branching(branches, by, items, seconds)
-                found = replace(found, branches=(*found.branches, row))
-                yield found
-                if watch.over:
-                    return
+    """Measure small volumes of all numbers of branches first, so that no row stays empty."""
+    before: dict[tuple[int, str], float] = {}
+    volumes = [(items, by) for by, several in ITEMS.items() for items in several]
+    for items, by in sorted(volumes):
+        for branches in BRANCHES:
+            if not watch.room(before.get((branches, by), 0.0) * 10, LONG_IN_PYTHON):
+                continue
+            x = _random(items)
+            if by == "python":
+                seconds = watch.best(_branch_items, x.tolist(), branches, enough=FEW_SECONDS)
+            else:
+                scratch = _scratch(items)
+                seconds = watch.best(_branch_all, x, branches, scratch, enough=FEW_SECONDS)
+            if seconds is None:
+                continue
+            before[branches, by] = seconds
+            row = Branching(branches, by, items, seconds)
+            found = replace(found, branches=(*found.branches, row))
+            yield found
+            if watch.over:
+                return
 
 
 def _branch_items(items: list[float], branches: int) -> list[float]:

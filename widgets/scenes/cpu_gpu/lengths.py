@@ -90,8 +90,8 @@ def _plot(
     for T in LENGTHS[::2]:
         drawn.append(Text(x=across.at(T), y=y + height + 19, text=str(T), size=NOTE, weight=500,
                           fill=theme.ink2, anchor="middle"))  # fmt: skip
-    drawn.append(Text(x=x - 26, y=y + height + 19, text="T", size=NOTE, italic=True, weight=500,
-                      fill=theme.ink, anchor="end"))  # fmt: skip
+    drawn.append(Text(x=x + width + 24, y=y + height + 19, text="T", size=NOTE, italic=True,
+                      weight=500, fill=theme.ink))  # fmt: skip
     if not rows:
         return drawn
     values = [float(getattr(row, what)) for row in rows]

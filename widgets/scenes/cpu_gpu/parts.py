@@ -147,6 +147,10 @@ class Labels:
             ]
         self._lines.append(dense or list(points))
 
+    def away(self, box: _Edges) -> float:
+        """Return how far the nearest line is from a rectangle, 0 where one runs through it."""
+        return min((_away(box, line) for line in self._lines), default=math.inf)
+
     def place(
         self, text: str, points: Sequence[tuple[float, float]], colour: str, size: float,
         *, weight: Literal[500, 600] = 600, read: bool = False,

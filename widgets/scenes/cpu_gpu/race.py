@@ -9,11 +9,12 @@ from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, arrow, marker
 from widgets.numbers import NBSP
-from widgets.picture import Command, Group, Path, Rect, Shape, Text
+from widgets.picture import Command, Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
 from widgets.scenes.cpu_gpu.parts import line, ring
 from widgets.scenes.cpu_gpu.shapes import sheet
 from widgets.scenes.cpu_gpu.subject import SHAPES, Race
+from widgets.theme import mix
 
 if TYPE_CHECKING:
     from widgets.view import View
@@ -70,12 +71,17 @@ def _axis(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     theme = view.theme
     step, steps = subject.axis
     top, bottom = place.rows[0], place.rows[2] + place.row
+    left, right = place.clock
     drawn: list[Shape] = []
     now = subject.clock(tick)
     for i in range(steps + 1):
         x = at(i * step, subject, place)
         words = f"{i * step * 1e6:g}" + (f"{NBSP}µs" if i == steps else "")
         bold = abs(now - i * step) < step / 100
+        last = f"{steps * step * 1e6:g}{NBSP}µs"
+        room = (right - left) / steps + 10 - text_width(last, place.read, 700)
+        if i == steps - 1 and room < text_width(words, place.read, 700) / 2 + 6:
+            words = ""  # the last one, which has the unit, needs its room
         drawn += line([(x, top), (x, bottom)], theme.hair, 1.0)
         drawn.append(
             Text(x=x + (10 if i == steps else 0), y=top - 8, text=words, size=place.read,
@@ -212,14 +218,15 @@ def _box(box: Box, weight: float, done: bool, view: View) -> list[Shape]:
                  stroke=theme.ghost, stroke_width=1.2, dash=DASHED if width > 8 else ())
         ]  # fmt: skip
     words = str(round(100 * weight))
+    fill = mix(theme.seq_tint, theme.seq, 0.5 * weight)  # says how much where no number fits
     drawn: list[Shape] = [
-        Rect(x=x, y=y, width=width, height=height, radius=radius, fill=theme.seq_tint,
+        Rect(x=x, y=y, width=width, height=height, radius=radius, fill=fill,
              stroke=theme.seq, stroke_width=1.6 if width > 8 else 0.8)
     ]  # fmt: skip
     if width >= LEAST_BOX and text_width(words, NOTE, 600) <= width - 0.5:
         drawn.append(
             Text(x=x + width / 2, y=y + height / 2 + 5, text=words, size=NOTE, weight=600,
-                 fill=theme.ink, anchor="middle")
+                 fill=theme.on(fill), anchor="middle")
         )  # fmt: skip
     return drawn
 
@@ -335,8 +342,3 @@ def _opens(
     if view.selected == name:
         drawn.append(ring((x, y - LANE / 2, width, LANE), view))
     return drawn
-
-
-def grouped(shapes: list[Shape], slot: str, key: object) -> Group:
-    """Return shapes whose raster is kept while what they depend on stays the same."""
-    return Group(shapes=tuple(shapes), slot=slot, cache_key=key)

@@ -80,11 +80,10 @@ def sizes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     up = Scale(low, high, y + height, y)
     drawn: list[Shape] = []
     labels = Labels((x + 2, y - 4, width + 4, height + 2))
-    ground, words = _band(subject, across, place, labels, view)
-    drawn += [*ground, *_grid(across, up, place, view)]
+    drawn += _band(subject, across, place, labels, view)
+    drawn += _grid(across, up, place, view)
     if subject.page(tick) == "sizes":
         drawn += _now(across.at(subject.size(tick)), y, height, view)
-    drawn += words
     hues = {"cpu": (theme.seq, theme.seq_text), "gpu": (theme.stream, theme.stream_text)}
     drawn += _range(subject, drawn_lines, across, up, view)
     placed: list[tuple[Line, list[Point]]] = []
@@ -97,6 +96,7 @@ def sizes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
             drawn += line(points, hues[each.kind][0], 2.6 if each.by != "all" else 1.8, dash)
         else:
             drawn += line(points, hues[each.kind][0], 1.6, OTHER)
+    drawn += _band_words(subject, across, place, labels, view)
     for each, points in placed:
         if not each.chosen:
             continue
@@ -136,8 +136,8 @@ def _grid(across: Scale, up: Scale, place: Place, view: View) -> list[Shape]:
             words = numbers.seconds(value * 1.0000001)
             drawn.append(Text(x=x - 8, y=py + 5, text=words, size=NOTE, weight=500,
                               fill=theme.ink2, anchor="end"))  # fmt: skip
-    drawn.append(Text(x=x - 26, y=place.foot, text="n", size=place.read, italic=True, weight=500,
-                      fill=theme.ink, anchor="end"))  # fmt: skip
+    drawn.append(Text(x=x + width + 26, y=place.foot, text="n", size=place.read, italic=True,
+                      weight=500, fill=theme.ink))  # fmt: skip
     for n in SIZES[::2]:
         drawn.append(Text(x=across.at(n), y=place.foot, text=str(n), size=place.read, weight=500,
                           fill=theme.ink2, anchor="middle", read_by_class=True))  # fmt: skip
@@ -188,70 +188,89 @@ def band_words(subject: Race, say: Captions) -> tuple[str, str]:
 
 def _two(n: float) -> str:
     """Return a size with two significant digits: it is not known any better."""
-    if n < 1:
-        return str(SIZES[0])
+    if not SIZES[0] <= n <= SIZES[-1]:
+        return str(SIZES[0] if n < SIZES[0] else SIZES[-1])
     digits = max(math.floor(math.log10(n)) - 1, 0)
     return numbers.exact(round(n / 10**digits) * 10**digits)
 
 
-def _band(
-    subject: Race, across: Scale, place: Place, labels: Labels, view: View
-) -> tuple[list[Shape], list[Shape]]:
-    """Return the ground of the band with its edges, and what is written on it."""
+def _band(subject: Race, across: Scale, place: Place, labels: Labels, view: View) -> list[Shape]:
+    """Return the ground of the band with its edges; the darker part is that of what is chosen."""
     theme, say = view.theme, view.captions
     _, y, _, height = place.plot
+    found, measured = bounds(subject), subject.measured
+    if found is None or measured is None:
+        return []
+    what, meaning = band_words(subject, say)
+    name, title = f"band:{subject.op}", f"{what}: {meaning}"
+    start, end = across.at(found[0]), across.at(found[1])
+    drawn: list[Shape] = [
+        Rect(x=start, y=y, width=end - start, height=height,
+             fill=mix(theme.stage, theme.ink, 0.09), name=name, title=title)
+    ]  # fmt: skip
+    own = band(
+        measured, subject.op, subject.part, resident=subject.resident, graph=subject.graph
+    )  # fmt: skip
+    if own is not None and own.low < SIZES[-1] and own.high > SIZES[0]:
+        inner = across.at(own.low), across.at(own.high)
+        drawn.append(
+            Rect(x=inner[0], y=y, width=max(inner[1] - inner[0], 1.0), height=height,
+                 fill=mix(theme.stage, theme.ink, 0.17), name=name, title=title)
+        )  # fmt: skip
+    for px in (start, *((end,) if found[1] < SIZES[-1] else ())):
+        drawn += line([(px, y), (px, y + height)], theme.ink, 1.8)
+        labels.keep_off([(px, y), (px, y + height)])
+    return drawn
+
+
+def _band_words(
+    subject: Race, across: Scale, place: Place, labels: Labels, view: View
+) -> list[Shape]:
+    """Return what is written on the band, or beside it where no line runs."""
+    theme, say = view.theme, view.captions
     what, meaning = band_words(subject, say)
     if not what:
-        return [], []
+        return []
+    x, y, width, height = place.plot
+    size = place.read + 1
+    wide = max(text_width(what, size, 700), text_width(meaning, NOTE, 500))
+    high = size + 22.0
     found = bounds(subject)
-    name, drawn = f"band:{subject.op}", list[Shape]()
-    title = f"{what}: {meaning}"
-    if found is None:
-        left = across.end - max(text_width(what, place.read + 1, 700),
-                                text_width(meaning, NOTE, 500)) - 8  # fmt: skip
-        middle, anchor = left, "start"
-    else:
+    left, right = x + 8, x + width - wide - 8
+    tries: list[float] = [right, left]
+    if found is not None:
         start, end = across.at(found[0]), across.at(found[1])
-        own = band(
-            subject.measured, subject.op, subject.part, resident=subject.resident,
-            graph=subject.graph,
-        ) if subject.measured is not None else None  # fmt: skip
-        drawn.append(
-            Rect(x=start, y=y, width=end - start, height=height,
-                 fill=mix(theme.stage, theme.ink, 0.09), name=name, title=title)
-        )  # fmt: skip
-        if own is not None and own.low < SIZES[-1]:
-            inner = across.at(max(own.low, 2.0)), across.at(min(own.high, float(SIZES[-1])))
-            drawn.append(
-                Rect(x=inner[0], y=y, width=max(inner[1] - inner[0], 1.0), height=height,
-                     fill=mix(theme.stage, theme.ink, 0.17), name=name, title=title)
-            )  # fmt: skip
-        for px in {start, end if found[1] < SIZES[-1] else start}:
-            drawn += line([(px, y), (px, y + height)], theme.ink, 1.8)
-            labels.keep_off([(px, y), (px, y + height)])
-        wide = max(text_width(what, place.read + 1, 700), text_width(meaning, NOTE, 500))
-        middle, anchor = (start + end) / 2, "middle"
-        if wide > end - start - 8:  # beside it, where the GPU is quicker
-            middle, anchor = end + 8, "start"
-            if middle + wide > across.end:
-                middle, anchor = start - 8 - wide, "start"
-    top = y + place.read + 2
-    ground = middle if anchor == "start" else middle - text_width(what, place.read + 1, 700) / 2
-    wide = max(text_width(what, place.read + 1, 700), text_width(meaning, NOTE, 500))
-    centre = ground if anchor == "start" else middle - wide / 2
-    labels.keep_free(centre - 6, y - 4, centre + wide + 6, top + 24)
-    written: list[Shape] = []
-    if anchor == "start":  # the marker of now may stand there
-        written.append(Rect(x=centre - 4, y=y + 1, width=wide + 8, height=place.read + 24,
-                          fill=theme.stage, opacity=0.85))  # fmt: skip
-    written += [
-        Text(x=middle, y=top, text=what, size=place.read + 1, weight=700, fill=theme.ink,
-             anchor="start" if anchor == "start" else "middle", read_by_class=True, name=name,
-             title=title),
-        Text(x=middle, y=top + 18, text=meaning, size=NOTE, weight=500, fill=theme.ink2,
-             anchor="start" if anchor == "start" else "middle", name=name, title=title),
+        within = [(start + end - wide) / 2] if end - start > wide + 8 else []
+        tries = [*within, end + 8, start - wide - 8, right, left]
+    at = [
+        (px, top)
+        for px in tries for top in (y + 3, y + height - high - 4, y + height / 2 - high / 2)
+        if left - 6 <= px <= right + 6
     ]  # fmt: skip
-    return drawn, written
+    px, top = max(
+        at, key=lambda p: (min(labels.away((p[0], p[1], p[0] + wide, p[1] + high)), 5.0))
+    )  # fmt: skip
+    labels.keep_free(px - 5, top - 4, px + wide + 5, top + high + 2)
+    name, title = f"band:{subject.op}", f"{what}: {meaning}"
+    return [
+        # The marker of now may stand there.
+        *_ground(found, across, (px - 4, top, wide + 8, high), view),
+        Text(x=px, y=top + size, text=what, size=size, weight=700, fill=theme.ink,
+             read_by_class=True, name=name, title=title),
+        Text(x=px, y=top + size + 17, text=meaning, size=NOTE, weight=500, fill=theme.ink2,
+             name=name, title=title),
+    ]  # fmt: skip
+
+
+def _ground(
+    found: tuple[float, float] | None, across: Scale, box: tuple[float, float, float, float],
+    view: View,
+) -> list[Shape]:  # fmt: skip
+    x, y, width, height = box
+    inside = found is not None and across.at(found[0]) <= x + width / 2 <= across.at(found[1])
+    if inside:
+        return []
+    return [Rect(x=x, y=y, width=width, height=height, fill=view.theme.stage, opacity=0.85)]
 
 
 def _now(x: float, y: float, height: float, view: View) -> list[Shape]:

@@ -145,7 +145,7 @@ class Race:
 
     def size(self, tick: float) -> int:
         """Return the n of a tick on the page of sizes."""
-        return SIZES[min(max(math.floor(tick) - self.pages.sizes, 0), len(SIZES) - 1)]
+        return int(SIZES[min(max(math.floor(tick) - self.pages.sizes, 0), len(SIZES) - 1)])
 
     def length(self, tick: float) -> int:
         """Return the T of a tick on the page of lengths."""

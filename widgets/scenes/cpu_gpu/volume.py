@@ -85,6 +85,7 @@ def volumes(subject: Race, place: Place, view: View) -> list[Shape]:
     drawn += _boundary(subject, x, y, across, down, view)
     if not known:
         drawn += _nothing(place, view)
+        return drawn
     return [*drawn, *_examples(x, y, across, down, view)]
 
 
@@ -124,6 +125,8 @@ def _boundary(
     commands: list[Command] = []
     base = y + len(BRANCHES) * down
     for i, row in enumerate(known):
+        if row[0] is None:  # not measured
+            continue
         won = [k for k, each in enumerate(row) if each is not None and each.gpu > each.cpu]
         edge = x + (won[-1] + 1 if won else 0) * across
         top = base - (i + 1) * down
