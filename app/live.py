@@ -4,40 +4,62 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from engine.recorder import WINDOW_SECONDS, Recorder
 from widgets.live_strip import LiveStrip
 
 SHOW_MS = 100
-LOOK_MS = 500  # while nothing runs
 
 
 class Now(QObject):
-    """Gives the strip what the recorder has seen; the timer is slow while nothing is seen."""
+    """Gives the strip what the recorder has seen; while nothing is seen no timer runs."""
+
+    _noted = Signal()  # emitted in any thread
 
     def __init__(self, recorder: Recorder, strip: LiveStrip, parent: QObject) -> None:
         super().__init__(parent)
         self._recorder, self._strip = recorder, strip
         self._count, self._changed = -1, 0.0
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK_MS)
+        self._timer.setInterval(SHOW_MS)
         self._timer.timeout.connect(self.show_now)
+        self._noted.connect(self._wake, Qt.ConnectionType.QueuedConnection)
+        self._closed = False
+
+    @property
+    def awake(self) -> bool:
+        """Return whether the timer runs."""
+        return self._timer.isActive()
 
     def begin(self) -> None:
         """Look from now on."""
-        self._timer.start()
+        self._wake()
 
     def close(self) -> None:
         """Look no more."""
+        self._closed = True
         self._timer.stop()
 
     def show_now(self) -> None:
-        """Show the shares of the last seconds, unless nothing can have changed since."""
+        """Show the shares of the last seconds; when nothing more can change, rest."""
         now = perf_counter()
-        if self._recorder.count != self._count or self._recorder.busy:
-            self._count, self._changed = self._recorder.count, now
-        lively = now - self._changed <= WINDOW_SECONDS + 1.0
-        self._timer.setInterval(SHOW_MS if lively else LOOK_MS)
-        if lively:
-            self._strip.show_shares(self._recorder.shares(now))
+        count = self._recorder.count
+        if count != self._count or self._recorder.busy:
+            self._count, self._changed = count, now
+        self._strip.show_shares(self._recorder.shares(now))
+        if now - self._changed > WINDOW_SECONDS + 1.0:
+            self._timer.stop()
+            self._recorder.call_once(self._tell, count)
+
+    def _tell(self) -> None:
+        """Wake this object, from any thread."""
+        try:
+            self._noted.emit()
+        except RuntimeError:  # it went away with the window
+            return
+
+    def _wake(self) -> None:
+        if not self._closed and not self._timer.isActive():
+            self._changed = perf_counter()
+            self._timer.start()

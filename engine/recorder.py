@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
@@ -43,6 +43,7 @@ class Recorder:
         self._jobs: deque[_Ran] = deque(maxlen=MOST)
         self._open: dict[int, tuple[float, float]] = {}  # by thread: begun, and known until
         self._count = 0
+        self._waiting: Callable[[], object] | None = None
 
     @property
     def count(self) -> int:
@@ -53,6 +54,24 @@ class Recorder:
     def busy(self) -> bool:
         """Return whether a job is under way."""
         return bool(self._open)
+
+    def call_once(self, waiting: Callable[[], object], count: int) -> None:
+        """Call a function once when more is noted than a ``count``: in any thread, and quickly.
+
+        It must not ask this object anything.
+        """
+        with self._lock:
+            late = count != self._count
+            self._waiting = None if late else waiting
+        if late:
+            waiting()
+
+    def _noted(self) -> None:
+        """Count what was noted, and call who waits for it; the lock is held."""
+        self._count += 1
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting()
 
     def watch(self, start: float, end: float, spent: Mapping[Unit, float]) -> None:
         """Note what a run did from start to end, as ``engine.tape`` tells its watch.
@@ -78,7 +97,7 @@ class Recorder:
             if thread in self._open:
                 begun, known = self._open[thread]
                 self._open[thread] = begun, max(known, end)
-            self._count += 1
+            self._noted()
 
     @contextmanager
     def job(self) -> Iterator[None]:
@@ -88,7 +107,7 @@ class Recorder:
             nested = thread in self._open
             if not nested:
                 self._open[thread] = start, start
-            self._count += 1
+            self._noted()
         try:
             yield
         finally:
@@ -96,7 +115,7 @@ class Recorder:
                 if not nested:
                     del self._open[thread]
                     self._jobs.append(_Ran(start, perf_counter(), {}, Work.SEQUENTIAL))
-                self._count += 1
+                self._noted()
 
     def shares(self, now: float, seconds: float = WINDOW_SECONDS) -> Shares | None:
         """Return what ran in the last seconds before ``now``; None when nothing did.

@@ -1,5 +1,6 @@
 """The strip "Now": what it shows adds up, has room, and costs nothing while nothing changes."""
 
+import threading
 from time import perf_counter
 from typing import Any
 
@@ -7,14 +8,14 @@ import pytest
 from PySide6.QtCore import QObject
 
 from app.compute import make_trace, watched
-from app.live import LOOK_MS, SHOW_MS, Now
+from app.live import Now
 from engine.recorder import Recorder
 from engine.shares import Shares, Work
 from engine.trace import Basis
 from widgets import captions, theme
 from widgets.geometry import text_width
 from widgets.live_strip import LiveStrip, now_strip
-from widgets.picture import Text
+from widgets.picture import Rect, Text
 
 SAY = captions.load("en")
 PARTS = {Work.MATRIX: 0.505, Work.STREAM: 0.2, Work.SEQUENTIAL: 0.095, Work.IDLE: 0.2}
@@ -54,7 +55,7 @@ def test_the_bar_is_as_long_as_the_shares(qtbot: Any) -> None:
     wide = {
         shape.fill: shape.width
         for shape in drawn
-        if getattr(shape, "height", 0) == 12.0 and getattr(shape, "fill", None)
+        if isinstance(shape, Rect) and shape.height == 12.0 and shape.fill
     }
     whole = wide[marks.matrix] / PARTS[Work.MATRIX]
     assert wide[marks.stream] == pytest.approx(0.2 * whole)
@@ -86,10 +87,40 @@ def test_what_runs_is_seen_and_then_idle_and_then_nothing(qtbot: Any) -> None:
     assert shares is not None
     assert shares[Work.MATRIX] > 0
     assert sum(shares.percents.values()) == 100
+    now.close()
+
+
+def test_no_timer_runs_while_nothing_does_and_the_next_run_wakes_it(qtbot: Any) -> None:
+    strip, recorder, parent = LiveStrip(theme.load("light"), SAY), Recorder(), QObject()
+    qtbot.addWidget(strip)
+    now = Now(recorder, strip, parent)
+    now.begin()
+    assert now.awake
+    now.show_now()
     now._changed -= 100
     now.show_now()
-    assert now._timer.interval() == LOOK_MS > SHOW_MS
+    assert not now.awake
+    thread = threading.Thread(target=recorder.note, args=(1.0, 2.0, {Work.MATRIX: 1.0}))
+    thread.start()
+    thread.join()
+    qtbot.waitUntil(lambda: now.awake, timeout=2000)
     now.close()
+    recorder.note(2.0, 3.0, {Work.MATRIX: 1.0})
+    assert not now.awake
+
+
+def test_what_is_noted_while_it_falls_asleep_is_not_missed() -> None:
+    recorder, called = Recorder(), []
+    count = recorder.count
+    recorder.note(1.0, 2.0, {Work.MATRIX: 1.0})
+    recorder.call_once(lambda: called.append(1), count)
+    assert called == [1]
+    recorder.call_once(lambda: called.append(2), recorder.count)
+    assert called == [1]
+    for _ in range(3):
+        with recorder.job():
+            pass
+    assert called == [1, 2]
 
 
 def test_a_run_of_somebody_else_is_not_told(qtbot: Any) -> None:

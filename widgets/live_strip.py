@@ -14,8 +14,8 @@ from widgets.geometry import px, text_width
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
+    from widgets.glyphs import Box
     from widgets.picture import Picture, Shape
-    from widgets.units import Edge
 
 # px at 100 %
 HEIGHT, BAR, TEXT, ICON = 30.0, 12.0, 13.0, 11.0
@@ -33,6 +33,7 @@ class LiveStrip(QWidget):
         self._theme, self._say, self._scale = theme, say, 1.0
         self._shares: Shares | None = None
         self._told: tuple[int, ...] | None = None  # what is on the screen
+        self._drawn: tuple[object, Picture] | None = None  # the last picture, and of what
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(say("now.name"))
         self.setToolTip(say("now.definition"))
@@ -72,16 +73,18 @@ class LiveStrip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint the strip."""
-        from widgets.painter import Painter  # here: the first frame has nothing to show
+        from widgets.painter import paint_once  # here: the first frame has nothing to show
 
-        painter = QPainter(self)
-        Painter().paint(self.picture(), painter, self._scale)
+        of = (self._told, self._theme, self.width(), self._scale)
+        if self._drawn is None or self._drawn[0] != of:
+            self._drawn = of, self.picture()
+        paint_once(self._drawn[1], QPainter(self), self._scale)
 
 
 def now_strip(shares: Shares | None, width: float, theme: Theme, say: Captions) -> Picture:
     """Return the strip for a width: words give way to the bar, the last ones first."""
     from widgets.picture import Picture, Rect, Text
-    from widgets.units import bar, hues, icon
+    from widgets.units import hues, icon
 
     middle = HEIGHT / 2
     shapes: list[Shape] = []
@@ -122,8 +125,7 @@ def now_strip(shares: Shares | None, width: float, theme: Theme, say: Captions) 
         for work in NAMED:
             wide = (end - left) * shares[work]
             if wide >= 0.5:
-                edge: Edge = "dashed" if work is Work.IDLE else "solid"
-                shapes += bar(work, (x, top, wide, BAR), theme, edge, radius=2.0)
+                shapes += _segment(work, (x, top, wide, BAR), theme)
             x += wide
     x = right - sum(sizes)
     for (work, words), size in zip(parts, sizes, strict=True):
@@ -131,10 +133,23 @@ def now_strip(shares: Shares | None, width: float, theme: Theme, say: Captions) 
         if work in ALWAYS:
             shapes += icon(work, x, middle - ICON / 2, ICON, colours.mark)
         else:
-            shapes += bar(work, (x, middle - ICON / 2, ICON, ICON), theme, "dashed", radius=2.0)
+            shapes += _segment(work, (x, middle - ICON / 2, ICON, ICON), theme)
         write(x + ICON + 5, words, colours.text, strong=True)
         x += size
     return Picture(
         width=width, height=HEIGHT, background=theme.window, shapes=tuple(shapes),
         title=say("now.name"),
     )  # fmt: skip
+
+
+def _segment(work: Work, box: Box, theme: Theme) -> list[Shape]:
+    """Return a part of the bar: idle time is hatched and not filled, and dashed is nothing here."""
+    from widgets.picture import Rect
+    from widgets.units import bar, pattern
+
+    if work is not Work.IDLE:
+        return list(bar(work, box, theme, "solid", radius=2.0))
+    x, y, width, height = box
+    ground = Rect(x=x, y=y, width=width, height=height, radius=2.0, fill=theme.well)
+    hatch = pattern(work, box, theme.ink3, 0.55)
+    return [ground] if hatch is None else [ground, hatch]

@@ -97,7 +97,7 @@ def pattern(work: Work, box: Box, colour: str, opacity: float, step: float = STE
         for cy in rows:
             commands += [("M", x, cy), ("L", x + width, cy)]
     elif work is Work.IDLE:  # hatched: nobody works
-        for i in range(math.ceil((width + height) / step)):
+        for i in range(math.ceil((width + height) / step - 0.5)):
             at = step * (i + 0.5)
             a = (x + min(at, width), y + max(at - width, 0.0))
             b = (x + max(at - height, 0.0), y + min(at, height))
