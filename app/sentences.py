@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -274,7 +275,7 @@ class Sentences(QObject):
     # ------------------------------------------------------------------ what comes of it
 
     def _ask(self, function: Any, what: str) -> None:
-        self.background.ask(function, what, self.setting, self._recorder)
+        self.background.ask(_recorded, self._recorder, function, what, self.setting)
         self.busy, self._due = True, False
         self.awaited.emit()
 
@@ -332,19 +333,24 @@ def _nothing() -> None:
     """Compute nothing."""
 
 
-def _open(path: str, setting: Setting, recorder: Recorder) -> Any:
+def _recorded(recorder: Recorder, function: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function returns, whose runs the recorder is told of."""
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
-    from app.compute import open_trace, watched
+    from app.compute import watched
 
     with watched(recorder):
-        return open_trace(path, setting.chain, setting.grid)
+        return function(*given)
 
 
-def _compute(text: str, setting: Setting, recorder: Recorder) -> Any:
-    import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
-    from app.compute import make_pair, watched
+def _open(path: str, setting: Setting) -> Any:
+    from app.compute import open_trace
 
-    with watched(recorder):
-        return make_pair(
-            text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
-        )
+    return open_trace(path, setting.chain, setting.grid)
+
+
+def _compute(text: str, setting: Setting) -> Any:
+    from app.compute import make_pair
+
+    return make_pair(
+        text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
+    )

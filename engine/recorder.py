@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from engine.shares import CPU_PATH, Shares, Work, parts_of
-from engine.trace import Basis, Unit
+from engine.units import Basis, Unit
 
 WINDOW_SECONDS = 2.0
 GRAIN_SECONDS = 0.01  # what follows closer is kept as one: half a per cent of the window

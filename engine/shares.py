@@ -19,10 +19,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.apportion import percents, shared
-from engine.trace import Basis, Trace, Unit
+from engine.units import Basis, Unit
+
+if TYPE_CHECKING:
+    from engine.trace import Trace
 
 
 class Work(StrEnum):

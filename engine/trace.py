@@ -17,7 +17,6 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -27,25 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.said import Said
+from engine.units import Basis as Basis
+from engine.units import Unit as Unit
 
 # Views, transposes and concatenation move or rename numbers; they compute none (depth 0).
 DEPTHLESS = frozenset({"input", "view", "split_heads", "merge_heads", "concat", "stack"})
-
-
-class Unit(StrEnum):
-    """The kind of hardware that does an operation."""
-
-    SEQUENTIAL = "sequential"
-    STREAM = "stream"
-    MATRIX = "matrix"
-
-
-class Basis(StrEnum):
-    """How a number is known."""
-
-    MEASURED = "measured"
-    INFERRED = "inferred"
-    MODELLED = "modelled"
 
 
 @dataclass(frozen=True, slots=True)

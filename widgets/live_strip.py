@@ -33,6 +33,7 @@ class LiveStrip(QWidget):
         self._theme, self._say, self._scale = theme, say, 1.0
         self._shares: Shares | None = None
         self._told: tuple[int, ...] | None = None  # what is on the screen
+        self._begun = False  # the first frame of the window does not wait for what paints
         self._drawn: tuple[object, Picture] | None = None  # the last picture, and of what
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(say("now.name"))
@@ -51,8 +52,9 @@ class LiveStrip(QWidget):
     def show_shares(self, shares: Shares | None) -> None:
         """Show what ran; None: nothing did. The same per cents again cost nothing."""
         told = None if shares is None else tuple(shares.percents[work] for work in NAMED)
-        if (told, shares is None) == (self._told, self._shares is None):
+        if self._begun and (told, shares is None) == (self._told, self._shares is None):
             return
+        self._begun = True
         self._shares, self._told = shares, told
         self.setAccessibleDescription(self.text())
         self.update()
@@ -73,7 +75,9 @@ class LiveStrip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint the strip."""
-        from widgets.painter import paint_once  # here: the first frame has nothing to show
+        if not self._begun:
+            return
+        from widgets.painter import paint_once
 
         of = (self._told, self._theme, self.width(), self._scale)
         if self._drawn is None or self._drawn[0] != of:
