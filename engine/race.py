@@ -57,6 +57,7 @@ ENOUGH_SECONDS, FEW_SECONDS = 0.015, 0.004  # of one point; of one among many al
 LONG_SECONDS, LONG_IN_PYTHON = 0.25, 0.015
 INNER_SECONDS = 5e-5  # what is timed at once, so that reading the clock is nothing beside it
 MOST_INNER = 512
+MOST_SILENT = 5  # runs for which the clock tells no time
 
 Clock = Callable[[], float]
 Stop = Callable[[], bool]
@@ -251,7 +252,7 @@ class _Watch:
         self, run: Callable[..., object], *arguments: Any, enough: float = ENOUGH_SECONDS
     ) -> float | None:
         """Return the least seconds of one call; None when the clock told none."""
-        best, spent, inner = math.inf, 0.0, 1
+        best, spent, inner, silent = math.inf, 0.0, 1, 0
         for done in range(1, MOST_RUNS + 1):
             start = self._clock()
             for _ in range(inner):
@@ -259,6 +260,10 @@ class _Watch:
             took = self._clock() - start
             if took > 0:
                 best, spent = min(best, took / inner), spent + took
+            else:  # it stands still, or was set back
+                silent += 1
+                if silent == MOST_SILENT:
+                    break
             if took < INNER_SECONDS and inner < MOST_INNER:
                 inner *= 2
                 continue

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from widgets.geometry import text_width
 from widgets.glyphs import Box
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
@@ -14,9 +16,15 @@ from widgets.scenes.cpu_gpu.layout import NOTE
 if TYPE_CHECKING:
     from typing import Literal
 
+    from numpy.typing import NDArray
+
     from widgets.view import View
 
+    _Points = NDArray[np.float64]  # (point, x and y)
+    _Edges = tuple[float, float, float, float]  # left, top, right, bottom
+
 SEGMENT = 28.0  # px high
+FURTHER = 4.0  # what a name costs for each point that it stands further from the line's end
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -130,8 +138,8 @@ class Labels:
 
     def __init__(self, box: Box) -> None:
         self._box = box
-        self._taken: list[tuple[float, float, float, float]] = []
-        self._lines: list[list[tuple[float, float]]] = []
+        self._taken: list[_Edges] = []
+        self._lines: list[tuple[tuple[float, float], _Points]] = []  # where it begins, its points
 
     def keep_free(self, left: float, top: float, right: float, bottom: float) -> None:
         """Let no name lie in a rectangle."""
@@ -139,17 +147,15 @@ class Labels:
 
     def keep_off(self, points: Sequence[tuple[float, float]]) -> None:
         """Let no name lie upon a line."""
-        dense: list[tuple[float, float]] = []
+        dense = [np.array(points[:1])]
         for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
             count = max(int(math.hypot(x1 - x0, y1 - y0) / 4), 1)
-            dense += [
-                (x0 + (x1 - x0) * i / count, y0 + (y1 - y0) * i / count) for i in range(count + 1)
-            ]
-        self._lines.append(dense or list(points))
+            dense.append(np.linspace((x0, y0), (x1, y1), count + 1)[1:])
+        self._lines.append((points[0], np.concatenate(dense)))
 
     def away(self, box: _Edges) -> float:
         """Return how far the nearest line is from a rectangle, 0 where one runs through it."""
-        return min((_away(box, line) for line in self._lines), default=math.inf)
+        return min((_away(box, line) for _, line in self._lines), default=math.inf)
 
     def place(
         self, text: str, points: Sequence[tuple[float, float]], colour: str, size: float,
@@ -158,8 +164,11 @@ class Labels:
         """Return the name of a line, near it and nearer than any other; none without room."""
         wide = text_width(text, size, weight)
         x0, y0, width, height = self._box
+        own = np.array(points)
         best: tuple[float, float, float] | None = None
         for back, (x, y) in enumerate(reversed(points)):
+            if best is not None and FURTHER * back >= best[0]:
+                break  # what lies that far from the end is no better
             for dx in (8.0, -wide - 8, -wide / 2, -wide - 20, 18.0):
                 for dy in (-9.0, size + 5, 5.0, -20.0, size + 17):
                     left, base = x + dx, y + dy
@@ -168,16 +177,10 @@ class Labels:
                         continue
                     if any(_meet(box, other) for other in self._taken):
                         continue
-                    own = _away(box, points)
-                    others = [_away(box, line) for line in self._lines if line[0] != points[0]]
-                    if min(others, default=99.0) < 4 or any(
-                        _away(box, line) < 3 for line in self._lines
-                    ):
-                        continue
-                    cost = own + 4.0 * back + (60 if min(others, default=99.0) < own else 0)
+                    cost = self._cost(box, points[0], own) + FURTHER * back
                     if best is None or cost < best[0]:
                         best = (cost, left, base)
-        if best is None:
+        if best is None or math.isinf(best[0]):
             return []
         _, left, base = best
         self._taken.append((left - 4, base - 0.78 * size - 2, left + wide + 4, base + 0.22 * size))
@@ -186,17 +189,25 @@ class Labels:
                  read_by_class=read)
         ]  # fmt: skip
 
-
-_Edges = tuple[float, float, float, float]  # left, top, right, bottom
+    def _cost(self, box: _Edges, begin: tuple[float, float], own: _Points) -> float:
+        """Return how badly a name stands in a rectangle, ∞ where a line runs through it."""
+        away, nearest = _away(box, own), math.inf
+        for start, line in self._lines:
+            distance = _away(box, line)
+            if distance < (3 if start == begin else 4):
+                return math.inf
+            nearest = nearest if start == begin else min(nearest, distance)
+        return away + (60 if nearest < away else 0)
 
 
 def _meet(a: _Edges, b: _Edges) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _away(box: _Edges, points: Sequence[tuple[float, float]]) -> float:
+def _away(box: _Edges, points: _Points) -> float:
     """Return how far the nearest of some points is from a rectangle, 0 within it."""
     left, top, right, bottom = box
-    return min(
-        math.hypot(max(left - x, 0.0, x - right), max(top - y, 0.0, y - bottom)) for x, y in points
-    )
+    x, y = points[:, 0], points[:, 1]
+    across = np.maximum(np.maximum(left - x, x - right), 0.0)
+    down = np.maximum(np.maximum(top - y, y - bottom), 0.0)
+    return math.sqrt(float((across * across + down * down).min()))
