@@ -23,7 +23,7 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
@@ -334,7 +334,7 @@ def sweep(
     stop: Stop = lambda: False,
     today: str = "",
     device: Any = None,
-) -> Iterator[Measured]:
+) -> Generator[Measured, None, None]:
     """Yield what is measured here, more of it each time, the last time ``complete``.
 
     Parameters

@@ -37,6 +37,8 @@ _WEIGHT = re.compile(r"weight:p\[(\d{1,3}),(\d{1,3}),(\d{1,3})\]")
 
 def is_element(subject: Race, name: str) -> bool:
     """Return whether a name is an element that has a page."""
+    if name == NAME:  # the sheets as a whole
+        return True
     kind, _, rest = name.partition(":")
     weight = _WEIGHT.fullmatch(name)
     if weight is not None:
@@ -58,8 +60,8 @@ def is_element(subject: Race, name: str) -> bool:
 def write(page: Page, subject: Race, name: str, tick: int, say: Captions) -> None:
     """Write the page of an element, or without one that of a tick."""
     writer = _Writer(page, subject, say)
-    if not name:
-        name = _of_tick(subject, tick)
+    if not name or name == NAME:
+        name = _of_tick(subject, tick) if not name else "shape:tensor"
     kind, _, rest = name.partition(":")
     weight = _WEIGHT.fullmatch(name)
     parts = rest.split(":")

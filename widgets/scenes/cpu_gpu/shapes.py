@@ -38,7 +38,10 @@ def shapes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     cell = min(CELL, (side - back) / tokens, (width - 360) / 3 / tokens)
     sheet = tokens * cell
     one = min(max(64.0, cell), side)
-    widths = (one, sheet, sheet, sheet + SHIFT[0] * deep)
+    # The last one's words need room as well, however small its sheets are.
+    words = text_width(view.captions("race.tensor"), place.read + 1, 600) + 10
+    words += text_width(_counts(subject)[3], place.read, 500)
+    widths = (one, sheet, sheet, max(sheet + SHIFT[0] * deep, words))
     gap = (width - sum(widths)) / 3
     top = y0 + head + back
     middle = top + sheet / 2
@@ -80,10 +83,7 @@ def _words(
     tokens, heads = len(subject.words), len(subject.weights)
     shape, (x, y) = SHAPES[i], head
     size = place.read + 1
-    counts = (
-        "1", str(tokens), f"{tokens} × {tokens} = {tokens**2}",
-        f"{heads} × {tokens} × {tokens} = {heads * tokens**2}",
-    )  # fmt: skip
+    counts = _counts(subject)
     name, title = f"shape:{shape}", say(f"race.title.{shape}", count=counts[i])
     word = say(f"race.{shape}")
     of = say(
@@ -98,6 +98,15 @@ def _words(
         Text(x=x, y=foot, text=shortened(of, room, place.read, 400), size=place.read,
              fill=theme.ink2, name=name, title=title, read_by_class=True),
     ]  # fmt: skip
+
+
+def _counts(subject: Race) -> tuple[str, str, str, str]:
+    """Return how many numbers each shape has."""
+    tokens, heads = len(subject.words), len(subject.weights)
+    return (
+        "1", str(tokens), f"{tokens} × {tokens} = {tokens**2}",
+        f"{heads} × {tokens} × {tokens} = {heads * tokens**2}",
+    )  # fmt: skip
 
 
 def _ghosts(box: Box, deep: int, view: View) -> list[Shape]:
