@@ -76,6 +76,7 @@ ACTIONS = (
     Action("chapter_1", ("1",), "window", "open_chapter:rnn-transformer"),
     Action("chapter_2", ("2",), "window", "open_chapter:three-computing"),
     Action("chapter_3", ("3",), "window", "open_chapter:cpu-gpu"),
+    Action("chapter_4", ("4",), "window", "open_chapter:analytical-empirical"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

@@ -175,6 +175,9 @@ CHAPTERS: dict[str, Entry] = {
     "rnn-transformer": Entry(1, "window.chapter_1", "chain", "app.rnn_transformer:RnnTransformer"),
     "three-computing": Entry(2, "window.chapter_2", "lanes", "app.computing:ComputingUnits"),
     "cpu-gpu": Entry(3, "window.chapter_3", "cpugpu", "app.cpu_gpu:CpuGpu"),
+    "analytical-empirical": Entry(
+        4, "window.chapter_4", "rule", "app.analytical:AnalyticalEmpirical"
+    ),
 }
 
 

@@ -111,12 +111,12 @@ def evaluate(task_id: str, model_id: str, case: str, *, count: int, seed: int) -
     told = {"task": task.name, "model": model_id, "case": case, "what": task.cases[case]}
     if model_id == RULE:
         right = rules.right(task, case, count=count, seed=seed)
-        return {**told, **_share(right, count)}
+        return {**told, **share(right, count)}
     model = load(task, model_id)
     got = training.score(task, model.config, model.parameters, case, sentences=count, seed=seed)
     return {
         **told,
-        **_share(got.whole, got.sentences),
+        **share(got.whole, got.sentences),
         "answers": got.right / got.asked,
         "sure_when_right": None if math.isnan(got.sure[0]) else got.sure[0],
         "sure_when_wrong": None if math.isnan(got.sure[1]) else got.sure[1],
@@ -124,8 +124,8 @@ def evaluate(task_id: str, model_id: str, case: str, *, count: int, seed: int) -
     }
 
 
-def _share(right: int, count: int) -> dict[str, Any]:
-    """Return a share with its confidence interval."""
+def share(right: int, count: int) -> dict[str, Any]:
+    """Return a share with its confidence interval, as ``evaluate`` does."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     p, n = right / count, count
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)

@@ -19,13 +19,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.ops import GELU_CUBIC, GELU_SCALE, Array, Ops
 from engine.tasks import UNCOUNTED
-from engine.trace import Step, Trace
+from engine.trace import Step, Trace, Unit
 
 LOGITS, PROBABILITIES = "answer.logits", "answer.probabilities"
 
@@ -101,6 +102,7 @@ class Program:
         self.gradient = Weights.split(self.vector, shapes)
         self._steps = [step for step in trace.steps if step.op != "argmax"]
         self._by_name = {step.name: step for step in self._steps}
+        self._units = {step.name: step.timing.unit for step in self._steps if step.op == "product"}
         self._consumers: dict[str, list[Step]] = defaultdict(list)
         for step in self._steps:
             for name in step.reads:
@@ -127,10 +129,25 @@ class Program:
         """Return the array of a step or parameter."""
         return self._places[name].array
 
-    def forward(self) -> None:
-        """Compute every value from inputs and weights."""
-        for function, arrays, _ in self._forward:
+    def forward(self, spent: dict[Unit, float] | None = None) -> None:
+        """Compute every value from inputs and weights; add its seconds to those spent by unit."""
+        self._make(self._forward, spent)
+
+    def _make(self, calls: list[_Call], spent: dict[Unit, float] | None) -> None:
+        """Make calls, each of them timed where somebody asks for the seconds spent by unit.
+
+        A gradient of a product is made of products, what else is done to an array is stream.
+        """
+        if spent is None:
+            for function, arrays, _ in calls:
+                function(*arrays)
+            return
+        before = perf_counter()
+        for function, arrays, name in calls:
             function(*arrays)
+            now = perf_counter()
+            spent[self._units.get(name, Unit.STREAM)] += now - before
+            before = now
 
     def loss(self) -> float:
         """Return the mean cross-entropy of the answers that count, in nats."""
@@ -139,10 +156,12 @@ class Program:
         right = p[counted, targets[counted]]
         return float(-self._xp.log(self._xp.maximum(right, np.finfo(p.dtype).tiny)).mean())
 
-    def backward(self) -> None:
-        """Compute the gradient of the mean loss of what the last ``forward`` answered."""
-        for function, arrays, _ in self._backward:
-            function(*arrays)
+    def backward(self, spent: dict[Unit, float] | None = None) -> None:
+        """Compute the gradient of the mean loss of what the last ``forward`` answered.
+
+        Adds its seconds to those spent by unit.
+        """
+        self._make(self._backward, spent)
 
     # ------------------------------------------------------------------ forward
 

@@ -26,6 +26,7 @@ from engine.ops import Array, Ops
 from engine.program import Program, Weights
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
+from engine.trace import Unit
 
 WARM_UP = 100  # steps
 CONSTANT, LEAST = 0.6, 0.05  # of all steps at the full rate; then down to so much of it
@@ -82,8 +83,13 @@ class Training:
         copied = {name: array.copy() for name, array in self._weights.named.items()}
         return Model(self.task.name, self.recipe.config, copied, self.task.vocabulary)
 
-    def descend(self) -> float:
+    def descend(self, spent: dict[Unit, float] | None = None) -> float:
         """Take one step; return the loss in front of it, in nats.
+
+        Parameters
+        ----------
+        spent
+            Seconds by unit, to which those of this step are added; timing takes a little time, too.
 
         Raises
         ------
@@ -93,9 +99,10 @@ class Training:
         rng = np.random.default_rng([self.seed, self.step + 1])
         batch = self.task.draw(rng, self.recipe.batch)
         program = self.program(batch)
-        program.forward()
+        program.forward(spent)
         loss = program.loss()
-        program.backward()
+        program.backward(spent)
+        before = time.perf_counter()
         gradient = program.vector
         norm = math.sqrt(float(gradient @ gradient))
         guess = math.log(self.recipe.config.words)
@@ -110,6 +117,8 @@ class Training:
             gradient *= CLIP / norm
         self.step += 1
         self._update(gradient, self.recipe.rate * schedule(self.step, self.recipe.steps))
+        if spent is not None:
+            spent[Unit.STREAM] += time.perf_counter() - before
         return loss
 
     def _update(self, g: Array, rate: float) -> None:

@@ -29,6 +29,12 @@ _LINES = {
 # Left, top, width and height of bars.
 _BARS = {
     "lanes": ((0.8, 4, 4.2, 3.9), (0.8, 10, 10.6, 3.9), (0.8, 16, 22.4, 3.9)),
+    "rule": (
+        (0.8, 4.4, 8.4, 2.6),
+        (3.4, 8.6, 5.8, 2.6),
+        (3.4, 12.8, 5.8, 2.6),
+        (0.8, 17, 8.4, 2.6),
+    ),
     "cpugpu": (
         (0.8, 15.6, 3.5, 3.5),
         *((6.4 + 2.9 * i, 15.6, 2.4, 3.5) for i in range(3)),
@@ -104,6 +110,14 @@ def draw(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
         painter.setBrush(QColor(colour))
         for bar in _BARS[name]:
             painter.drawRoundedRect(QRectF(*bar), 0.8, 0.8)
+        if name == "rule":  # lines of a program, beside a network
+            painter.setPen(QPen(QColor(colour), 1))
+            for top, low in ((6, 6), (6, 12), (12, 6), (12, 12), (12, 18), (18, 12), (18, 18)):
+                painter.drawLine(QPointF(14, top), QPointF(21.5, low))
+            painter.setPen(Qt.PenStyle.NoPen)
+            for left in (14.0, 21.5):
+                for top in (6, 12, 18):
+                    painter.drawEllipse(QPointF(left, top), 1.9, 1.9)
         if name == "cpugpu":  # one after another, rising to all at once
             pen = QPen(QColor(colour), 1)
             pen.setDashPattern([1.6, 1.8])

@@ -26,5 +26,6 @@ SCENES: dict[str, Scene] = {
     "rnn-transformer": recurrence_attention,
     "three-computing": _later("widgets.scenes.computing_units", "computing_units"),
     "cpu-gpu": _later("widgets.scenes.cpu_gpu", "cpu_gpu"),
+    "analytical-empirical": _later("widgets.scenes.analytical_empirical", "analytical_empirical"),
     "opened": selected,  # the selected number, from any other scene; no chapter
 }
