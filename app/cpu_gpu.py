@@ -31,6 +31,7 @@ from widgets.view import View
 
 if TYPE_CHECKING:
     from engine.race import Measured
+    from engine.recorder import Recorder
     from engine.trace import Pair
     from widgets.canvas import Scene
     from widgets.captions import Captions
@@ -58,8 +59,11 @@ def prepare(pair: Pair | None, path: Path, part: str) -> Race:
     return Race(**chosen(pair), measured=race.load(path), part=parts.load(part))
 
 
-def sweep(stop: Callable[[], bool]) -> Iterator[Measured]:
-    """Return what this machine does, more of it each time, on its GPU too where it has one."""
+def sweep(stop: Callable[[], bool], recorder: Recorder | None = None) -> Iterator[Measured]:
+    """Return what this machine does, more of it each time, on its GPU too where it has one.
+
+    A recorder is told of everything that runs for it.
+    """
     from importlib.util import find_spec
 
     from engine import race
@@ -72,19 +76,23 @@ def sweep(stop: Callable[[], bool]) -> Iterator[Measured]:
         if found.gpu:
             ops = gpu.on_device(gpu.ops_for, found)
             device = race.OnDevice(found.name, ops, gpu.on_device)
-    return race.sweep(stop=stop, device=device)
+    note = None if recorder is None else recorder.note
+    return race.sweep(stop=stop, device=device, note=note)
 
 
-def _first(stop: threading.Event) -> tuple[Iterator[Measured], Measured | None]:
-    return _next(sweep(stop.is_set))
+def _first(stop: threading.Event, recorder: Recorder) -> tuple[Iterator[Measured], Measured | None]:
+    return _next(sweep(stop.is_set, recorder), recorder)
 
 
-def _next(points: Iterator[Measured]) -> tuple[Iterator[Measured], Measured | None]:
+def _next(
+    points: Iterator[Measured], recorder: Recorder
+) -> tuple[Iterator[Measured], Measured | None]:
     """Return what came within a moment, None when there was no more."""
     began, found = monotonic(), None
-    for found in points:
-        if monotonic() - began > ROUND_SECONDS or found.complete:
-            break
+    with recorder.job():
+        for found in points:
+            if monotonic() - began > ROUND_SECONDS or found.complete:
+                break
     return points, found
 
 
@@ -368,7 +376,7 @@ class CpuGpu(QObject):
         self._remembered = self.subject.measured
         self._sweeping = True
         self._stop = threading.Event()
-        self._meter.ask(_first, self._stop)
+        self._meter.ask(_first, self._stop, self._host.recorder)
         self._show_chosen()
         self._show(progress=0.0)
 
@@ -400,7 +408,7 @@ class CpuGpu(QObject):
             if found is not None:
                 self._keeper.ask(keep, found, self._path)
             return
-        self._meter.ask(_next, points)
+        self._meter.ask(_next, points, self._host.recorder)
         self._show(progress=_progress(found), measured=found)
 
     def _kept(self, outcome: Outcome) -> None:

@@ -23,7 +23,7 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.said import Said
+from engine.shares import Work
 
 VERSION = 1
 MOST_BYTES = 1_000_000  # of the file that keeps what was measured
@@ -61,6 +62,7 @@ MOST_SILENT = 5  # runs for which the clock tells no time
 
 Clock = Callable[[], float]
 Stop = Callable[[], bool]
+Note = Callable[[float, float, Mapping[Work, float]], object]  # begun, ended, seconds by kind
 Array = NDArray[np.float32]
 
 
@@ -221,8 +223,8 @@ class _Watch:
     them, because every loop has a most of runs.
     """
 
-    def __init__(self, clock: Clock, stop: Stop) -> None:
-        self._clock, self._stop = clock, stop
+    def __init__(self, clock: Clock, stop: Stop, note: Note | None = None) -> None:
+        self._clock, self._stop, self._note = clock, stop, note
         self._spent, self._last = 0.0, clock()
         self._until = math.inf
 
@@ -233,6 +235,11 @@ class _Watch:
         self._spent += max(now - self._last, 0.0)
         self._last = now
         return self._spent
+
+    @property
+    def now(self) -> float:
+        """Return what the clock says."""
+        return self._clock()
 
     def begin(self, until: float) -> None:
         """Let a part last until so many seconds after the beginning."""
@@ -249,9 +256,17 @@ class _Watch:
         return seconds <= most and self.spent + needed < self._until and not self._stop()
 
     def best(
-        self, run: Callable[..., object], *arguments: Any, enough: float = ENOUGH_SECONDS
+        self,
+        run: Callable[..., object],
+        *arguments: Any,
+        enough: float = ENOUGH_SECONDS,
+        work: Work = Work.STREAM,
     ) -> float | None:
-        """Return the least seconds of one call; None when the clock told none."""
+        """Return the least seconds of one call; None when the clock told none.
+
+        ``work`` is what it is noted as.
+        """
+        began = self._clock()
         best, spent, inner, silent = math.inf, 0.0, 1, 0
         for done in range(1, MOST_RUNS + 1):
             start = self._clock()
@@ -270,7 +285,13 @@ class _Watch:
             least = LEAST_RUNS if spent < 8 * enough else LEAST_LONG
             if (done >= least and spent >= enough) or self.over:
                 break
+        self.tell(began, {work: spent})
         return best if math.isfinite(best) else None
+
+    def tell(self, began: float, spent: Mapping[Work, float]) -> None:
+        """Note what ran since a moment, for who watches what this process does."""
+        if self._note is not None:
+            self._note(began, self._clock(), spent)
 
 
 def calibrate(
@@ -299,12 +320,12 @@ def _rates(watch: _Watch) -> Rates | None:
 
     def product(count: int) -> float | None:
         with threads(count):
-            return watch.best(np.matmul, a, b, out)
+            return watch.best(np.matmul, a, b, out, work=Work.MATRIX)
 
     found = (
         product(1), product(os.cpu_count() or 1),
         watch.best(np.multiply, large, large, copied), watch.best(np.copyto, copied, large),
-        watch.best(np.multiply, few, few, few), watch.best(_python_ops, 100),
+        watch.best(np.multiply, few, few, few), watch.best(_python_ops, 100, work=Work.SEQUENTIAL),
     )  # fmt: skip
     if any(each is None for each in found) or watch.over and watch.spent == 0:
         return None
@@ -334,6 +355,7 @@ def sweep(
     stop: Stop = lambda: False,
     today: str = "",
     device: Any = None,
+    note: Note | None = None,
 ) -> Generator[Measured, None, None]:
     """Yield what is measured here, more of it each time, the last time ``complete``.
 
@@ -346,12 +368,14 @@ def sweep(
     today
         The day that is written beside it (ISO 8601); by default that of the system.
     device
-        What runs the same on a GPU (``engine.gpu.Timer``), None without one.
+        What runs the same on a GPU (``OnDevice``), None without one.
+    note
+        Is told of everything that runs, as ``engine.recorder.Recorder.note``.
     """
     found = Measured(machine(), today or date.today().isoformat())
     if device is not None:
         found = replace(found, device=device.name)
-    watch = _Watch(clock, stop)
+    watch = _Watch(clock, stop, note)
     until = 0.0
     parts: dict[str, Callable[[Measured, _Watch], Iterator[Measured]]] = {
         "rates": _with_rates,
@@ -384,7 +408,10 @@ def _with_outputs(found: Measured, watch: _Watch) -> Iterator[Measured]:
         q, k = _random(count, HEAD), _random(count, HEAD)
         lse = np.ones(count, np.float32)
         rows = [(a, b, 1.0) for a, b in zip(q.tolist(), k.tolist(), strict=True)]
-        times = watch.best(_outputs, rows), watch.best(_outputs_at_once, q, k, lse)
+        times = (
+            watch.best(_outputs, rows, work=Work.SEQUENTIAL),
+            watch.best(_outputs_at_once, q, k, lse),
+        )
         if times[0] is None or times[1] is None:
             continue
         found = replace(found, outputs=(*found.outputs, Outputs(count, times[0], times[1])))
@@ -428,7 +455,9 @@ def _with_sizes(found: Measured, watch: _Watch, device: Any) -> Iterator[Measure
                     ended.add((op, by))
                     continue
                 with threads(count):
-                    seconds = watch.best(*_work(op, by, n))
+                    kind = Work.MATRIX if op == "product" else Work.STREAM
+                    kind = Work.SEQUENTIAL if by == "python" else kind
+                    seconds = watch.best(*_work(op, by, n), work=kind)
                 if seconds is None:
                     continue
                 last[op, by] = seconds
@@ -546,7 +575,9 @@ def _with_branches(found: Measured, watch: _Watch) -> Iterator[Measured]:
                 continue
             x = _random(items)
             if by == "python":
-                seconds = watch.best(_branch_items, x.tolist(), branches, enough=FEW_SECONDS)
+                seconds = watch.best(
+                    _branch_items, x.tolist(), branches, enough=FEW_SECONDS, work=Work.SEQUENTIAL
+                )
             else:
                 scratch = _scratch(items)
                 seconds = watch.best(_branch_all, x, branches, scratch, enough=FEW_SECONDS)
@@ -641,6 +672,7 @@ def _length(layer: str, model: Any, tokens: int, ops: Any, watch: _Watch) -> Len
     best, counted = math.inf, (0, 0)
     began = watch.spent
     for done in range(1, MOST_RUNS):
+        start = watch.now
         with threads(1):
             trace = run(model, ids, hidden=tokens - 1, ops=ops, warm=done == 1)
         own = [step for step in trace.steps if step.name.startswith(of)]
@@ -648,6 +680,11 @@ def _length(layer: str, model: Any, tokens: int, ops: Any, watch: _Watch) -> Len
             behind = trace.depths["blocks.0.norm1" if layer == "attention" else "embed.x"]
             depth = max(trace.depths[step.name] for step in own) - behind
             counted = sum(step.cost.flops for step in own), depth
+        spent = dict.fromkeys((Work.MATRIX, Work.STREAM), 0.0)
+        for step in trace.steps:
+            unit = Work(step.timing.unit.value)
+            spent[unit] = spent.get(unit, 0.0) + max(step.timing.seconds, 0.0)
+        watch.tell(start, spent)
         seconds = math.fsum(step.timing.seconds for step in own)
         best = min(best, seconds) if seconds > 0 else best
         if watch.over or (done >= LEAST_LONG and watch.spent - began >= 2 * ENOUGH_SECONDS):

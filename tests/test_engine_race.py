@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from engine import race
 from engine.ops import Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
+from engine.shares import Work
 
 MACHINE = Machine("a CPU", 4, "NumPy 2", "3.12")
 
@@ -175,6 +176,16 @@ def stopped_behind(count: int) -> list[Measured]:
     for found in race.sweep(today="2026-11-24", stop=lambda: len(seen) > count):
         seen.append(found)
     return seen
+
+
+def test_everything_that_runs_is_told_by_its_kind(small: None) -> None:
+    told: list[tuple[float, float, dict[Work, float]]] = []
+    everything(note=lambda began, ended, spent: told.append((began, ended, dict(spent))))
+    kinds = {work for _, _, spent in told for work, seconds in spent.items() if seconds > 0}
+    assert kinds == {Work.MATRIX, Work.STREAM, Work.SEQUENTIAL}
+    for began, ended, spent in told:
+        assert sum(spent.values()) <= (ended - began) * 1.001
+    assert [began for began, *_ in told] == sorted(began for began, *_ in told)
 
 
 def test_stopped_at_once_it_yields_nothing_complete(small: None) -> None:

@@ -281,6 +281,16 @@ def test_the_same_outputs_are_done_on_both_and_counted_by_the_clock() -> None:
                 assert f"0 of {count}" in said
 
 
+def test_both_lanes_show_the_same_numbers() -> None:
+    made = subject()
+    picture = cpu_gpu(made, float(made.pages.sizes - 1), view_of())
+    row = [t for t in texts(picture) if t.text.isdigit() and (t.size, t.weight) == (14, 600)]
+    top = [t.text for t in row if abs(t.y - row[0].y) < 1][:5]
+    other = [t.text for t in row if 30 < t.y - row[0].y < 60][:5]
+    assert top == other
+    assert sum(map(int, top)) == 100
+
+
 def test_a_marker_of_now_goes_round_the_output_that_is_computed() -> None:
     made, view = subject(), view_of()
     tick = made.pages.race + 2  # 4 µs: before all five are done
@@ -334,10 +344,10 @@ def test_the_band_is_drawn_from_its_n_to_its_n_in_ink() -> None:
     outer, inner = sorted(grounds, key=lambda s: -s.width)
     assert outer.x <= inner.x
     assert inner.x + inner.width <= outer.x + outer.width
-    ends = {outer.x, outer.x + outer.width}
+    ends = {(outer.x,), (outer.x + outer.width,)}
     edges = [
         s for s in flat(picture.shapes)
-        if isinstance(s, Line) and s.stroke == view.theme.ink and s.commands[0][1:2] in {(end,) for end in ends}
+        if isinstance(s, Line) and s.stroke == view.theme.ink and s.commands[0][1:2] in ends
     ]  # fmt: skip
     assert len(edges) == 2
 

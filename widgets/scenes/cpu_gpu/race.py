@@ -12,7 +12,7 @@ from widgets.numbers import NBSP
 from widgets.picture import Command, Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
 from widgets.scenes.cpu_gpu.parts import line, ring
-from widgets.scenes.cpu_gpu.shapes import sheet
+from widgets.scenes.cpu_gpu.shapes import percents, sheet
 from widgets.scenes.cpu_gpu.subject import SHAPES, Race
 from widgets.theme import mix
 
@@ -201,15 +201,18 @@ def _said(subject: Race, row: int, done: int, say: object) -> tuple[str, str]:
     return say("race.of_all", done=done, count=count), more
 
 
-def _values(subject: Race, row: int) -> list[float]:
-    """Return the outputs of a row in the order in which the CPU computes them."""
+def _values(subject: Race, row: int) -> list[int]:
+    """Return the outputs of a row, in %, in the order in which the CPU computes them."""
     if row == 0:
-        return list(subject.weights[subject.head][subject.asks])
-    heads = [subject.weights[subject.head]] if row == 1 else list(subject.weights)
-    return [weight for head in heads for query in head for weight in query]
+        return list(percents(subject, subject.head, subject.asks))
+    heads = [subject.head] if row == 1 else range(len(subject.weights))
+    queries = range(len(subject.words))
+    return [
+        value for head in heads for query in queries for value in percents(subject, head, query)
+    ]
 
 
-def _box(box: Box, weight: float, done: bool, view: View) -> list[Shape]:
+def _box(box: Box, value: int, done: bool, view: View) -> list[Shape]:
     theme, (x, y, width, height) = view.theme, box
     radius = min(6.0, width / 4)
     if not done:
@@ -217,8 +220,8 @@ def _box(box: Box, weight: float, done: bool, view: View) -> list[Shape]:
             Rect(x=x, y=y, width=width, height=height, radius=radius, fill=theme.stage,
                  stroke=theme.ghost, stroke_width=1.2, dash=DASHED if width > 8 else ())
         ]  # fmt: skip
-    words = str(round(100 * weight))
-    fill = mix(theme.seq_tint, theme.seq, 0.5 * weight)  # says how much where no number fits
+    words = str(value)
+    fill = mix(theme.seq_tint, theme.seq, 0.005 * value)  # says how much where no number fits
     drawn: list[Shape] = [
         Rect(x=x, y=y, width=width, height=height, radius=radius, fill=fill,
              stroke=theme.seq, stroke_width=1.6 if width > 8 else 0.8)

@@ -80,7 +80,7 @@ def _words(
 ) -> list[Shape]:  # fmt: skip
     """Return what a shape is called, how many numbers it has, and which they are."""
     theme, say = view.theme, view.captions
-    tokens, heads = len(subject.words), len(subject.weights)
+    heads = len(subject.weights)
     shape, (x, y) = SHAPES[i], head
     size = place.read + 1
     counts = _counts(subject)
@@ -183,7 +183,7 @@ def sheet(
     if size < NOTE or min(across, down) < VALUES:
         return drawn
     for r, i in enumerate(rows):
-        whole = numbers.percents(weights[i]) if subject.left_out == 0 else _rounded(weights[i])
+        whole = percents(subject, head, i)
         for c, j in enumerate(columns):
             drawn.append(
                 Text(x=x + (c + 0.5) * across, y=y + (r + 0.5) * down + 0.36 * size,
@@ -193,8 +193,10 @@ def sheet(
     return drawn
 
 
-def _rounded(weights: tuple[float, ...]) -> tuple[int, ...]:
-    return tuple(round(100 * weight) for weight in weights)
+def percents(subject: Race, head: int, query: int) -> tuple[int, ...]:
+    """Return a row in whole per cents, which add up to 100 where all of it is drawn."""
+    row = subject.weights[head][query]
+    return numbers.percents(row) if not subject.left_out else tuple(round(100 * w) for w in row)
 
 
 def _frame(box: Box, view: View) -> Rect:
