@@ -70,6 +70,7 @@ class Rail(QWidget):
             group.addButton(button)
             column.addWidget(button)
         column.addStretch(1)
+        self._sign, self._scale = 0, 1.0  # px of an icon
 
     def mark(self, id: str) -> None:
         """Mark the chapter that is open."""
@@ -91,7 +92,27 @@ class Rail(QWidget):
             made.addPixmap(shown, QIcon.Mode.Normal, QIcon.State.On)
             button.setIcon(made)
             button.setIconSize(QSize(sign, sign))
-            button.setFixedSize(px(87, scale), sign + px(54, scale))
+        self._sign, self._scale = sign, scale
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Leave the words out where the chapters have no room below one another."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        if not self._sign:
+            return
+        margins, apart = self._column.contentsMargins(), self._column.spacing()
+        room = self.height() - margins.top() - margins.bottom() - self.logo.sizeHint().height()
+        each = room // len(self.chapters) - apart
+        with_words = self._sign + px(54, self._scale)
+        named = each >= with_words
+        style = Qt.ToolButtonStyle.ToolButtonTextUnderIcon
+        for button in self.chapters.values():
+            button.setToolButtonStyle(style if named else Qt.ToolButtonStyle.ToolButtonIconOnly)
+            high = with_words if named else min(self._sign + px(20, self._scale), max(each, 24))
+            button.setFixedSize(px(87, self._scale), high)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint a bar at the edge beside the chapter that is open."""
