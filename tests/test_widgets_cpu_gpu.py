@@ -357,6 +357,15 @@ def test_a_chain_has_no_crossover_and_it_is_said_why() -> None:
     assert (what, why) == ("no crossover", "the GPU cannot help a chain")
 
 
+def test_half_of_a_sweep_says_nothing_of_a_crossover() -> None:
+    few = replace(measured(), sizes=measured().sizes[:8], complete=False)
+    made = subject(known=few)
+    assert band_words(made, SAY) == ("", "")
+    names = [n for n, *_ in named(cpu_gpu(made, 0.0, view_of()))]
+    assert "point:product:one:2" in names
+    assert "band:product" not in names
+
+
 def test_at_a_size_it_is_said_who_is_quicker() -> None:
     assert "the CPU ≈" in verdict(subject(), 2, SAY)
     assert "the GPU ≈" in verdict(subject(), 2048, SAY)

@@ -162,7 +162,7 @@ def _range(
 
 def bounds(subject: Race) -> tuple[float, float] | None:
     """Return the ends of the band within what is plotted, None without a crossover there."""
-    if subject.measured is None:
+    if subject.measured is None or not subject.measured.complete:
         return None
     found = band(subject.measured, subject.op, subject.part)
     if found is None or found.low > SIZES[-1] or found.high < SIZES[0]:
@@ -173,7 +173,9 @@ def bounds(subject: Race) -> tuple[float, float] | None:
 def band_words(subject: Race, say: Captions) -> tuple[str, str]:
     """Return where the crossover is, and what that means, in a few words."""
     measured = subject.measured
-    found = None if measured is None else band(measured, subject.op, subject.part)
+    if measured is None or not measured.complete:
+        return "", ""  # half of the sizes would say that there is none
+    found = band(measured, subject.op, subject.part)
     if found is None:
         return "", ""
     if found.low > SIZES[-1]:
