@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_TICK = 100_000
 MOST_SEED = 1000
+MARGIN = 8  # px, beside the text
 
 
 class AnalyticalEmpirical(QObject):
@@ -51,7 +52,7 @@ class AnalyticalEmpirical(QObject):
         self.wish = Wish()
         self.subject: Solved | None = None
         self.workshop = Workshop(self._tell, host.recorder)
-        self._awaited = False
+        self._awaited, self._number = False, 0
         self._kept_tick: float | None = None
         self._version = 0
         self.keys: Mapping[str, Callable[[], object]] = {
@@ -255,7 +256,7 @@ class AnalyticalEmpirical(QObject):
 
     def _solve(self) -> None:
         self._awaited = True
-        self.workshop.solve(self.wish)
+        self._number = self.workshop.solve(self.wish)
         self.changed.emit()
 
     def _select(self, name: str) -> None:
@@ -280,7 +281,9 @@ class AnalyticalEmpirical(QObject):
     def _arrive(self, told: Told) -> None:
         """Show what is known now, where we were."""
         before, now = self.subject, told.solved
-        self.subject, self.wish, self._awaited = now, told.wish, False
+        self.subject = now
+        if told.number == self._number:  # and no newer wish is on its way
+            self.wish, self._awaited = told.wish, False
         self._version += 1
         tick = self._tick_in(before, now)
         self.canvas.show_scene(analytical_empirical, now, same=before is not None)
@@ -288,7 +291,7 @@ class AnalyticalEmpirical(QObject):
             self.player.set_last(now.last_tick)
         if tick is not None and round(self.player.tick) != tick and not self.player.playing:
             self.player.seek(tick)
-        self.controls.show_wish(self.wish, now.text)
+        self.controls.show_wish(self.wish, "" if self._awaited else now.text)
         if self.canvas.view.selected and not self._is_element(self.canvas.view.selected):
             self._select("")
         self._look(self.player.tick)
@@ -344,6 +347,7 @@ class TaskControls(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.field = TaskField()
         self.field.setObjectName("sentence")
+        self.field.setTextMargins(MARGIN, 0, MARGIN, 0)
         self.field.setAccessibleName(say("solve.field"))
         self.field.setToolTip(say("solve.field"))
         self.choices: dict[str, Choice] = {}

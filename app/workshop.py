@@ -89,10 +89,11 @@ class Wish(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What the workshop tells: what is known, for whom, and a sentence or ""."""
+    """What the workshop tells: what is known, for which wish of which number, and a sentence."""
 
     solved: Solved
     wish: Wish
+    number: int
     sentence: str = ""
 
 
@@ -341,6 +342,7 @@ class Workshop:
         self.wish = Wish()
         self._running = False
         self._resting = False
+        self._asked = self._number = 0  # wishes, and the one that was solved last
         self._sentence = ""
         self._last_told = 0.0
         self._training: Training | None = None
@@ -350,11 +352,40 @@ class Workshop:
         self._times: Times | None = None
         self._ablation: Ablation | None = None
 
+    def now(self, wish: Wish, steps: int = 0) -> Solved:
+        """Return a text solved in this thread, see ``solve``."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):
+            self._solve(wish)
+            if steps:
+                self._anew()
+                self._running = True
+                assert self._training is not None
+                while self._running and self._training.step < steps:
+                    self._descend(1)
+                if self._sentence:
+                    raise Said(self._sentence)
+                if self._running:
+                    self._train(False)
+            while self._todo:
+                self._todo.pop(0)()
+        return self._solved()
+
     # ------------------------------------------------------------------ what is wanted
 
-    def solve(self, wish: Wish) -> None:
-        """Solve a text by the rule and a network; another network begins as it is shipped."""
-        self._order(lambda: self._solve(wish))
+    def solve(self, wish: Wish) -> int:
+        """Solve a text by the rule and a network; return the number that the answer will have.
+
+        Another network begins as it is shipped.
+        """
+        self._asked += 1
+        self._order(partial(self._answer, self._asked, wish))
+        return self._asked
+
+    def _answer(self, number: int, wish: Wish) -> None:
+        self._number = number
+        self._solve(wish)
 
     def train(self, on: bool) -> None:
         """Go on training, or pause; a network as shipped begins anew from step 0."""
@@ -440,7 +471,7 @@ class Workshop:
         if now or self._sentence or not self._has_work() or at - self._last_told > 1 / TOLD_HZ:
             self._last_told = at
             sentence, self._sentence = self._sentence, ""
-            self._told(Told(self._solved(), self.wish, sentence))
+            self._told(Told(self._solved(), self.wish, self._number, sentence))
 
     # ---- what is solved
 
@@ -752,10 +783,22 @@ class Workshop:
             losses=thinned(self._losses), running=self._running,
             trained_here=training is not None, seed=wish.seed, rate=wish.rate or recipe.rate,
             width=recipe.config.width, batch=recipe.batch,
-            examples=EXAMPLES if task.name == "dates" else recipe.batch * moments[-1].step,
+            examples=EXAMPLES if task.name == "dates" else 0,
             lines=self._lines, times=self._times, ablation=self._ablation,
             sure={case: count.surety for case, count in self._counts.items() if count.asked},
         )  # fmt: skip
+
+
+def solve(wish: Wish, steps: int = 0) -> Solved:
+    """Return a text solved, with all that is asked and timed; trained here for so many steps.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence: a text that nobody can read, a training that diverges.
+    """
+    shop = Workshop(lambda told: None)
+    return shop.now(wish, steps)
 
 
 def visible(step: int) -> bool:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py",
+FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py", "test_widgets_solve.py",
          "test_widgets_cpu_gpu.py")  # fmt: skip
 
 

@@ -162,7 +162,8 @@ class _Writer:
         self._head(say(f"solve.row.{row}.title"), " / ".join(heads))
         moment, times = subject.moment_at(self._tick), subject.times
         if row == "theory":
-            self._row(say("solve.page.distinct"), numbers.exact(subject.examples), strong=True)
+            if subject.examples:
+                self._row(say("solve.page.distinct"), numbers.exact(subject.examples), strong=True)
             self._row(say("solve.page.drawn"), numbers.exact(moment.step * subject.batch))
         elif row == "program":
             self._row(say("solve.lines_written"), str(subject.lines), strong=True)
@@ -186,7 +187,8 @@ class _Writer:
 
     def _precise(self) -> None:
         say, subject = self._say, self._subject
-        sure = subject.sure.get(subject.case)
+        latest = subject.moment_at(self._tick) is subject.moments[-1]
+        sure = subject.sure.get(subject.case) if latest else None
         if sure is not None:
             for label, mean in (("right", sure.right), ("wrong", sure.wrong)):
                 value = "—" if mean is None else f"{mean:.3f}"
@@ -195,7 +197,7 @@ class _Writer:
         if head is not None:
             self._row(say("solve.page.head", block=head.block + 1, head=head.head + 1),
                       f"{head.score:.3f}")  # fmt: skip
-        if subject.ablation is not None:
+        if subject.ablation is not None and latest:
             cut = subject.ablation
             self._section(say(f"solve.page.ablation_{cut.what}"))
             self._share(say("solve.page.before"), cut.before, False)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 CURVES = 54.0  # px high
+BEFORE = 88.0  # px, for what is said where there are none
 BUTTON = 28.0
 SYMBOLS = 22.0  # px for the symbols beside the map
 
@@ -48,7 +49,7 @@ def network(subject: Solved, shown: int, place: Place, view: View) -> list[Shape
     if view.controls:
         foot -= 2 * BUTTON + 14
         shapes += _controls(subject, (left, foot + 6, right - left, 2 * BUTTON + 6), view)
-    top = y + 40 + CURVES + 60
+    top = y + 40 + (CURVES + 60 if subject.trained_here else BEFORE)
     if moment.written is not None:
         shapes += _map(subject, moment.written, shown, (left, top, right - left, foot - top), view)
         shapes += _answer(subject, moment.written, shown, (left, answer, right - left, read), view)
@@ -162,7 +163,7 @@ def _map(subject: Solved, written: Written, shown: int, box: Box, view: View) ->
         symbol = written.symbols[number] if there else "·"
         shapes.append(
             Text(x=x + 8, y=place + row / 2 + 0.36 * NOTE, text=symbol, size=NOTE, anchor="middle",
-                 family="mono", weight=700 if there else 400, name=name if there else "",
+                 family="mono", weight=500 if there else 400, name=name if there else "",
                  fill=theme.ink if there else theme.ink3)
         )  # fmt: skip
         where = (x + SYMBOLS, place, width - SYMBOLS, row)
@@ -205,7 +206,7 @@ def _answer(subject: Solved, written: Written, shown: int, box: Box, view: View)
     room = width - text_width(label, NOTE, 500) - 10
     return [
         words(x, y, label, view),
-        Text(x=x + width, y=y, text=cut(text, room, size), size=size, weight=700, family="mono",
+        Text(x=x + width, y=y, text=cut(text, room, size), size=size, weight=500, family="mono",
              anchor="end", fill=theme.ink, read_by_class=size >= 16),
     ]  # fmt: skip
 

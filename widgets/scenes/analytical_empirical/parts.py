@@ -26,7 +26,7 @@ def words(
     if width:
         text = cut(text, width, size, mono=True) if mono else shortened(text, width, size, 600)
     return Text(
-        x=x, y=y, text=text, size=size, weight=(700 if mono else 600) if strong else 500,
+        x=x, y=y, text=text, size=size, weight=(500 if mono else 600) if strong else 400 if mono else 500,
         fill=theme.ink if strong else theme.ink3 if pale else theme.ink2,
         family="mono" if mono else "sans", anchor="end" if end else "start", name=name,
         title=title, read_by_class=read,

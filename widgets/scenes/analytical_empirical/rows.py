@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ROWS = ("theory", "program", "order", "precise")
 SIDES = ("rule", "network")
+HEIGHTS = (0.215, 0.215, 0.26, 0.31)  # of what the rows have together
+SPLIT = 0.475  # of the width, for the rule: the network has more to say
 
 
 def rows(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
@@ -50,10 +52,11 @@ def rows(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
         ]  # fmt: skip
         if view.selected == name:
             shapes.append(ring((x, top, width, large + 4), view))
-    top = y + 27 + 2 * each + 2
-    high = (y + height - top) / len(ROWS)
-    for i, row in enumerate(ROWS):
-        shapes += _row(subject, row, (x, top + i * high, width, high), place, view, shown)
+    top, height = y + 27 + 2 * each + 2, height - (27 + 2 * each + 2)
+    for row, part in zip(ROWS, HEIGHTS, strict=True):
+        high = height * part
+        shapes += _row(subject, row, (x, top, width, high), place, view, shown)
+        top += high
     return shapes
 
 
@@ -61,28 +64,31 @@ def _row(subject: Solved, row: str, box: Box, place: Place, view: View, shown: i
     """Return a row of the course text: what it says of each side, a number, and what it is."""
     x, y, width, height = box
     theme, say = view.theme, view.captions
-    half = width / 2
+    half = SPLIT * width
     shapes: list[Shape] = [
         hairline(x, y, width, view),
-        Path(commands=(("M", x + half - 8, y + 10), ("L", x + half - 8, y + height - 6)),
+        Path(commands=(("M", x + half - 7, y + 10), ("L", x + half - 7, y + height - 6)),
              stroke=theme.hair2, stroke_width=1),
     ]  # fmt: skip
     for i, side in enumerate(SIDES):
-        left, room = x + i * (half + 2), half - 14
+        left = x + i * (half + 2)
+        room = width - half - 2 if i else half - 12
         number, unit, cause = told(subject, row, side, view, shown)
         head = say(f"solve.row.{row}.{side}")
-        size = NOTE
-        large = min(1.35 * place.read, 0.29 * height)
+        large = min(1.35 * place.read, 24.0 + 0.02 * height)
         base = y + 21 + 1.02 * large
         shapes += [
-            words(left, y + 18, head, view, size=size, strong=True, width=room + 4),
+            words(left, y + 18, head, view, strong=True, width=room + 1),
             Text(x=left, y=base, text=number, size=large, weight=700, fill=theme.ink,
                  read_by_class=True),
             words(left + text_width(number, large, 700) + 7, base, unit, view,
                   width=room - text_width(number, large, 700) - 7),
         ]  # fmt: skip
         most = max(int((y + height - base - 4) / 17), 0)
-        for j, part in enumerate(wrapped(cause, room, NOTE, 500)[:most]):
+        parts = wrapped(cause, room, NOTE, 600)
+        if len(parts) > most > 0:
+            parts = (*parts[: most - 1], " ".join(parts[most - 1 :]))
+        for j, part in enumerate(parts[:most]):
             shapes.append(words(left, base + 18 + 17 * j, part, view, width=room))
     shapes.append(Rect(x=x, y=y + 1, width=width, height=height - 2, name=f"row:{row}",
                        title=say(f"solve.row.{row}.title")))  # fmt: skip
@@ -100,6 +106,8 @@ def told(subject: Solved, row: str, side: str, view: View, shown: int) -> tuple[
         if side == "rule":
             return "0", say("solve.examples"), say(f"solve.theory.rule_{subject.task}")
         drawn = f"{moment.step * subject.batch:,}".replace(",", numbers.THIN)
+        if not subject.examples:
+            return drawn, say("solve.examples"), say("solve.theory.anew")
         used = f"{subject.examples:,}".replace(",", numbers.THIN)
         return used, say("solve.examples"), say("solve.theory.network", drawn=drawn)
     if row == "program":
@@ -126,7 +134,8 @@ def told(subject: Solved, row: str, side: str, view: View, shown: int) -> tuple[
         cause = subject.ran.reason
         key = "solve.precise.refused" if cause else "solve.precise.rule"
         return wrong, say("solve.wrong"), say(key, lines=len(subject.ran.lines))
-    sure = subject.sure.get(subject.case)
+    latest = moment is subject.moments[-1]
+    sure = subject.sure.get(subject.case) if latest else None
     parts = []
     if sure is not None and sure.wrong is not None:
         parts.append(say("solve.precise.sure", sure=f"{sure.wrong:.2f}"))
@@ -134,7 +143,7 @@ def told(subject: Solved, row: str, side: str, view: View, shown: int) -> tuple[
         parts.append(say("solve.precise.never", sure=f"{sure.right:.2f}"))
     if moment.head is not None:
         parts.append(say("solve.precise.head", score=f"{moment.head.score:.2f}"))
-    if subject.ablation is not None:
+    if subject.ablation is not None and latest:
         parts.append(say(f"solve.ablated.{subject.ablation.what}",
                          after=percent(subject.ablation.after)))  # fmt: skip
     return wrong, say("solve.wrong"), "; ".join(parts)

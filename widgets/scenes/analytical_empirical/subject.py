@@ -140,7 +140,7 @@ class Solved:
     rate: float = 0.0
     width: int = 0
     batch: int = 64
-    examples: int = 0
+    examples: int = 0  # that the network was trained on, again and again; 0: each is a new one
     lines: int = 0
     times: Times | None = None
     ablation: Ablation | None = None

@@ -1,0 +1,370 @@
+"""Chapter 4 in the window: trained live, stopped, rolled back, and never a thread left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from app import solve_figure, workshop
+from app.analytical import AnalyticalEmpirical
+from app.chapters import CHAPTERS, Host, make
+from app.workshop import RATES, Wish, Workshop, readable
+from engine import tasks
+from engine.recorder import Recorder
+from engine.said import Said
+from engine.shares import Work
+from widgets import captions, solve_pages, theme
+from widgets.controls import Notice
+from widgets.hit import named
+from widgets.inspector import Inspector
+from widgets.scenes.analytical_empirical.subject import Solved
+
+SAY = captions.load("en")
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def host(qtbot: QtBot, tmp_path: Path) -> Host:
+    parent, notice = QWidget(), Notice()
+    for widget in (parent, notice):
+        qtbot.addWidget(widget)
+    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
+
+
+@pytest.fixture
+def chapter(qtbot: QtBot, host: Host) -> Iterator[AnalyticalEmpirical]:
+    made = AnalyticalEmpirical(host)
+    qtbot.addWidget(made.page)
+    qtbot.addWidget(made.controls)
+    made.page.resize(1190, 730)
+    made.page.show()
+    yield made
+    made.close()
+
+
+def begun(chapter: AnalyticalEmpirical, qtbot: QtBot) -> Solved:
+    """Return what is solved first."""
+    chapter.begin()
+    return settled(chapter, qtbot)
+
+
+def settled(chapter: AnalyticalEmpirical, qtbot: QtBot) -> Solved:
+    qtbot.waitUntil(lambda: not chapter.busy and chapter.subject is not None, timeout=PATIENCE_MS)
+    assert chapter.subject is not None
+    return chapter.subject
+
+
+def until(chapter: AnalyticalEmpirical, qtbot: QtBot, holds: Any) -> Solved:
+    qtbot.waitUntil(lambda: chapter.subject is not None and holds(chapter.subject),
+                    timeout=PATIENCE_MS)  # fmt: skip
+    assert chapter.subject is not None
+    return chapter.subject
+
+
+def trained(chapter: AnalyticalEmpirical, qtbot: QtBot, step: int = 3) -> Solved:
+    """Train for some steps, and pause."""
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.running and s.moments[-1].step >= step)
+    chapter.activate("choose:train:toggle")
+    return until(chapter, qtbot, lambda s: not s.running)
+
+
+def test_the_table_of_chapters_makes_it(qtbot: QtBot, host: Host) -> None:
+    made = make("analytical-empirical", host)
+    for widget in (made.page, made.controls):
+        qtbot.addWidget(widget)
+    assert made.id == "analytical-empirical"
+    assert CHAPTERS[made.id].number == 4
+    made.close()
+
+
+def test_it_begins_full_with_a_typing_error_and_a_trained_network(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    solved = begun(chapter, qtbot)
+    assert (solved.task, solved.case, solved.text) == ("dates", "typo", "5 mrach 2019")
+    assert solved.ran.reason == "no month is called 'mrach'"
+    assert solved.moments[-1].written is not None
+    assert solved.moments[-1].written.symbols == "2019-03-05" == solved.wanted
+    assert not solved.trained_here
+    assert [group.caption for group in chapter.groups()] == ["Task", "Train", "Solve", "Compare"]
+    firsts = [group.first for group in chapter.groups()]
+    assert firsts == [0, 1, 2, solved.last_tick]
+    found = until(chapter, qtbot, lambda s: s.times is not None and s.ablation is not None)
+    assert found.times is not None
+    assert 0 < found.times.rule < found.times.alone
+    assert found.times.together < found.times.alone  # many at once share what one pays alone
+    assert found.ablation is not None
+    assert found.ablation.after.share < found.ablation.before.share
+
+
+def test_training_starts_is_paused_and_can_be_gone_back_to(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    solved = trained(chapter, qtbot, 40)
+    assert solved.trained_here
+    steps = [moment.step for moment in solved.moments]
+    assert steps[:7] == [0, 1, 2, 4, 8, 16, 32]
+    assert steps[-1] >= 40
+    assert solved.losses[0][1] > solved.losses[-1][1]
+    assert chapter.player.shown == solved.last_moment  # the training is followed
+    qtbot.wait(250)
+    assert chapter.subject is not None
+    assert [moment.step for moment in chapter.subject.moments] == steps  # it stands still
+    chapter.player.seek(2.0)
+    assert chapter.title(2) == (f"Tick 2 of {solved.last_tick}", "the network after step 1")
+    assert chapter.subject.moment_at(2).written is not None
+
+
+def test_one_step_is_one_step(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    for count in (1, 2, 3):
+        chapter.activate("choose:train:step")
+        solved = until(chapter, qtbot, lambda s, n=count: s.moments[-1].step == n)
+        assert len(solved.losses) == count
+        assert not solved.running
+
+
+def test_reset_gives_the_same_weights_and_another_seed_gives_others() -> None:
+    shop = Workshop(lambda told: None)
+    shop.now(Wish())
+    found = []
+    for seed in (0, 0, 1):
+        shop._solve(shop.wish._replace(seed=seed))
+        shop._anew()
+        for _ in range(3):
+            shop._one_step()
+        found.append((shop._kept[0][0].weights, shop._kept[-1][0].weights))
+    for a, b in zip(found[0], found[1], strict=True):
+        assert np.array_equal(a, b)  # to the bit
+    assert not np.array_equal(found[0][0], found[2][0])
+
+
+def test_a_training_that_diverges_is_rolled_back_and_said(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    while chapter.wish.rate != 1000.0:
+        chapter.activate("choose:rate:next")
+        settled(chapter, qtbot)
+    chapter.activate("choose:train:toggle")
+    qtbot.waitUntil(lambda: bool(said), timeout=PATIENCE_MS)
+    assert "the learning rate (1000) is too high" in said[-1]
+    assert said[-1].endswith("It went back to step 0.")
+    solved = until(chapter, qtbot, lambda s: not s.running)
+    assert [moment.step for moment in solved.moments] == [0]
+    chapter.activate("choose:rate:next")  # the lowest again, and it goes on from there
+    settled(chapter, qtbot)
+    assert chapter.wish.rate == RATES[0]
+    assert trained(chapter, qtbot).moments[-1].step >= 3
+
+
+def test_leaving_stops_the_training_and_coming_back_finds_it_as_it_was(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.running and s.moments[-1].step > 2)
+    chapter.end()
+    solved = until(chapter, qtbot, lambda s: not s.running)
+    qtbot.wait(300)
+    assert chapter.subject is not None
+    assert chapter.subject.moments[-1].step == solved.moments[-1].step
+    assert not chapter.workshop._has_work()
+    chapter.begin()
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.moments[-1].step > solved.moments[-1].step)
+
+
+@pytest.mark.parametrize("task", ["dates", "brackets"])
+def test_closing_ends_the_thread_within_a_second(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, task: str
+) -> None:
+    begun(chapter, qtbot)
+    chapter.activate(f"choose:task:{task}")
+    settled(chapter, qtbot)
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.running and s.moments[-1].step > 2)
+    start = perf_counter()
+    chapter.close()
+    assert perf_counter() - start < 1.0
+    assert not any(thread.name == "workshop" for thread in threading.enumerate())
+
+
+def test_what_training_runs_is_told_to_the_strip(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, host: Host
+) -> None:
+    begun(chapter, qtbot)
+    trained(chapter, qtbot, 30)
+    shares = host.recorder.shares(perf_counter())
+    assert shares is not None
+    assert shares[Work.MATRIX] > 0
+    assert shares[Work.STREAM] > 0
+
+
+@pytest.mark.parametrize("text", ["Grüße!", "~~~", " \u00a0 ", "日本"])
+def test_garbage_is_said_and_the_last_text_stays(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, text: str
+) -> None:
+    begun(chapter, qtbot)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.activate("choose:task:brackets")
+    before = settled(chapter, qtbot)
+    chapter.set_text(text)
+    settled(chapter, qtbot)
+    assert chapter.subject is not None
+    if text.strip():
+        assert "nothing in it that the network can read" in said[-1]
+    assert chapter.subject.text == before.text
+    assert chapter.wish.text == ""
+
+
+def test_an_unknown_letter_is_said_and_the_rest_is_solved(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.controls.field.setText("5 März 2019")
+    chapter.controls.field.returnPressed.emit()
+    solved = settled(chapter, qtbot)
+    assert "does not know 'ä'" in said[-1]
+    assert solved.own
+    assert solved.text == "5 März 2019"
+    assert solved.ran.answer is None
+    assert solved.moments[-1].written is not None
+    assert solved.moments[-1].written.read == "5 mrz 2019"
+
+
+def test_a_text_that_is_too_long_is_said(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.set_text("5" * 100_000)
+    assert "at most 500 characters" in said[-1]
+    read, words = readable(tasks.load("dates"), "wednesday, 21 september 2019 or so")
+    assert len(read) == 29
+    assert "first 29" in words
+    with pytest.raises(Said, match="nothing in it"):
+        readable(tasks.load("dates"), "ß")
+
+
+def test_brackets_follow_the_stack_and_grey_what_is_not_asked(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.activate("choose:task:brackets")
+    solved = settled(chapter, qtbot)
+    assert (solved.task, solved.case) == ("brackets", "clean")
+    assert solved.ran.answer == solved.wanted == ")]}]).])"
+    assert solved.moments[-1].head is not None
+    assert solved.moments[-1].head.score > 0.5  # on the bracket to be closed next
+    chapter.activate("choose:case:typo")
+    assert "a wrong bracket is another bracket" in said[-1]
+    assert chapter.wish.case == "clean"
+    chapter.keys["mode"]()
+    assert settled(chapter, qtbot).case == "out-of-range"
+    chapter.set_text("(]")
+    solved = until(chapter, qtbot, lambda s: s.text == "(]")
+    assert "closes nothing that is open" in solved.ran.reason
+
+
+def test_another_network_size_and_seed(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    chapter.controls.choices["dates"]._pick("gru")
+    solved = until(chapter, qtbot, lambda s: s.model == "gru")
+    assert solved.moments[-1].written is not None
+    assert solved.moments[-1].written.weights == ()  # it has no attention
+    chapter.activate("choose:size:next")
+    wider = until(chapter, qtbot, lambda s: s.width > solved.width)
+    assert wider.moments[-1].step == 0
+    chapter.activate("choose:seed:next")
+    other = until(chapter, qtbot, lambda s: s.seed == 1)
+    assert other.moments[-1].step == 0
+    assert other.trained_here
+
+
+def test_every_element_opens_its_page(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
+    begun(chapter, qtbot)
+    for task in ("dates", "brackets"):
+        chapter.activate(f"choose:task:{task}")
+        until(chapter, qtbot, lambda s, t=task: s.task == t and s.ablation and s.times)
+        inspector = Inspector(theme.load("light"), SAY)
+        qtbot.addWidget(inspector)
+        inspector.resize(320, 700)
+        picture = chapter.canvas.picture()
+        assert picture is not None
+        names = [n[0] for n in named(picture) if not n[0].startswith("choose:")]
+        assert len(names) > 10
+        for name in names:
+            chapter.activate(name)
+            assert chapter.is_open
+            inspector.show_page(chapter.page_key(), chapter.write)
+            assert len(inspector.text.toPlainText()) > 20, name
+            chapter.back()
+        chapter.player.seek(4.0)
+        inspector.show_page(chapter.page_key(), chapter.write)
+        assert "names before it runs" in inspector.text.toPlainText()
+
+
+def test_what_is_kept_is_taken_and_what_is_damaged_is_left(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, host: Host
+) -> None:
+    chapter.restore({"task": "brackets", "model": "gru", "case": "out-of-range", "text": "([",
+                     "tick": 3})  # fmt: skip
+    solved = begun(chapter, qtbot)
+    assert (solved.task, solved.model, solved.case, solved.text) == (
+        "brackets", "gru", "out-of-range", "([",
+    )  # fmt: skip
+    assert chapter.player.tick == 3
+    kept = chapter.remember()
+    for damaged in (
+        {}, {"task": 3, "model": [], "case": None, "text": 5, "tick": "x"},
+        {"task": "chess", "model": "gpt", "case": "typo"}, {"text": "ß" * 600},
+    ):  # fmt: skip
+        chapter.wish = Wish()
+        chapter.restore(damaged)
+        assert chapter.wish == Wish(), damaged
+    chapter.restore(kept)
+    assert chapter.wish == Wish(task="brackets", model="gru", case="out-of-range", text="([")
+
+
+def test_a_kept_text_that_nobody_can_read_is_said_and_the_example_is_solved(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.restore({"text": "ß"})
+    assert begun(chapter, qtbot).text == "5 mrach 2019"
+    assert "nothing in it" in said[-1]
+
+
+def test_the_figure_offers_what_the_chapter_has() -> None:
+    from widgets.scenes.analytical_empirical.subject import CASES
+
+    assert solve_figure.TASKS == tuple(workshop.TASKS)
+    assert solve_figure.CASES == CASES
+    assert set(workshop.ASKED["dates"]) == set(CASES)
+    for task, asked in workshop.ASKED.items():
+        assert set(asked.values()) <= set(tasks.load(task).cases)
+        assert workshop.TASKS[task] in tasks.load(task).recipes
+
+
+def test_pages_know_no_other_names(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
+    solved = begun(chapter, qtbot)
+    for name in ("", "op:1", "line:-1", "digit:10", "digit:x", "right:nobody", "row:"):
+        assert not solve_pages.is_element(solved, name)
