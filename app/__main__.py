@@ -188,6 +188,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=_from_0, default=1, metavar="S", help="of the sentences")
     evaluate.add_argument("--json", action="store_true")
 
+    said = commands.add_parser("claims", help="judge what the course text says, by this machine")
+    said.set_defaults(run=_claims)
+    said.add_argument("--json", action="store_true")
+    said.add_argument("--measure", action="store_true", help="measure this machine anew, 10 s")
+
     bench = commands.add_parser("bench", help="measure frames, runs and the start on this machine")
     bench.set_defaults(run=_bench)
     bench.add_argument("--json", action="store_true")
@@ -420,6 +425,16 @@ def _evaluate(given: argparse.Namespace) -> int:
         rows.append((row["case"], f"{100 * row['accuracy']:.1f} %",
                      f"{100 * low:.1f} and {100 * high:.1f} %", seeds))  # fmt: skip
     print(shares.columns(rows))
+    return 0
+
+
+def _claims(given: argparse.Namespace) -> int:
+    from app import claims
+
+    leave_a_core()
+    *_, found = claims.gather(claims.place(), anew=given.measure)
+    data = claims.as_data(found)
+    print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else claims.report(data))
     return 0
 
 

@@ -1,0 +1,390 @@
+"""The numbers that the claims are judged by: gathered in order, the quick ones first.
+
+What is counted and modelled takes a second, what runs and the trained models some more, this
+machine's sweep up to ``race.BUDGET_SECONDS`` unless it is remembered. Plain functions, without Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app import DEFAULT_PAIR, DEFAULT_TEXT
+from engine.claims import PRESETS, claim_of
+from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, counts, judge
+
+if TYPE_CHECKING:
+    from engine.race import Measured
+    from engine.trace import Pair, Trace
+
+# Seconds that all of it may take on two laptop cores; the sweep has most of it.
+BUDGET_SECONDS = 30.0
+FILE = "this-machine.json"  # as of app.cpu_gpu; a test compares
+PART = "h100"  # the GPU that times are modelled for
+LENGTHS = (5, 16, 64, 256, 512)
+SWAPPED = ("the cat that slept ___", "slept cat that the ___")
+MASKED = "transformer-causal"
+# Sentences whose heaviest word is compared with the most influential one.
+SENTENCES = (
+    DEFAULT_TEXT, "the dogs near the cat ___", "the cat near the dogs ___",
+    "the birds that slept ___", "a dog ___", "the cats ___", "the bird that the dogs saw ___",
+    "the dogs that the bird saw ___",
+    "the small cat ___", "the girls near the bird ___", "the boy that saw the dogs ___",
+    "the boys that saw the dog ___",
+)  # fmt: skip
+RECURRENT = ("rnn", "gru", "lstm")
+LONGEST = {"reverse": "16", "recall": "8"}  # that the models were trained on
+NETWORK = "gru-bahdanau"
+CASES = ("clean", "out-of-range", "typo", "exceptions")
+COUNT = 200  # of fresh sentences a case
+SEED = 7  # of them
+TOGETHER = 256
+TYPO = "5 mrach 2019"
+
+Stop = Callable[[], bool]
+
+
+def gather(path: Path, *, anew: bool = False, stop: Stop = lambda: False) -> Iterator[Numbers]:
+    """Yield the numbers, more of them each time.
+
+    Parameters
+    ----------
+    path
+        Where this machine's sweep is kept; it is read, and written when it was measured.
+    anew
+        Whether this machine is measured although that is remembered.
+    stop
+        Whether to end now; what is missing then stays None.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence: a model that is not there or is damaged.
+    """
+    found = Numbers(day=date.today().isoformat())
+    for part in (_counted, _modelled, _timed, _rules_and_networks, _trained):
+        if stop():
+            return
+        found = part(found)
+        yield found
+    if not stop():
+        yield _against_gpu(found, _measured(path, anew, stop))
+
+
+# ---- from runs -----------------------------------------------------------------------------------
+
+
+def _counted(found: Numbers) -> Numbers:
+    from app import compute
+
+    chain_id, grid_id = DEFAULT_PAIR
+    pair = compute.make_pair(DEFAULT_TEXT, chain_id, grid_id).pair
+    masked = compute.make_pair(DEFAULT_TEXT, chain_id, MASKED).pair.grid
+    chain, grid = pair.chain, pair.grid
+    pattern = grid.value("blocks.0.attn.pattern")  # (head, query, key)
+    last = max(depth for name, depth in chain.depths.items() if name.startswith("rnn.h."))
+    tokens = len(pair.tokens)
+    direct = bool((pattern[:, grid.hidden, 0] > 0).any())
+    roles = [role for block in grid.facts.roles for role in block if role[0] != "mixed"]
+    return replace(
+        found,
+        depths=tuple(pair.depth_of_tokens),
+        tokens=tokens,
+        memory=Pairs(chain.facts.width, tokens * grid.facts.width),
+        links=Pairs(_links(grid), _links(masked)),
+        heads=(len(pattern), len({grid.depths["blocks.0.attn.pattern"]})),
+        looks_back=Pairs(last, chain.depths["attn.pattern"]),
+        path=Pairs(_reads_between(chain), 1 if direct else grid.facts.layers),
+        dimensions=tuple(sorted({grid.value(step.name).ndim for step in grid.steps})),
+        order=_order(pair),
+        role=max(roles, key=lambda role: role[1]) if roles else None,
+    )
+
+
+def _links(grid: Trace) -> float:
+    """Return how many words of the first head look at how many."""
+    return float((grid.value("blocks.0.attn.pattern")[0] > 0).sum())
+
+
+def _reads_between(chain: Trace) -> int:
+    """Return how many reads the first word goes through on its way to the answer."""
+    return sum(step.name.startswith("rnn.h.") and step.name != "rnn.h.0" for step in chain.steps)
+
+
+def _order(pair: Pair) -> tuple[float, float, float]:
+    """Return how far answers move when two words are swapped: grid without, with, and chain."""
+    from app import compute
+
+    def moved(side: str, positions: bool) -> float:
+        one, other = (
+            compute.make_pair(text, *DEFAULT_PAIR, positions=positions).pair.side(side)
+            for text in SWAPPED
+        )
+        difference = one.value("answer.probabilities") - other.value("answer.probabilities")
+        return float(np.abs(difference.astype(np.float64)).sum() / 2)
+
+    return moved("grid", False), moved("grid", True), moved("chain", True)
+
+
+def _timed(found: Numbers) -> Numbers:
+    from app import compute
+    from engine.race import threads
+
+    times = []
+    with threads(1):  # as the runs of chapter 1, so that neither side waits for a busy core
+        for tokens in LENGTHS:
+            row = compute.measure_length(*DEFAULT_PAIR, tokens)
+            times.append(Times(tokens, *row.seconds))
+    return replace(found, times=tuple(times), weights=_weights())
+
+
+def _weights() -> Pairs:
+    """Return in how many sentences the heaviest word is the most influential one, and of all."""
+    from app import compute
+    from engine.influence import leave_one_out
+    from engine.ops import Ops
+
+    model, agree = compute.model(DEFAULT_PAIR[0]), 0
+    for text in SENTENCES:
+        trace = compute.make_trace(text, DEFAULT_PAIR[0])
+        weights = trace.value("attn.pattern").astype(np.float64)
+        weights[trace.hidden] = -1.0  # of which nothing can be taken away
+        moved = leave_one_out(model, trace, ops=Ops()).moved
+        agree += int(np.argmax(weights)) == int(np.nanargmax(moved))
+    return Pairs(agree, len(SENTENCES))
+
+
+# ---- from the model of a GPU ---------------------------------------------------------------------
+
+
+def _modelled(found: Numbers) -> Numbers:
+    from app.workloads import gpu_here
+    from engine import parts, roofline
+    from engine.shares import Work
+    from engine.workload import Attention, Mode, Precision, Product
+
+    steps, host, kernels, sparse = [], (0, 0), [], 0
+    for preset in PRESETS:
+        modelled = roofline.model(preset.workload, parts.load(preset.part))
+        claim, operations = claim_of(preset.workload), modelled.operations
+        every = max(sum(op.cost.flops for op in operations), 1)
+        products = sum(
+            op.cost.flops for op in operations if isinstance(op.kernel, Product | Attention)
+        )
+        training = preset.workload.mode == Mode.TRAINING
+        steps.append(
+            Step(
+                name=f"{preset.workload.model}, {modelled.part.title}",
+                mode="training" if training else "inference",
+                claimed=claim.parts[Work.MATRIX],
+                matrix=modelled.shares[Work.MATRIX],
+                of_flops=products / every,
+                in_tensor_cores=modelled.flop_parts.get(Work.MATRIX, 0.0),
+                agrees=claim.holds(modelled.shares),
+            )
+        )
+        if preset.id == "toy":
+            of_host = [op for op in operations if op.group == "host"]
+            host = len(of_host), sum(op.cost.flops for op in of_host)
+        kernels += [op.label for op in operations if op.group != "host"]
+        sparse += sum("sparse" in op.label.lower() for op in operations)
+    plain = PRESETS[-1].workload  # GPT-2, trained in float32
+    both = [
+        roofline.model(replace(plain, precision=precision), parts.load(PART)).seconds
+        for precision in (Precision.FLOAT32, Precision.FLOAT16)
+    ]
+    return replace(
+        found,
+        steps=tuple(steps),
+        host=host,
+        allocating=(sum("alloc" in label.lower() for label in kernels), len(kernels)),
+        sparse=sparse,
+        halved=Pairs(*both),
+        gpu_here=bool(gpu_here()),
+        part=parts.load(PART).title,
+    )
+
+
+def _measured(path: Path, anew: bool, stop: Stop) -> Measured | None:
+    """Return what this machine does, as remembered or measured now."""
+    from engine import race
+
+    found = None if anew else race.load(path)
+    if found is not None and found.complete:
+        return found
+    found = None
+    for found in race.sweep(stop=stop):  # noqa: B007 (the last one is wanted)
+        pass
+    if found is not None and found.complete:
+        race.save(found, path)
+    return found
+
+
+def _against_gpu(found: Numbers, measured: Measured | None) -> Numbers:
+    """Return the numbers with those of a sweep of this machine."""
+    from engine import crossover, parts
+
+    if measured is None:
+        return found
+    part = parts.load(PART)
+    chain = [p.seconds for by in ("python", "one") if (p := measured.at("chain", by, 8))]
+    one, other = (
+        crossover.estimate(crossover.outputs_task(count), part, resident=True, graph=False).seconds
+        for count in (5, 125)
+    )
+    sides = crossover.band(measured, "product", part)
+    rows = crossover.boundary(measured, part, resident=True, graph=False)
+    on_gpu = crossover.estimate(crossover.task("chain", 8), part, resident=True, graph=False)
+    return replace(
+        found,
+        threads=measured.machine.threads,
+        at_once=_at_once(measured),
+        order_cost=Pairs(one, other),
+        sides=None if sides is None else Pairs(*sides),
+        chain_gpu=Pairs(min(chain), on_gpu.seconds) if chain else None,
+        volumes=Pairs(rows[0][1], rows[-1][1]) if rows else None,
+    )
+
+
+def _at_once(measured: Measured) -> float | None:
+    """Return how many times quicker arrays are than numbers, at the largest size of both."""
+    both = [
+        slow.seconds / quick.seconds
+        for slow in measured.line("map", "python")
+        if (quick := measured.at("map", "one", slow.n))
+    ]
+    return both[-1] if both else None
+
+
+# ---- from tasks ----------------------------------------------------------------------------------
+
+
+def _rules_and_networks(found: Numbers) -> Numbers:
+    from app import learning
+    from app.workshop import Asker
+    from engine import rules, tasks
+
+    task = tasks.load("dates")
+    network = {case: _seeds("dates", NETWORK, case) for case in CASES}
+    rule = {
+        case: learning.evaluate("dates", learning.RULE, case, count=COUNT, seed=SEED)["accuracy"]
+        for case in CASES
+    }
+    outside = learning.evaluate("dates", NETWORK, "out-of-range", count=COUNT, seed=SEED)
+    model, ran = learning.load(task, NETWORK), rules.run("dates", TYPO)
+    asker = Asker(task, model)
+    text = "5 march 2019"
+    program = rules.RULES["dates"].answer
+    return replace(
+        found,
+        network=network,
+        rule=rule,
+        sure_when_wrong=outside["sure_when_wrong"],
+        examples=(0, int(model.card["examples"])),
+        learned=(rules.RULES["dates"].lines, int(model.card["steps"])),
+        ran=(len(ran.lines), ran.answer is not None or bool(ran.reason)),
+        seconds=(
+            min(_each(program, text, 1) for _ in range(200)),
+            min(_each(program, text, TOGETHER) for _ in range(10)),
+            asker.seconds(text, 1, 5),
+            asker.seconds(text, TOGETHER, 2) / TOGETHER,
+        ),
+        batch=TOGETHER,
+    )
+
+
+def _each(program: Callable[[str], str], text: str, count: int) -> float:
+    from time import perf_counter
+
+    start = perf_counter()
+    for _ in range(count):
+        program(text)
+    return (perf_counter() - start) / count
+
+
+def _trained(found: Numbers) -> Numbers:
+    def by_model(task: str, *more: str) -> dict[str, tuple[float, ...]]:
+        return {id: _seeds(task, id, LONGEST[task]) for id in (*RECURRENT, *more)}
+
+    return replace(
+        found,
+        bottleneck=by_model("reverse", "gru-luong"),
+        recalled=by_model("recall", "transformer"),
+    )
+
+
+def _seeds(task: str, model: str, case: str) -> tuple[float, ...]:
+    """Return the share right of the shipped training, asked anew, and of those from other seeds."""
+    from app import learning
+
+    told = learning.evaluate(task, model, case, count=COUNT, seed=SEED)
+    return (told["accuracy"], *told["seeds"][1:])
+
+
+# ---- as text -------------------------------------------------------------------------------------
+
+
+def place() -> Path:
+    """Return where this machine's sweep is kept for the command line, as for the window."""
+    from PySide6.QtCore import QCoreApplication
+
+    from app import session
+
+    QCoreApplication.setApplicationName("unrolled")  # as the window's, so that both know the same
+    return session.place().parent / FILE
+
+
+def as_data(numbers: Numbers) -> dict[str, Any]:
+    """Return every statement with its verdict, as what JSON can hold."""
+    rows = judge(numbers)
+    return {
+        "day": numbers.day,
+        "verdicts": {str(verdict): count for verdict, count in counts(rows).items()},
+        "claims": [_row(row) for row in rows],
+    }
+
+
+def _row(row: Judged) -> dict[str, Any]:
+    each, found = row
+    told: dict[str, Any] = {"id": each.id, "chapter": each.group, "says": each.says}
+    if found is None:
+        told["verdict"] = None
+    else:
+        told |= {
+            "verdict": str(found.verdict), "condition": found.condition, "number": found.number,
+            "basis": str(found.known), "what": found.what,
+        }  # fmt: skip
+    told |= {"rule": each.rule, "turns": each.turns, "not_measured_here": each.not_here}
+    experiment = _where(each.experiment)
+    return {**told, "experiment": experiment}
+
+
+def _where(experiment: Any) -> dict[str, Any]:
+    """Return an experiment as what JSON can hold: its last tick is "last"."""
+    tick = "last" if experiment.tick == float("inf") else experiment.tick
+    return {"chapter": experiment.chapter, "settings": dict(experiment.settings), "tick": tick}
+
+
+def report(data: dict[str, Any]) -> str:
+    """Return the table for people: a row a statement, by chapter."""
+    from app.shares import columns
+
+    lines = [", ".join(f"{count} {verdict}" for verdict, count in data["verdicts"].items())]
+    for group in GROUPS:
+        rows = [("", "verdict", "number", "basis", "what it is")]
+        for row in data["claims"]:
+            if row["chapter"] != group:
+                continue
+            if row["verdict"] is None:
+                rows.append((row["says"], "not measured", "", "", row["not_measured_here"]))
+                continue
+            condition = f" {row['condition']}" if row["verdict"] == "holds if" else ""
+            rows.append((row["says"], row["verdict"] + condition, row["number"], row["basis"],
+                         row["what"]))  # fmt: skip
+        lines += ["", group, columns(rows)]
+    return "\n".join(lines)
