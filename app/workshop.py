@@ -130,8 +130,8 @@ def readable(task: Task, text: str) -> tuple[str, str]:
 class Asker:
     """A network whose weights can be exchanged, with its runs compiled once for each length."""
 
-    def __init__(self, task: Task, model: Model) -> None:
-        self.task, self.config = task, model.config
+    def __init__(self, task: Task, model: Model, recorder: Recorder | None = None) -> None:
+        self.task, self.config, self._recorder = task, model.config, recorder or Recorder()
         self.weights = Weights(model.parameters)
         self._ops = Ops()
         self._programs: dict[tuple[int, int], Program] = {}
@@ -201,7 +201,9 @@ class Asker:
             if sure:
                 found, p = written(program, some)
             else:
-                program.forward()
+                before, spent = perf_counter(), dict.fromkeys(Unit, 0.0)
+                program.forward(spent)
+                self._recorder.watch(before, perf_counter(), spent)
                 p = program.value("answer.probabilities")
                 found, p = p.argmax(-1), p.max(-1)
             counted = some.answers != UNCOUNTED
@@ -491,10 +493,10 @@ class Workshop:
         if new:
             model = learning.load(task, wish.model)
             if wish.size == 1.0:
-                asker = Asker(task, model)
+                asker = Asker(task, model, self._recorder)
             else:
                 recipe = self._recipe(task, wish)
-                asker = Asker(task, Training(task, recipe, wish.seed).model)
+                asker = Asker(task, Training(task, recipe, wish.seed).model, self._recorder)
         changed_task = new and (not hasattr(self, "_asker") or wish.task != self.wish.task)
         if changed_task:
             self._rule = {case: _Count() for case in ASKED[task.name]}

@@ -7,11 +7,15 @@ numbers were run, asked or timed here.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from widgets.geometry import text_width
 from widgets.glyphs import pill, shortened
-from widgets.picture import Picture, Rect, Shape, Text
+from widgets.picture import Group, Picture, Rect, Shape, Text
 from widgets.scenes.analytical_empirical.layout import EDGE, NOTE, PAD, Place, place_for
 from widgets.scenes.analytical_empirical.network import network
 from widgets.scenes.analytical_empirical.parts import bar, percent, segments, words
@@ -21,6 +25,8 @@ from widgets.scenes.analytical_empirical.subject import Case, Solved
 
 if TYPE_CHECKING:
     from widgets.view import View
+
+MOST_KEPT = 30  # parts of pictures
 
 __all__ = ["Solved", "analytical_empirical"]
 
@@ -41,20 +47,49 @@ def analytical_empirical(subject: Solved, tick: float, view: View) -> Picture:
     tick = min(max(tick, 0.0), float(subject.last_tick))
     shown = math.floor(tick) + (1 if tick % 1 >= 0.2 else 0)
     place = place_for(view.width, view.height)
-    shapes = [
-        *_head(subject, shown, place, view),
-        *_switch(subject, shown, place, view),
-        *program(subject, shown, place, view),
-        *rows(subject, shown, place, view),
-        *network(subject, shown, place, view),
-        words(EDGE, place.height - 11, source_of(subject, view), view, pale=True,
-              width=place.edge - EDGE),
-    ]  # fmt: skip
+    calm = replace(view, hovered="")
+    source = words(EDGE, place.height - 11, source_of(subject, view), view, pale=True,
+                   width=place.edge - EDGE)  # fmt: skip
+    parts = {"head": _head, "switch": _switch, "rule": program, "rows": rows, "network": network}
+    shapes: list[Shape] = [
+        _kept(
+            f"solve {slot}", (_Is(subject), shown, calm), partial(draw, subject, shown, place, calm)
+        )
+        for slot, draw in parts.items()
+    ]
+    shapes.append(source)
     return Picture(
         width=place.width, height=place.height, background=view.theme.stage,
         shapes=tuple(shapes), title=view.captions("solve.title"),
         description=_described(subject, shown, view),
     )  # fmt: skip
+
+
+_groups: OrderedDict[tuple[str, object], Group] = OrderedDict()
+
+
+def _kept(slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
+    """Return a part of the picture, drawn anew only when what it is drawn from is another."""
+    found = _groups.get((slot, key))
+    if found is None:
+        found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
+        _groups[slot, key] = found
+        if len(_groups) > MOST_KEPT:
+            _groups.popitem(last=False)
+    return found
+
+
+class _Is:
+    """Something by its identity, which it keeps while it is referred to here."""
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def __hash__(self) -> int:
+        return id(self.what)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Is) and other.what is self.what
 
 
 def source_of(subject: Solved, view: View) -> str:

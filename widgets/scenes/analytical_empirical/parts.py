@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from widgets.geometry import text_width
 from widgets.glyphs import Box, shortened
@@ -25,8 +25,11 @@ def words(
     theme = view.theme
     if width:
         text = cut(text, width, size, mono=True) if mono else shortened(text, width, size, 600)
+    weight: Literal[400, 500, 600] = 600
+    if mono or not strong:
+        weight = 500 if strong or not mono else 400
     return Text(
-        x=x, y=y, text=text, size=size, weight=(500 if mono else 600) if strong else 400 if mono else 500,
+        x=x, y=y, text=text, size=size, weight=weight,
         fill=theme.ink if strong else theme.ink3 if pale else theme.ink2,
         family="mono" if mono else "sans", anchor="end" if end else "start", name=name,
         title=title, read_by_class=read,

@@ -71,7 +71,8 @@ def program(subject: Solved, shown: int, place: Place, view: View) -> list[Shape
         size = read * 1.1
         room = right - left - 5 * read
         text = cut(text, room, size) if mono else text
-        shapes.append(Text(x=right, y=answer, text=text, size=size, weight=500 if mono else 700, fill=theme.ink,
+        shapes.append(Text(x=right, y=answer, text=text, size=size, fill=theme.ink,
+                           weight=500 if mono else 700,
                            family="mono" if mono else "sans", anchor="end",
                            read_by_class=True))  # fmt: skip
     else:

@@ -67,12 +67,12 @@ def _row(subject: Solved, row: str, box: Box, place: Place, view: View, shown: i
     half = SPLIT * width
     shapes: list[Shape] = [
         hairline(x, y, width, view),
-        Path(commands=(("M", x + half - 7, y + 10), ("L", x + half - 7, y + height - 6)),
+        Path(commands=(("M", x + half - 3, y + 10), ("L", x + half - 3, y + height - 6)),
              stroke=theme.hair2, stroke_width=1),
     ]  # fmt: skip
     for i, side in enumerate(SIDES):
-        left = x + i * (half + 2)
-        room = width - half - 2 if i else half - 12
+        left = x + i * (half + 7)
+        room = width - half - 7 if i else half - 12
         number, unit, cause = told(subject, row, side, view, shown)
         head = say(f"solve.row.{row}.{side}")
         large = min(1.35 * place.read, 24.0 + 0.02 * height)
