@@ -33,6 +33,8 @@ EXAMPLES = """examples:
   unrolled figure three-computing --preset gpt3-layer -o shares.svg
   unrolled figure cpu-gpu --op map --data copied --tick last -o race.svg
   unrolled figure analytical-empirical --task dates --case typo --tick last -o dates.svg
+  unrolled figure claims --tick 0 -o claims.pdf
+  unrolled claims
   unrolled trace --text "the cat that slept ___" --model transformer --json
   unrolled trace --model rnn -o trace.npz        numpy.load opens it
   unrolled models

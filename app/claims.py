@@ -166,7 +166,7 @@ def _modelled(found: Numbers) -> Numbers:
     from app.workloads import gpu_here
     from engine import parts, roofline
     from engine.shares import Work
-    from engine.workload import Attention, Mode, Precision, Product
+    from engine.workload import SIZES, Attention, Mode, Precision, Product
 
     steps, host, kernels, sparse = [], (0, 0), [], 0
     for preset in PRESETS:
@@ -179,7 +179,7 @@ def _modelled(found: Numbers) -> Numbers:
         training = preset.workload.mode == Mode.TRAINING
         steps.append(
             Step(
-                name=f"{preset.workload.model}, {modelled.part.title}",
+                name=f"{SIZES[preset.workload.model].title}, {_short(modelled.part.title)}",
                 mode="training" if training else "inference",
                 claimed=claim.parts[Work.MATRIX],
                 matrix=modelled.shares[Work.MATRIX],
@@ -206,8 +206,14 @@ def _modelled(found: Numbers) -> Numbers:
         sparse=sparse,
         halved=Pairs(*both),
         gpu_here=bool(gpu_here()),
-        part=parts.load(PART).title,
+        part=_short(parts.load(PART).title),
     )
+
+
+def _short(title: str) -> str:
+    """Return a GPU's name without its maker and its case: "H100", "RTX 4090"."""
+    words = [word for word in title.split() if word not in ("NVIDIA", "GeForce")]
+    return " ".join(words[: 2 if words[0] == "RTX" else 1])
 
 
 def _measured(path: Path, anew: bool, stop: Stop) -> Measured | None:

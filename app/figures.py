@@ -8,7 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, race_figure, solve_figure, workload_figure
+from app import (
+    CHAPTER,
+    DEFAULT_PAIR,
+    DEFAULT_TEXT,
+    claims_figure,
+    race_figure,
+    solve_figure,
+    workload_figure,
+)
 from app.threads import leave_a_core
 from engine.said import Said
 
@@ -116,4 +124,5 @@ FIGURES: dict[str, Entry] = {
     "three-computing": Entry(workload_figure.add_options, workload_figure.make),
     "cpu-gpu": Entry(race_figure.add_options, race_figure.make),
     "analytical-empirical": Entry(solve_figure.add_options, solve_figure.make),
+    "claims": Entry(claims_figure.add_options, claims_figure.make),
 }

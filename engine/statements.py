@@ -207,8 +207,8 @@ def _range(shares: Trained) -> str:
 def _seconds(value: float) -> str:
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if value * factor >= 1:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e9:.2g} ns"
+            return f"{value * factor:.3g}\u00a0{unit}"
+    return f"{value * 1e9:.2g}\u00a0ns"
 
 
 def _round(value: float) -> str:
@@ -216,7 +216,7 @@ def _round(value: float) -> str:
     if not math.isfinite(value) or value < 1:
         return "∞" if value >= 1 else "0"
     step = 10 ** max(math.floor(math.log10(value)) - 1, 0)
-    return f"{round(value / step) * step:,}".replace(",", " ")
+    return f"{round(value / step) * step:,}".replace(",", "\u202f")
 
 
 def _of(verdict: bool, otherwise: Verdict = Verdict.PICTURE) -> Verdict:
@@ -275,8 +275,8 @@ def _five_heads(n: There) -> Finding:
 def _positions(n: There) -> Finding:
     without, with_, chain = n.order
     return Finding(_of(without <= SAME < min(with_, chain)), "", _percent(with_), Known.MEASURED,
-                   f"of the answer moves when words are swapped; {without:.0e} without "
-                   "positions")  # fmt: skip
+                   "of the answer moves when words are swapped; without positions "
+                   f"{_percent(without) if without > SAME else 'nothing'}")  # fmt: skip
 
 
 def _single_path(n: There) -> Finding:
@@ -315,7 +315,7 @@ def _faster(n: There) -> Finding:
     else:
         verdict, condition = Verdict.PICTURE, ""
     return Finding(verdict, condition, f"{1 / ratio:.2g} ×", Known.MEASURED,
-                   f"the chain's speed at {last.tokens} tokens: {_seconds(last.grid)} against "
+                   f"the chain’s speed at {last.tokens} tokens: {_seconds(last.grid)} against "
                    f"{_seconds(last.chain)}")  # fmt: skip
 
 
@@ -325,7 +325,7 @@ def _scalable(n: There) -> Finding:
     verdict = Verdict.HOLDS if len(crossed) == len(n.depths) else Verdict.IF
     verdict = verdict if crossed else Verdict.PICTURE
     first = crossed[0] if crossed else tokens
-    return Finding(verdict, f"T ≥ {first}, hardware wide enough", f"{chain / grid:.2g} ×",
+    return Finding(verdict, f"T ≥ {first}, on wide hardware", f"{chain / grid:.2g} ×",
                    Known.COUNTED, f"shallower at {tokens} tokens: {grid} against {chain}",
                    )  # fmt: skip
 
@@ -487,7 +487,7 @@ def _volume(n: There) -> Finding:
 
 def _theory(n: There) -> Finding:
     rule, network = n.examples
-    return Finding(_of(rule == 0 < network), "", f"{rule} | {_round(network)}",
+    return Finding(_of(rule == 0 < network), "", f"{rule} | {network:,}".replace(",", "\u202f"),
                    Known.COUNTED, "examples used by the rule | by the network")  # fmt: skip
 
 
@@ -548,7 +548,7 @@ def _sure(n: There) -> Finding:
 def _black_box(n: There) -> Finding:
     role, score = n.role
     verdict = Verdict.IF if score >= SURE else Verdict.HOLDS
-    return Finding(verdict, "a head's role is no explanation", f"{score:.2f}", Known.MEASURED,
+    return Finding(verdict, "a head’s role is no explanation", f"{score:.2f}", Known.MEASURED,
                    f"is how well one head follows “{role}”: not all is dark")  # fmt: skip
 
 
@@ -613,12 +613,12 @@ STATEMENTS = (
         Experiment(ONE, {"chain": "rnn-plain"}, END),
     ),
     Statement(
-        "existing", ONE, "An RNN's attention weighs states that exist already",
+        "existing", ONE, "An RNN’s attention weighs states that exist already",
         "holds when the weights are deeper than the last state", ("looks_back",), _existing,
         "Weights that are there before the last state.", Experiment(ONE, {}, 6),
     ),
     Statement(
-        "direct", ONE, "A Transformer's attention connects words directly",
+        "direct", ONE, "A Transformer’s attention connects words directly",
         "holds when two words are one step of attention apart, and in the chain as many reads as "
         "lie between them",
         ("path",), _direct, "A way of more than one step.", Experiment(ONE, {}, 4),
@@ -819,9 +819,9 @@ STATEMENTS = (
         Experiment(FOUR, {"task": "dates", "case": "out-of-range"}, END),
     ),
     Statement(
-        "black-box", FOUR, "A network's decisions stay a black box",
+        "black-box", FOUR, "A network’s decisions stay a black box",
         "holds when no head follows a role in 90 % of sentences, else if a role is no explanation",
         ("role",), _black_box, "A network none of whose heads has a role.",
-        Experiment(ONE, {}, 5), "What a head's role does for the answer in every sentence.",
+        Experiment(ONE, {}, 5), "What a head’s role does for the answer in every sentence.",
     ),
 )  # fmt: skip

@@ -27,5 +27,6 @@ SCENES: dict[str, Scene] = {
     "three-computing": _later("widgets.scenes.computing_units", "computing_units"),
     "cpu-gpu": _later("widgets.scenes.cpu_gpu", "cpu_gpu"),
     "analytical-empirical": _later("widgets.scenes.analytical_empirical", "analytical_empirical"),
+    "claims": _later("widgets.scenes.claims", "claims"),
     "opened": selected,  # the selected number, from any other scene; no chapter
 }
