@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOST_TICK = 100_000
 MOST_SEED = 1000
 MARGIN = 8  # px, beside the text
+LEAST = 150  # px, for a date
 
 
 class AnalyticalEmpirical(QObject):
@@ -372,6 +373,7 @@ class TaskControls(QWidget):
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
+        self.field.setMinimumWidth(px(LEAST, icon_factor(scale)))
         self._row.setSpacing(px(10, icon_factor(scale)))
 
     def sizeHint(self) -> QSize:  # noqa: N802

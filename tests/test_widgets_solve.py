@@ -15,7 +15,7 @@ from app import learning, workshop
 from app.workshop import Wish
 from engine import rules
 from widgets import captions, solve_pages, theme
-from widgets.geometry import text_width
+from widgets.geometry import SCREEN_PART, STRIP_PX, text_width
 from widgets.hit import named
 from widgets.picture import Group, Picture, Shape, Text
 from widgets.scenes.analytical_empirical import Solved, analytical_empirical
@@ -28,7 +28,6 @@ from widgets.view import View
 GOLDENS = Path(__file__).parent / "goldens"
 SAY = captions.load("en")
 THEMES = ("light", "dark", "contrast", "contrast-dark")
-STRIP_PX = 62  # of the screen, for the controls of Present
 # Name of the golden, subject, tick from where, theme.
 CASES = (
     ("typo", "typo", 8, "light"), ("train", "trained", 6, "dark"),
@@ -122,7 +121,14 @@ def test_every_text_is_within_the_picture_large_enough_and_upon_no_other(name: s
     subject = subject_of(name)
     ticks = {0, 1, subject.last_moment, subject.last_moment + 1, subject.last_tick - 2,
              subject.last_tick}  # fmt: skip
-    for width, height in ((1188, 700), (1188, 728), (1244, 700), (1400, 900), (1188, 891)):
+    for width, height in (
+        (1188, 700),
+        (1188, 728),
+        (1244, 700),
+        (1400, 900),
+        (1188, 891),
+        (1188, 950),
+    ):
         for controls in (True, False):
             for tick in ticks:
                 view = view_of(width, height, controls=controls)
@@ -140,12 +146,12 @@ def test_every_theme_has_the_same_legible_words(theme_name: str) -> None:
 
 def test_the_class_can_read_what_it_must() -> None:
     subject = subject_of("typo")
-    for height in (700, 740, 891):
+    for height in (700, 740, 800, 891, 950):
         view = view_of(1188, height, controls=False)
         for tick in (0, 8, subject.last_tick):
             for text in texts(analytical_empirical(subject, tick, view)):
                 if text.read_by_class:
-                    assert text.size >= (height + STRIP_PX) / 48 or text.size >= 16, text
+                    assert text.size >= (height + STRIP_PX) / SCREEN_PART, text
 
 
 def test_the_same_subject_gives_the_same_picture() -> None:
@@ -201,7 +207,7 @@ def test_the_line_that_runs_is_framed_and_its_state_is_that_of_the_run() -> None
 
 def test_all_of_the_program_is_laid_out_word_by_word() -> None:
     source = rules.RULES["dates"].source
-    rows = laid_out(source, 360)
+    rows = laid_out(source, 360, 16)
     for number, line in enumerate(source):
         words = "".join("".join(text.split()) for n, _, text in rows if n == number)
         assert words == "".join(line.split())

@@ -153,7 +153,7 @@ def _case(
     shapes: list[Shape] = [
         Text(x=left, y=y + 10 + 0.8 * read, text=label, size=max(size, NOTE),
              weight=600, fill=theme.ghost if reason else theme.ink if on else theme.ink2,
-             read_by_class=size >= 16)
+             read_by_class=size >= place.code)
     ]  # fmt: skip
     room = right - left - text_width(label, max(size, NOTE), 600) - 10
     if case.example and room >= text_width(case.example, NOTE, 500, "mono"):

@@ -40,8 +40,8 @@ def network(subject: Solved, shown: int, place: Place, view: View) -> list[Shape
     foot = answer - read - 14
     shapes: list[Shape] = [
         panel(place.network, view),
-        Text(x=left, y=y + 27, text=say("solve.network_title"), size=19, weight=600, fill=theme.ink,
-             read_by_class=True),
+        Text(x=left, y=y + 27, text=say("solve.network_title"), size=max(19.0, read), weight=600,
+             fill=theme.ink, read_by_class=True),
         words(right, y + 27, say("solve.step", step=moment.step, steps=subject.steps), view,
               end=True),
         *_curves(subject, shown, (left, y + 40, right - left, CURVES), view),
@@ -207,7 +207,7 @@ def _answer(subject: Solved, written: Written, shown: int, box: Box, view: View)
     return [
         words(x, y, label, view),
         Text(x=x + width, y=y, text=cut(text, room, size), size=size, weight=500, family="mono",
-             anchor="end", fill=theme.ink, read_by_class=size >= 16),
+             anchor="end", fill=theme.ink, read_by_class=size >= read),
     ]  # fmt: skip
 
 

@@ -22,8 +22,7 @@ from widgets.scenes.analytical_empirical.subject import Solved
 if TYPE_CHECKING:
     from widgets.view import View
 
-CODE = 16.0  # px
-ROW = 22.0
+ROW = 1.375  # times the size of the letters, from one line to the next
 STATE = 4  # names that are shown
 INDENT = 14.0  # px a level
 NUMBERS = 30.0  # px for the numbers of the lines
@@ -46,11 +45,11 @@ def program(subject: Solved, shown: int, place: Place, view: View) -> list[Shape
     state = answer - read - 14 - 20 - STATE * 21 - 46
     shapes: list[Shape] = [
         panel(place.rule, view),
-        Text(x=left, y=y + 27, text=say("solve.rule_title"), size=19, weight=600, fill=theme.ink,
-             read_by_class=True),
+        Text(x=left, y=y + 27, text=say("solve.rule_title"), size=max(19.0, read), weight=600,
+             fill=theme.ink, read_by_class=True),
         words(right, y + 27, head, view, end=True),
         *_letters(subject.text, (left, y + 40, right - left, 28), view),
-        *_code(subject, shown, (left, y + 80, right - left, state - y - 88), view),
+        *_code(subject, shown, (left, y + 80, right - left, state - y - 88), place.code, view),
         hairline(left, state - 2, right - left, view),
         *_state(subject, shown, (left, state + 4, right - left, STATE * 21), view),
         hairline(left, answer - read - 10, right - left, view),
@@ -102,7 +101,7 @@ def _letters(text: str, box: Box, view: View) -> list[Shape]:
     return shapes
 
 
-def laid_out(source: tuple[str, ...], width: float) -> list[tuple[int, float, str]]:
+def laid_out(source: tuple[str, ...], width: float, size: float) -> list[tuple[int, float, str]]:
     """Return the rows that the lines of a program take: number of the line, px of indent, text."""
     found = []
     for number, line in enumerate(source):
@@ -110,19 +109,19 @@ def laid_out(source: tuple[str, ...], width: float) -> list[tuple[int, float, st
         level = (len(line) - len(bare)) / 4
         if not bare:
             continue
-        most = max(int((width - NUMBERS - level * INDENT) / mono_width(CODE)), 8)
+        most = max(int((width - NUMBERS - level * INDENT) / mono_width(size)), 8)
         pieces = textwrap.wrap(bare, most, subsequent_indent="  ", break_on_hyphens=False)
         found += [(number, level * INDENT, piece) for piece in pieces]
     return found
 
 
-def _code(subject: Solved, shown: int, box: Box, view: View) -> list[Shape]:
+def _code(subject: Solved, shown: int, box: Box, size: float, view: View) -> list[Shape]:
     """Return the lines about the one that runs; those that did not run yet are pale."""
     x, y, width, height = box
-    theme = view.theme
+    theme, high = view.theme, ROW * size
     line = subject.line_at(shown)
-    lines = laid_out(subject.source, width)
-    most = max(int(height / ROW), 3)
+    lines = laid_out(subject.source, width, size)
+    most = max(int(height / high), 3)
     ran = {each.number for each in subject.ran.lines[: subject.solved_at(shown)]}
     now = line.number if line else -1
     at = [i for i, row in enumerate(lines) if row[0] == now]
@@ -132,7 +131,7 @@ def _code(subject: Solved, shown: int, box: Box, view: View) -> list[Shape]:
     seen = -1
     inside = [i for i in at if first <= i < first + most]
     for i, (number, indent, text) in enumerate(lines[first : first + most]):
-        base = y + i * ROW + 16
+        base = y + i * high + size
         name = f"line:{number}"
         title = subject.source[number].strip()
         strong = number == now
@@ -142,18 +141,18 @@ def _code(subject: Solved, shown: int, box: Box, view: View) -> list[Shape]:
                                family="mono", anchor="end", fill=theme.ink3))  # fmt: skip
         seen = number
         shapes.append(
-            Text(x=x + NUMBERS + indent, y=base, text=text, size=CODE, family="mono",
+            Text(x=x + NUMBERS + indent, y=base, text=text, size=size, family="mono",
                  weight=500 if strong else 400, fill=fill, read_by_class=strong, name=name,
                  title=title)
         )  # fmt: skip
     if inside and shown > subject.last_moment:
-        top = y + (inside[0] - first) * ROW - 2
-        shapes += marker((x - 6, top, width + 12, len(inside) * ROW + 3), theme)
+        top = y + (inside[0] - first) * high - 2
+        shapes += marker((x - 6, top, width + 12, len(inside) * high + 3), theme)
     if view.selected.startswith("line:"):
         chosen = [i for i, row in enumerate(lines[first : first + most])
                   if f"line:{row[0]}" == view.selected]  # fmt: skip
         if chosen:
-            shapes.append(ring((x - 4, y + chosen[0] * ROW, width + 8, len(chosen) * ROW), view))
+            shapes.append(ring((x - 4, y + chosen[0] * high, width + 8, len(chosen) * high), view))
     return shapes
 
 
