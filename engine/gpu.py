@@ -421,7 +421,7 @@ class CupyOps(Ops):
         # Plain numbers, which CuPy hands to a kernel: arrays of NumPy it refuses.
         self._half, self._one = 0.5, 1.0  # type: ignore[assignment]
         self._dtype = _dtype(precision)
-        self._kept: OrderedDict[int, tuple[weakref.ref[Any], Any]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Callable[[], Any], Any]] = OrderedDict()
         self._overflowed = False
 
     # ---- to the device and back ------------------------------------------------------------------
@@ -444,11 +444,12 @@ class CupyOps(Ops):
         """
         if array.flags.writeable:
             return self.to_device(array)
-        alive, there = self._kept.get(id(array), (lambda: None, None))
+        key = id(array)
+        alive, there = self._kept.pop(key, (lambda: None, None))
         if alive() is not array:
-            there = self.to_device(array)
-        self._kept[id(array)] = (weakref.ref(array), there)
-        self._kept.move_to_end(id(array))
+            there, kept = self.to_device(array), self._kept
+            alive = weakref.ref(array, lambda _: kept.pop(key, None))
+        self._kept[key] = (alive, there)
         most = KEPT * self.card.memory_bytes
         while len(self._kept) > 1 and sum(it.nbytes for _, it in self._kept.values()) > most:
             self._kept.popitem(last=False)
@@ -659,6 +660,35 @@ class CupyOps(Ops):
         y *= 0.5
         return y
 
+    def softmax(self, x: Any, mask: Any = None, out: Any = None) -> Any:
+        """Return softmax(x + mask) over the last axis; a row with everything masked is all zero.
+
+        ``mask`` is added: 0 where a score counts, -inf where it does not.
+        """
+        xp = self.xp
+        y = self._out(x.shape, x, out)
+        if mask is not None:
+            x = xp.add(x, mask, out=y)
+        # As NumPy's: -inf - -inf of a row with everything masked would be NaN.
+        highest = xp.max(x, axis=-1, keepdims=True)
+        xp.maximum(highest, float(np.finfo(x.dtype).min), out=highest)
+        xp.subtract(x, highest, out=y)
+        xp.exp(y, out=y)
+        total = xp.sum(y, axis=-1, keepdims=True)
+        xp.maximum(total, 1.0, out=total)
+        y *= 1.0 / total
+        return y
+
+    def norm(self, x: Any, gain: Any, bias: Any, eps: float, out: Any = None) -> Any:
+        """Return the layer norm over the last axis, (x - mean) / √(variance + eps) gain + bias."""
+        xp = self.xp
+        y = xp.subtract(x, xp.mean(x, axis=-1, keepdims=True), out=self._out(x.shape, x, out))
+        variance = xp.mean(y * y, axis=-1, keepdims=True)
+        y *= 1.0 / xp.sqrt(variance + eps)
+        y *= gain
+        y += bias
+        return y
+
     @property
     def _is_half(self) -> bool:
         return self.precision in HALVES
@@ -684,7 +714,7 @@ def _half_by_float32(name: str) -> Callable[..., Any]:
 
     @wraps(exact)
     def primitive(self: CupyOps, *operands: Any, **options: Any) -> Any:
-        native = self.precision == "float16" and name in CupyOps.NATIVE
+        native = self.precision == "float16" and name in CupyOps.NATIVE and len(operands) < 3
         if native or not self._is_half:
             return exact(self, *operands, **options)
         out = options.pop("out", None)

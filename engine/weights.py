@@ -253,6 +253,7 @@ def _parameters(file: BinaryIO, config: Config, sha256: str) -> dict[str, NDArra
         array = np.frombuffer(data, dtype, math.prod(shape), begin).reshape(shape)
         if not np.isfinite(array).all():
             raise _UnusableError(f"{name} holds values that are not numbers (NaN or infinity)")
+        array.setflags(write=False)  # so that a device may keep it
         parameters[name] = array
     return parameters
 
