@@ -125,7 +125,7 @@ def check(pair: Pair, name: str, view: View) -> Picture:
 def test_every_kind_of_number_is_drawn_legibly(tokens: int, chain: str) -> None:
     pair = pair_of(tokens, chain)
     for trace, step, index in elements(pair):
-        for view in (view_of(), view_of(1400, 728, "dark")):
+        for view in (view_of(), view_of(1188, 902), view_of(1400, 728, "dark")):
             check(pair, name_of(trace, step, index), view)
 
 
@@ -334,7 +334,10 @@ def test_a_norm_shows_mean_and_spread() -> None:
     assert working.facts["spread"] == pytest.approx(math.sqrt(row.var() + found[1].told["eps"]))
 
 
-@pytest.mark.parametrize("screen", [(1280, 720), (1600, 900), (1920, 1200)])
+@pytest.mark.parametrize(
+    "screen",
+    [(1280, 720), (1600, 900), (1920, 1200), (1500, 1000), (1024, 768), (1280, 1024), (2560, 1080)],
+)
 def test_what_the_class_must_read_is_a_48th_of_the_screen_in_present(
     screen: tuple[int, int],
 ) -> None:

@@ -17,6 +17,7 @@ from widgets.numbers import value as said
 from widgets.picture import Group, Path, Picture, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.opened.panel import panel
+from widgets.scenes.opened.parts import main
 from widgets.scenes.opened.tensor import shape_words, tensor
 from widgets.scenes.opened.working import Opened, element, place, work
 
@@ -150,11 +151,11 @@ def crumbs(o: Opened, index: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
 
 def _crumbs(o: Opened, index: tuple[int, ...], width: float, view: View) -> list[Shape]:
     """Return the way down as chips; the one that is opened has a frame."""
-    theme = view.theme
+    theme, size = view.theme, main(view)
     chips = crumbs(o, o.index)
     own = element(o.trace, o.step.name, index)
     room = (width - 2 * EDGE - 22 * (len(chips) - 1)) / len(chips)
-    natural = [text_width(text, 16, 600) + 26 for text, _ in chips]
+    natural = [text_width(text, size, 600) + 26 for text, _ in chips]
     spare = sum(max(room - n, 0.0) for n in natural)
     wanting = sum(max(n - room, 0.0) for n in natural)
     shapes: list[Shape] = []
@@ -173,7 +174,8 @@ def _crumbs(o: Opened, index: tuple[int, ...], width: float, view: View) -> list
         shapes += [
             Rect(x=left, y=69, width=wide, height=34, radius=8, fill=theme.well,
                  stroke=theme.ink if on else None, stroke_width=2, name=name, title=text),
-            Text(x=left + wide / 2, y=91.5, text=shortened(text, wide - 20, 16, 600), size=16,
+            Text(x=left + wide / 2, y=86 + 0.35 * size, size=size,
+                 text=shortened(text, wide - 20, size, 600),
                  weight=600 if on else 500, fill=theme.ink, anchor="middle", read_by_class=True),
         ]  # fmt: skip
         left += wide + 22

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from widgets.explain import agrees
+from widgets.geometry import READ
 from widgets.glyphs import Box, shortened, wrapped
 from widgets.numbers import MINUS, percents
 from widgets.numbers import value as said
 from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.opened.parts import (
     LEAST,
-    MAIN,
     Number,
     Scale,
+    Weight,
     bars,
     cell,
     chain,
     chosen,
+    fitted,
     heading,
     lettered,
+    main,
     percent,
     plot,
     stacked,
@@ -37,6 +40,7 @@ SCALARS_PX = 166.0  # of the lower part: its heading, the boxes, and the line of
 LABEL_PX = 104.0  # of the letters in front of a row
 CELL_PX = 66.0  # at least, of a cell with its value
 CELL_H = 40.0
+Anchor = Literal["start", "middle", "end"]
 
 
 def panel(o: Opened, working: Working, box: Box, view: View) -> list[Shape]:
@@ -48,11 +52,11 @@ def panel(o: Opened, working: Working, box: Box, view: View) -> list[Shape]:
     shapes: list[Shape] = [
         Rect(x=x, y=y, width=width, height=height, radius=14, fill=theme.panel,
              stroke=theme.hair, stroke_width=1.25),
-        *heading(x + PAD, y + 30, width - 2 * PAD, working.heading, working.note, theme),
+        *heading(x + PAD, y + 30, width - 2 * PAD, working.heading, working.note, view),
         *DRAW[working.kind](o, working, inner, view),
         Path(commands=(("M", x + PAD, rule), ("L", x + width - PAD, rule)), stroke=theme.hair),
         *heading(x + PAD, rule + 27, width - 2 * PAD, say("opened.scalars"),
-                 say("opened.scalars_note"), theme),
+                 say("opened.scalars_note"), view),
         *chain(working.scalars, (x + PAD, rule + 40, width - 2 * PAD, 74.0), view),
         *check(o, working, (x + PAD, rule + 141, width - 2 * PAD, 20.0), view),
     ]  # fmt: skip
@@ -177,18 +181,16 @@ def _dot(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
     top += CELL_H
     for k in range(len(places)):
         shapes.append(
-            Text(x=x + LABEL_PX + each * (k + 0.5), y=top + 15, text="×", size=MAIN, weight=600,
-                 fill=theme.ink2, anchor="middle")
+            Text(x=x + LABEL_PX + each * (k + 0.5), y=top + 15, text="×", size=main(view),
+                 weight=600, fill=theme.ink2, anchor="middle")
         )  # fmt: skip
     top += 21
     shapes += _cells(b, places, (x, top, width, CELL_H), each, -1, view)
     top += CELL_H + 22
     for k, i in enumerate(places):
         shapes.append(
-            Text(x=x + LABEL_PX + each * (k + 0.5), y=top + 1, size=MAIN, weight=600,
-                 text=_fit(values[i], each - 6), fill=theme.ink, anchor="middle",
-                 read_by_class=True)
-        )  # fmt: skip
+            _number_at(values[i], (x + LABEL_PX + each * (k + 0.5), top + 1, each - 6), view)
+        )
     shapes.append(Text(x=x, y=top + 1, text=products.plain, size=15, weight=500, fill=theme.ink2))
     top += 14
     bottom = y + height - (0 if every else 24)
@@ -201,10 +203,15 @@ def _dot(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
     return shapes
 
 
-def _fit(number: float, width: float) -> str:
-    from widgets.scenes.opened.parts import fitted
-
-    return fitted(number, width, MAIN)[0]
+def _number_at(
+    number: float, box: tuple[float, float, float], view: View, *, anchor: Anchor = "middle",
+    size: float | None = None, weight: Weight = 600,
+) -> Text:  # fmt: skip
+    """Return a number with as many digits as fit; ``box`` is x, baseline and width."""
+    x, y, width = box
+    text, size = fitted(number, width, size or main(view), view, weight)
+    return Text(x=x, y=y, text=text, size=size, weight=weight, fill=view.theme.ink, anchor=anchor,
+                read_by_class=size >= main(view))  # fmt: skip
 
 
 def _softmax(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
@@ -222,10 +229,10 @@ def _softmax(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
     top += CELL_H + 22
     for k, i in enumerate(places):
         shapes.append(
-            Text(x=x + LABEL_PX + each * (k + 0.5), y=top, size=MAIN, weight=600,
-                 text=_fit(powers.numbers[i].value, each - 6), fill=theme.ink, anchor="middle",
-                 read_by_class=True)
-        )  # fmt: skip
+            _number_at(
+                powers.numbers[i].value, (x + LABEL_PX + each * (k + 0.5), top, each - 6), view
+            )
+        )
     shapes.append(Text(x=x, y=top, text=say("opened.exp"), size=15, weight=500, fill=theme.ink2))
     top += 10
     stack = y + height - 66 - (0 if every else 22)
@@ -306,8 +313,8 @@ def _norm(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
         shapes += [
             Text(x=x, y=base, text=shortened(word, LABEL_PX - 8, LEAST), size=LEAST,
                  fill=theme.ink2),
-            Text(x=x, y=base + 21, text=_fit(number, LABEL_PX - 8), size=18, weight=700,
-                 fill=theme.ink, read_by_class=True),
+            _number_at(number, (x, base + 21, LABEL_PX - 8), view, anchor="start",
+                       size=max(18.0, main(view)), weight=700),
         ]  # fmt: skip
     shapes += _note(
         _left_out(row, places, "opened.farthest", view), plot_x, y + height - 2, wide, view
@@ -451,7 +458,7 @@ def _term(term: Term, box: Box, sign: str, scale: Scale, view: View) -> list[Sha
             shapes.append(Text(x=at + 10, y=y + height / 2 + 6, text="×", size=18, weight=600,
                                fill=theme.ink2, anchor="middle"))  # fmt: skip
             at += 20
-        shapes += lettered(letters, plain, (at + wide / 2, y - 6, wide + 14), MAIN, theme.ink2,
+        shapes += lettered(letters, plain, (at + wide / 2, y - 6, wide + 14), READ, theme.ink2,
                            anchor="middle")  # fmt: skip
         shapes += cell(number, (at, y, wide, height), scale, view, size=20)
         at += wide

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from widgets import equation
-from widgets.geometry import text_width
+from widgets.geometry import READ, read_px, text_width
 from widgets.glyphs import Box, arrow, shortened
 from widgets.numbers import value as said
 from widgets.picture import Cells, Command, Path, Rect, Shape, Text
@@ -18,26 +18,33 @@ if TYPE_CHECKING:
     from widgets.theme import Theme
     from widgets.view import View
 
-MAIN = 16.0  # px of the numbers that the class reads: 1/48 of the screen's height in Present
 LEAST = 14.0
 GAP = 4.0  # px between cells
 NAMED_BARS = 64  # more bars are two paths, and no elements
 Weight = Literal[400, 500, 600, 700]
 
 
-def fitted(number: float, width: float, size: float, weight: Weight = 600) -> tuple[str, float]:
+def main(view: View) -> float:
+    """Return the size of the numbers that the class reads."""
+    return read_px(view.height)
+
+
+def fitted(
+    number: float, width: float, size: float, view: View, weight: Weight = 600
+) -> tuple[str, float]:
     """Return a number with as many digits as fit into ``width`` px, three at most, and its size.
 
     A number that does not fit even with one digit is "≈0", or nothing when it is not small.
     """
+    least = main(view)
     for digits in (3, 2, 1):
         exact = said(number) if digits == 3 or not math.isfinite(number) else said(
             float(f"{number:.{digits - 1}e}")
         )  # fmt: skip
-        for smaller in (size, *(s for s in (20.0, 18.0, MAIN, LEAST) if s < size)):
+        for smaller in (size, *(s for s in (20.0, max(18.0, least), least, LEAST) if s < size)):
             if text_width(exact, smaller, weight) <= width:
                 return exact, smaller
-            if digits > 1 and smaller <= MAIN:  # fewer digits are better than small ones
+            if digits > 1 and smaller <= least:  # fewer digits are better than small ones
                 break
     return ("≈0" if abs(number) < 1e-2 and width > 22 else ""), LEAST
 
@@ -51,7 +58,7 @@ def lettered(
     ``box`` is x, y and width.
     """
     x, y, width = box
-    for smaller in (size, MAIN, LEAST) if markup else ():
+    for smaller in (size, READ, LEAST) if markup else ():
         if smaller <= size and equation.width(markup, smaller, weight) <= width:
             return equation.shapes(
                 markup, x=x, y=y, size=smaller, fill=fill, weight=weight, anchor=anchor
@@ -60,11 +67,12 @@ def lettered(
     return (Text(x=x, y=y, text=text, size=LEAST, fill=fill, weight=weight, anchor=anchor),)
 
 
-def heading(x: float, y: float, width: float, word: str, note: str, theme: Theme) -> list[Shape]:
+def heading(x: float, y: float, width: float, word: str, note: str, view: View) -> list[Shape]:
     """Return a section's name with what is said of it behind."""
-    start = x + text_width(word, 18, 600) + 12
+    theme, size = view.theme, max(18.0, main(view))
+    start = x + text_width(word, size, 600) + 12
     return [
-        Text(x=x, y=y, text=word, size=18, weight=600, fill=theme.ink, read_by_class=True),
+        Text(x=x, y=y, text=word, size=size, weight=600, fill=theme.ink, read_by_class=True),
         Text(
             x=start, y=y, text=shortened(note, x + width - start, 15), size=15, fill=theme.ink2
         ),
@@ -136,8 +144,8 @@ class Number:
 
 
 def cell(
-    number: Number, box: Box, scale: Scale, view: View, *, size: float = MAIN, own: bool = False,
-    text: str | None = None,
+    number: Number, box: Box, scale: Scale, view: View, *, size: float | None = None,
+    own: bool = False, text: str | None = None,
 ) -> list[Shape]:  # fmt: skip
     """Return one number as a cell with its value; the opened one has a frame of ink."""
     theme = view.theme
@@ -150,15 +158,16 @@ def cell(
             stroke=theme.ink if own else None, stroke_width=2.4, name=number.name, title=title,
         )
     ]  # fmt: skip
+    size = main(view) if size is None else size
     if text is None:
-        shown, size = fitted(number.value, width - 6, size)
+        shown, size = fitted(number.value, width - 6, size, view)
     else:
         shown = text
     if shown:
         shapes.append(
             Text(
                 x=x + width / 2, y=y + height / 2 + 0.36 * size, text=shown, size=size, weight=600,
-                fill=theme.on(fill), anchor="middle", read_by_class=size >= MAIN,
+                fill=theme.on(fill), anchor="middle", read_by_class=size >= main(view),
             )
         )  # fmt: skip
     return shapes
@@ -282,7 +291,7 @@ def chain(scalars: Sequence[Scalar], box: Box, view: View) -> list[Shape]:
         if number:
             number = shortened(number, each - 16, size, 700)
         else:
-            number, size = fitted(scalar.value, each - 16, size, 700)
+            number, size = fitted(scalar.value, each - 16, size, view, 700)
         if scalar.word == "" and scalar.share:
             number = say("opened.share", value=number)
         shapes.append(
@@ -338,13 +347,13 @@ def plot(
     near = abs(cx - x0) < 32  # the number would lie on the other axis
     shapes.append(
         Text(x=(x0 + (8 if px >= 0 else -8)) if near else min(max(cx, x + 24), x + width - 24),
-             y=below, text=said(px), size=MAIN, weight=600, fill=theme.ink,
+             y=below, text=said(px), size=main(view), weight=600, fill=theme.ink,
              anchor=("start" if px >= 0 else "end") if near else "middle", read_by_class=True)
     )  # fmt: skip
     shapes.append(
         Text(x=x0 + (-8 if px >= 0 else 8), y=min(max(cy, y + 8), y + height) + 6
              if abs(cy - y0) > 22 else cy + (-12 if py >= 0 else 22),
-             text=said(py), size=MAIN, weight=600, fill=theme.ink,
+             text=said(py), size=main(view), weight=600, fill=theme.ink,
              anchor="end" if px >= 0 else "start", read_by_class=True)
     )  # fmt: skip
     return shapes
@@ -382,10 +391,10 @@ def stacked(
             )  # fmt: skip
         cent = say("rt.percent", value=whole[i])
         for text in (f"{share.label} {cent}", cent):
-            if text_width(text, MAIN, 600) + 10 <= wide:
+            if text_width(text, main(view), 600) + 10 <= wide:
                 shapes.append(
-                    Text(x=left + wide / 2, y=y + height / 2 + 6, text=text, size=MAIN, weight=600,
-                         fill=theme.on(fill), anchor="middle", read_by_class=True)
+                    Text(x=left + wide / 2, y=y + height / 2 + 6, text=text, size=main(view),
+                         weight=600, fill=theme.on(fill), anchor="middle", read_by_class=True)
                 )  # fmt: skip
                 break
         left += wide

@@ -12,12 +12,12 @@ from widgets.picture import Cells, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.opened.parts import (
     GAP,
     LEAST,
-    MAIN,
     Number,
     Scale,
     cell,
     fitted,
     heading,
+    main,
     percent,
 )
 from widgets.scenes.opened.working import TOKENS, Opened, element, labels, place
@@ -54,13 +54,13 @@ def tensor(o: Opened, level: int, box: Box, view: View) -> tuple[list[Shape], Bo
     if step.value.ndim > 2:
         count = step.value.shape[-3]
         note = shape_words(o)
-        shapes += heading(x, top + 15, width, say("opened.tensor"), note, theme)
+        shapes += heading(x, top + 15, width, say("opened.tensor"), note, view)
         found, sheets_box = _sheets(o, (x, top + 28, width, SHEETS_PX), scale, view, count)
         shapes += found
         top += 28 + SHEETS_PX + 22
     values = step.value[o.index[:-2]] if step.value.ndim > 1 else step.value
     word, note = _title(o)
-    shapes += heading(x, top + 15, width, word, note, theme)
+    shapes += heading(x, top + 15, width, word, note, view)
     top += 28
     if step.value.ndim == 0:
         found, own = _single(o, (x, top, width, bottom - top), scale, view)
@@ -110,12 +110,13 @@ def _title(o: Opened) -> tuple[str, str]:
 
 def _shown(o: Opened, number: float, width: float, view: View) -> tuple[str, float]:
     """Return what is written in a cell: a value, a per cent, a word."""
+    size = main(view)
     if o.step.op == "softmax":
         text = percent(number)
-        return (text, MAIN) if text_width(text, MAIN, 600) <= width else ("", MAIN)
+        return (text if text_width(text, size, 600) <= width else ""), size
     if _ids(o):
-        return shortened(o.trace.vocabulary[int(number)], width, MAIN, 600), MAIN
-    return fitted(number, width, MAIN)
+        return shortened(o.trace.vocabulary[int(number)], width, size, 600), size
+    return fitted(number, width, size, view)
 
 
 def _ids(o: Opened) -> bool:
@@ -321,7 +322,8 @@ def _strip(
             Rect(x=inside[0], y=y, width=inside[2], height=height, radius=4, fill=fill, name=name,
                  title=f"{name.partition(':')[2]} = {said(number)}"),
             Text(x=inside[0] + inside[2] / 2, y=y + height / 2 + 6, text=text, size=size,
-                 weight=600, fill=theme.on(fill), anchor="middle", read_by_class=size >= MAIN),
+                 weight=600, fill=theme.on(fill), anchor="middle",
+                 read_by_class=size >= main(view)),
             Text(x=inside[0] + inside[2] / 2, y=y + height + 18, size=LEAST,
                  text=shortened(words[c], each - 4, LEAST, 700), weight=700 if c == j else 400,
                  fill=theme.ink if c == j else theme.ink2, anchor="middle"),
@@ -362,7 +364,7 @@ def _vector(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape],
                      name=name, title=f"{name.partition(':')[2]} = {said(number)}"),
                 Text(x=left + each_w / 2, y=top + inside[3] / 2 + 6, text=text, size=size,
                      weight=600, fill=theme.on(fill), anchor="middle",
-                     read_by_class=size >= MAIN),
+                     read_by_class=size >= main(view)),
             ]  # fmt: skip
             if label:
                 shapes.append(
