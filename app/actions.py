@@ -77,6 +77,7 @@ ACTIONS = (
     Action("chapter_2", ("2",), "window", "open_chapter:three-computing"),
     Action("chapter_3", ("3",), "window", "open_chapter:cpu-gpu"),
     Action("chapter_4", ("4",), "window", "open_chapter:analytical-empirical"),
+    Action("chapter_5", ("5",), "window", "open_chapter:claims"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

@@ -30,7 +30,8 @@ class Host(NamedTuple):
 
     ``folder`` is where the settings lie: what is remembered of this machine belongs beside them.
     ``notice`` is for a sentence that stays, or passes by; others are ``said``. ``recorder`` is told
-    of everything that runs.
+    of everything that runs. ``open_experiment(chapter, settings, tick)`` shows another chapter, set
+    up with what its ``restore`` takes.
     """
 
     window: QWidget  # the parent of everything
@@ -39,6 +40,7 @@ class Host(NamedTuple):
     folder: Path
     notice: Notice
     recorder: Recorder
+    open_experiment: Callable[[str, Mapping[str, Any], float], object] = lambda *_: None
 
 
 class Chapter(Protocol):
@@ -178,6 +180,7 @@ CHAPTERS: dict[str, Entry] = {
     "analytical-empirical": Entry(
         4, "window.chapter_4", "rule", "app.analytical:AnalyticalEmpirical"
     ),
+    "claims": Entry(5, "window.chapter_5", "claims", "app.the_claims:TheClaims"),
 }
 
 

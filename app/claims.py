@@ -49,13 +49,17 @@ TYPO = "5 mrach 2019"
 Stop = Callable[[], bool]
 
 
-def gather(path: Path, *, anew: bool = False, stop: Stop = lambda: False) -> Iterator[Numbers]:
+def gather(
+    path: Path, *, found: Numbers | None = None, anew: bool = False, stop: Stop = lambda: False
+) -> Iterator[Numbers]:
     """Yield the numbers, more of them each time.
 
     Parameters
     ----------
     path
         Where this machine's sweep is kept; it is read, and written when it was measured.
+    found
+        What is there already: its parts are left as they are.
     anew
         Whether this machine is measured although that is remembered.
     stop
@@ -66,14 +70,21 @@ def gather(path: Path, *, anew: bool = False, stop: Stop = lambda: False) -> Ite
     engine.said.Said
         With one sentence: a model that is not there or is damaged.
     """
-    found = Numbers(day=date.today().isoformat())
-    for part in (_counted, _modelled, _timed, _rules_and_networks, _trained):
+    found = replace(found or Numbers(), day=date.today().isoformat())
+    for name, part in PARTS.items():
         if stop():
             return
-        found = part(found)
-        yield found
-    if not stop():
+        if getattr(found, name) is None:
+            found = part(found)
+            yield found
+    if found.threads is None and not stop():
         yield _against_gpu(found, _measured(path, anew, stop))
+
+
+def progress(found: Numbers) -> float:
+    """Return how much (0 … 1) of the numbers is there."""
+    names = (*PARTS, "threads")
+    return sum(getattr(found, name) is not None for name in names) / len(names)
 
 
 # ---- from runs -----------------------------------------------------------------------------------
@@ -226,8 +237,9 @@ def _measured(path: Path, anew: bool, stop: Stop) -> Measured | None:
     found = None
     for found in race.sweep(stop=stop):  # noqa: B007 (the last one is wanted)
         pass
-    if found is not None and found.complete:
-        race.save(found, path)
+    if found is None or not found.complete:
+        return None  # somebody stopped it
+    race.save(found, path)
     return found
 
 
@@ -330,6 +342,16 @@ def _seeds(task: str, model: str, case: str) -> tuple[float, ...]:
 
     told = learning.evaluate(task, model, case, count=COUNT, seed=SEED)
     return (told["accuracy"], *told["seeds"][1:])
+
+
+# A number that each part brings, and the part; the quick ones first.
+PARTS: dict[str, Callable[[Numbers], Numbers]] = {
+    "depths": _counted,
+    "steps": _modelled,
+    "times": _timed,
+    "rule": _rules_and_networks,
+    "bottleneck": _trained,
+}
 
 
 # ---- as text -------------------------------------------------------------------------------------

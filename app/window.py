@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import (
@@ -33,6 +34,7 @@ from app import session as sessions
 from app.actions import ACTIONS
 from app.chapters import CHAPTERS, Chapter, Host, make
 from app.chrome import Bar, KeySheet, Rail
+from app.experiments import Seek, arrange
 from app.live import Now
 from app.player import Player
 from app.presenting import Presenting
@@ -84,6 +86,7 @@ class Window(QMainWindow):
         self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
         self._refolded = False  # the inspector, although something is opened
         self._last_shown = 0  # tick
+        self._seek: Seek | None = None  # an experiment that is on its way to its tick
         self._chapters: dict[str, Chapter] = {}  # those that have been opened, by id
         self.recorder = Recorder()
         self.stills = Stills(self, self._say)
@@ -207,7 +210,8 @@ class Window(QMainWindow):
             return self._chapters[id]
         made = make(
             id,
-            Host(self, self._say, self._theme, self._settings.parent, self.notice, self.recorder),
+            Host(self, self._say, self._theme, self._settings.parent, self.notice, self.recorder,
+                 self.open_experiment),
         )
         self._chapters[id] = made
         self.place.addWidget(made.page)
@@ -248,6 +252,26 @@ class Window(QMainWindow):
         self._show_player()
         self._show_chapter()
         opened.canvas.setFocus()
+
+    def open_experiment(self, id: str, settings: Mapping[str, Any], tick: float) -> None:
+        """Show a chapter set up as somebody says, at a tick; ∞ is the last."""
+        if self._seek is not None:
+            self._seek.stop()
+            self._seek = None
+        made = self._chapters.get(id)
+        if made is None:
+            kept = self.session.chapters.get(id, {})
+            self.session.chapters[id] = {**kept, **settings}
+        self.open_chapter(id)
+        if self.chapter.id != id:
+            return  # it could not be made, and said why
+        if made is not None:
+            arrange(made, settings)
+        self._seek = Seek(self.chapter, tick)
+        self._seek.done.connect(self._sought)
+
+    def _sought(self) -> None:
+        self._seek = None
 
     def _place(self, chapter: Chapter) -> None:
         """Put a chapter's page and controls into their places."""

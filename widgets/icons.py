@@ -17,6 +17,8 @@ _FILLED = {
     "step": "M9 5 V19 L19 12 Z M5 5 H7 V19 H5 Z",
 }
 _LINES = {
+    "claims": "M10 6 H22 M10 12 H22 M10 18 H22 M2 5.6 L4 7.6 L7.4 3.6 M2 11.6 L4 13.6 L7.4 9.6 "
+    "M2 17.6 L4 19.6 L7.4 15.6",
     "present": "M4 9 V4 H9 M15 4 H20 V9 M20 15 V20 H15 M9 20 H4 V15",
     "export": "M12 3 V14 M7 10 L12 15 L17 10 M4 16 V20 H20 V16",
     "pencil": "M4 20 L5 15 L16 4 L20 8 L9 19 Z",

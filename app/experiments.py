@@ -1,0 +1,53 @@
+"""From a claim to where it can be seen: a chapter, set up as it says, at its tick."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+if TYPE_CHECKING:
+    from app.chapters import Chapter
+    from app.rnn_transformer import RnnTransformer
+
+
+def arrange(chapter: Chapter, settings: Mapping[str, Any]) -> None:
+    """Choose in a chapter that is open already what its ``restore`` takes in a new one."""
+    choose = getattr(chapter, "choose", None)
+    if choose is not None:
+        for kind, chosen in settings.items():
+            choose(kind, str(chosen))
+    elif settings:
+        first = cast("RnnTransformer", chapter)
+        first.restore({**first.remember(), **settings})
+        first.sentences.compute()
+
+
+class Seek(QObject):
+    """Goes to a tick of a chapter as soon as that has one, and says ``done``."""
+
+    done = Signal()
+
+    def __init__(self, chapter: Chapter, tick: float) -> None:
+        super().__init__(chapter.page)
+        self._chapter, self._tick, self._stopped = chapter, tick, False
+        chapter.changed.connect(self._go)
+        # In the next turn: somebody may want to hear that it is done.
+        QTimer.singleShot(0, self, self._go)
+
+    def _go(self) -> None:
+        chapter, player = self._chapter, self._chapter.player
+        if self._stopped or chapter.busy or not chapter.groups():
+            return
+        self.stop()
+        player.seek(player.last if math.isinf(self._tick) else min(self._tick, player.last))
+        self.done.emit()
+
+    def stop(self) -> None:
+        """Go nowhere any more."""
+        if not self._stopped:
+            self._stopped = True
+            self._chapter.changed.disconnect(self._go)
+            self.deleteLater()
