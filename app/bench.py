@@ -469,7 +469,7 @@ def _engine(_: float) -> None:
 
 
 def _units(_: float) -> None:
-    """Measure frames and plot of chapter 2."""
+    """Measure frames of chapters 2 and 4, and the plot."""
 
     def drive(window: Any) -> None:
         window.resize(*SIZE)

@@ -260,9 +260,12 @@ def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert data["machine"]["cores"] >= 1
 
 
-def test_rows_of_chapter_2_are_those_of_its_process() -> None:
-    told = {"frames": [0.001, 0.002, 0.003], "plot": [0.004], "runs": 7}
-    frames, plot = live_bench.rows(lambda what: told, percentiles)
+def test_rows_of_the_chapters_are_those_of_their_process() -> None:
+    told = {"frames": [0.001, 0.002, 0.003], "plot": [0.004], "training": [0.005], "runs": 7}
+    frames, plot, training = live_bench.rows(lambda what: told, percentiles)
     assert (frames["what"], frames["frames"], frames["p50_ms"]) == ("frames", 3, 2.0)
     assert (plot["what"], plot["goal_ms"], plot["runs"]) == ("plot", 4.0, 7)
-    assert "frames while this CPU multiplies" in report({**DATA, "units": [frames, plot]})
+    assert (training["goal_ms"], training["p95_ms"]) == (16.0, 5.0)
+    text = report({**DATA, "units": [frames, plot, training]})
+    assert "frames while this CPU multiplies" in text
+    assert "frames while a network is trained" in text

@@ -145,7 +145,7 @@ def _map(subject: Solved, written: Written, shown: int, box: Box, view: View) ->
     fits = each >= mono_width(NOTE) + 0.4
     head = 20.0 if fits and written.weights else 2.0
     rows = max(min(count, int((height - head - 4) / 16)), 1)
-    row = min((height - head - 4) / rows, 26.0)
+    row = min((height - head - 4) / rows, 36.0)
     first = min(max(done - 1 - rows // 2, 0), count - rows)
     if written.weights and fits:
         shapes += [
