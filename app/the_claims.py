@@ -235,6 +235,7 @@ class ClaimsControls(QWidget):
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.measure = QPushButton(say("claims.measure"))
+        self.measure.setObjectName("box")
         self.measure.setToolTip(say("claims.measure_title"))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

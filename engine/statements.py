@@ -570,7 +570,7 @@ STATEMENTS = (
         "holds when the heaviest word is the one whose loss moves the answer most in 9 of 10 "
         "sentences, only a picture below 5 of 10",
         ("weights",), _importance, "Weight and influence that agree in 9 of 10 sentences.",
-        Experiment(ONE, {}, END),
+        Experiment(ONE, {"chain": "rnn"}, END),
         "The numbers 2, 5, 11, 4, 2 of the picture: they come from no model, and add up to 24.",
     ),
     Statement(
@@ -615,7 +615,7 @@ STATEMENTS = (
     Statement(
         "existing", ONE, "An RNN’s attention weighs states that exist already",
         "holds when the weights are deeper than the last state", ("looks_back",), _existing,
-        "Weights that are there before the last state.", Experiment(ONE, {}, 6),
+        "Weights that are there before the last state.", Experiment(ONE, {"chain": "rnn"}, 6),
     ),
     Statement(
         "direct", ONE, "A Transformer’s attention connects words directly",

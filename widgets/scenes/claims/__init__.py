@@ -54,7 +54,7 @@ def claims(subject: Claims, tick: float, view: View) -> Picture:
         shapes += _row(subject.rows[i], (EDGE, top + place * high, width - 2 * EDGE, high),
                        read, view)  # fmt: skip
     now = rows.index(at)
-    shapes += marker((EDGE - 10, top + now * high + 1, width - 2 * EDGE + 20, high - 2), view.theme)
+    shapes += marker((EDGE - 10, top + now * high - 2, width - 2 * EDGE + 20, high + 4), view.theme)
     shapes += _foot(subject, width, height, view)
     found = subject.rows[at]
     return Picture(
