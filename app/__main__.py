@@ -195,6 +195,12 @@ def _parser() -> argparse.ArgumentParser:
     said.add_argument("--json", action="store_true")
     said.add_argument("--measure", action="store_true", help="measure this machine anew, 10 s")
 
+    doctor = commands.add_parser("doctor", help="say what this machine has, and why not more")
+    doctor.set_defaults(run=_doctor)
+    doctor.add_argument("--gpu-selfcheck", action="store_true",
+                        help="check everything on the GPU against float64")  # fmt: skip
+    doctor.add_argument("-o", "--output", metavar="FILE", help=".json, of --gpu-selfcheck")
+
     bench = commands.add_parser("bench", help="measure frames, runs and the start on this machine")
     bench.set_defaults(run=_bench)
     bench.add_argument("--json", action="store_true")
@@ -437,6 +443,25 @@ def _claims(given: argparse.Namespace) -> int:
     *_, found = claims.gather(claims.place(), anew=given.measure)
     data = claims.as_data(found)
     print(json.dumps(data, ensure_ascii=False, indent=1) if given.json else claims.report(data))
+    return 0
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from app import doctor
+
+    program = f"unrolled {version()}"
+    if given.gpu_selfcheck != (given.output is not None):
+        raise UsageError(
+            "A check needs a file for its report: doctor --gpu-selfcheck -o FILE.json."
+        )
+    if given.gpu_selfcheck:
+        right = doctor.selfcheck(
+            Path(given.output), program=program, tell=lambda line: print(line, file=sys.stderr)
+        )
+        print(given.output)
+        return 0 if right else 1
+    for name, what in doctor.rows(program):
+        print(f"{name + ':':<24} {what}")
     return 0
 
 

@@ -1,0 +1,134 @@
+"""What the doctor says of a machine, and the report of a card's self-check."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fakecupy
+import pytest
+from fakecupy import Card
+
+from app import doctor
+from app.__main__ import main
+from engine import gpu, selfcheck, weights
+from engine.gpu import probe
+from engine.ops import OPS
+from engine.precision import PRECISIONS
+from engine.shares import Work
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    monkeypatch.setattr(selfcheck, "SIDES", (16, 32))  # a fake card is no quicker than this one
+    gpu._there.clear()
+    yield fakecupy.fixture(lambda name, it: monkeypatch.setitem(sys.modules, name, it))
+    gpu._there.clear()
+
+
+@pytest.fixture
+def report(card: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(weights, "available", lambda: ("rnn", "transformer"))
+    path = tmp_path / "report.json"
+    told: list[str] = []
+    assert doctor.selfcheck(path, program="unrolled test", tell=told.append)
+    assert any("transformer" in line for line in told)
+    assert list(tmp_path.iterdir()) == [path]
+    return path
+
+
+def test_a_machine_without_a_card_says_why_and_what_measures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "NumPy" in said
+    assert "CPU timers by kind of work" in said
+    assert "h100" in said
+
+
+def test_nothing_is_checked_where_there_is_no_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.json"
+    assert main(["doctor", "--gpu-selfcheck", "-o", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("There is no GPU to check: ")
+    assert said.count("\n") == 1
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--gpu-selfcheck"], ["-o", "report.json"]])
+def test_a_check_and_its_file_go_together(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", *arguments]) == 2
+    assert "needs a file for its report" in capsys.readouterr().err
+
+
+def test_every_primitive_has_cases(card: Card) -> None:
+    assert selfcheck.CASES.keys() == OPS.keys() - {"input"}
+
+
+def test_the_report_of_a_card_can_be_read_and_is_labelled(report: Path) -> None:
+    read = selfcheck.read(report)
+    assert read.ok
+    assert read.label.startswith(f"recorded on {probe().name} · 20")
+    precisions = {row["precision"] for row in read.data["primitives"]}
+    assert precisions == set(PRECISIONS)
+    shares = read.shares("transformer", "float16")
+    assert shares is not None
+    assert math.fsum(shares.parts.values()) == pytest.approx(1)
+    assert shares[Work.MATRIX] > 0
+    assert read.label in shares.path
+    assert read.shares("gru", "float16") is None
+
+
+def test_a_card_that_computes_wrong_is_found(
+    card: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(weights, "available", lambda: ("rnn",))
+    right = gpu.CupyOps.softmax
+    monkeypatch.setattr(gpu.CupyOps, "softmax", lambda self, *a, **k: 1.5 * right(self, *a, **k))
+    path = tmp_path / "report.json"
+    assert not doctor.selfcheck(path, program="unrolled test", tell=lambda line: None)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["op"] for row in data["primitives"] if not row["ok"]] == ["softmax"] * 4
+
+
+def _without(data: dict[str, Any]) -> None:
+    del data["device"]["name"]
+
+
+def _nan(data: dict[str, Any]) -> None:
+    data["models"][0]["error"] = float("nan")
+
+
+def _format(data: dict[str, Any]) -> None:
+    data["format"] = 99
+
+
+def _sum(data: dict[str, Any]) -> None:
+    data["models"][0]["shares"]["matrix"] = 7.0
+
+
+def _rows(data: dict[str, Any]) -> None:
+    data["kernels"] = "many"
+
+
+@pytest.mark.parametrize("damage", [_without, _nan, _format, _sum, _rows])
+def test_a_damaged_report_is_refused_with_a_sentence(report: Path, damage: Any) -> None:
+    data = json.loads(report.read_text(encoding="utf-8"))
+    damage(data)
+    report.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(selfcheck.ReportError, match=r"is no report .* what is shown stays\.$"):
+        selfcheck.read(report)
+
+
+def test_a_report_that_cannot_be_written_is_said(card: Card, tmp_path: Path) -> None:
+    with pytest.raises(doctor.DoctorError, match="choose another place"):
+        doctor._write(tmp_path / "missing" / "report.json", {})
