@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import CELLS, SETS
+from app import CELLS, PRECISIONS, SETS
 from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
@@ -281,10 +281,14 @@ class SentenceControls(QWidget):
             self.chain_choice.add(cell, say(f"window.chain.{cell}"))
         for ending in SETS:
             self.set_choice.add(ending, say(f"window.set.{ending.strip('-') or 'small'}"))
+        self.precision_choice = Choice(say("window.precision_choice"))
+        for precision in PRECISIONS:
+            self.precision_choice.add(precision, say(f"window.precision.{precision}"))
+        self.precision_choice.grey("TF32", say("window.no_tf32"))
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.addWidget(self.field, 1)
-        for choice in (self.chain_choice, self.set_choice):
+        for choice in (self.chain_choice, self.set_choice, self.precision_choice):
             self._row.addWidget(choice)
 
     def show_theme(self, theme: Theme, scale: float) -> None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app import CHAPTER, DEFAULT_PAIR
+from app import CHAPTER, DEFAULT_PAIR, PRECISION
 from engine import weights
+from engine.gpu import HOST, ops_for
 from engine.influence import REPLACED, Influence, leave_one_out
 from engine.influence import state_shares as shares_of
 from engine.models import Model, depth_at, initialise, run
@@ -52,7 +53,8 @@ SIDES = {"chain": "recurrent model", "grid": "Transformer"}
 class PairResult:
     """Both models' runs over one sentence; ``notes`` says what was changed or was not trained.
 
-    ``positions`` and ``trained`` say whether the grid had its positions, and both their weights.
+    ``positions`` and ``trained`` say whether the grid had its positions, and both their weights;
+    ``precision`` is what both computed in.
     """
 
     pair: Pair
@@ -60,6 +62,7 @@ class PairResult:
     notes: tuple[str, ...]
     positions: bool = True
     trained: bool = True
+    precision: str = PRECISION
 
 
 class ChoiceError(Said):
@@ -67,7 +70,13 @@ class ChoiceError(Said):
 
 
 def make_pair(
-    text: str, chain_id: str, grid_id: str, *, positions: bool = True, trained: bool = True
+    text: str,
+    chain_id: str,
+    grid_id: str,
+    *,
+    positions: bool = True,
+    trained: bool = True,
+    precision: str = PRECISION,
 ) -> PairResult:
     """Return what a recurrent model and a Transformer compute over the same words.
 
@@ -82,6 +91,9 @@ def make_pair(
         were not trained for it.
     trained
         Whether the trained weights are used, or some that are drawn at random.
+    precision
+        What both compute in; half precision is computed in float32 and rounded on a CPU, which the
+        notes say.
 
     Raises
     ------
@@ -104,7 +116,7 @@ def make_pair(
         grid = replace(grid, config=replace(grid.config, positions="none"))
         if trained:
             changed.append("Position off: the weights were not trained for this")
-    left, right = _run(chain, sentence, changed), _run(grid, sentence, changed)
+    left, right = (_run(read, sentence, changed, precision) for read in (chain, grid))
     pair = Pair(
         chain=left,
         grid=right,
@@ -114,7 +126,7 @@ def make_pair(
     )
     # Both sides repeat the sentence's notes; each is said once.
     notes = tuple(dict.fromkeys(left.facts.notes + right.facts.notes))
-    return PairResult(pair, sentence, notes, positions, trained)
+    return PairResult(pair, sentence, notes, positions, trained, precision)
 
 
 def open_trace(path: str, chain_id: str, grid_id: str) -> PairResult:
@@ -358,9 +370,13 @@ def _untrained(read: Model) -> Model:
     return replace(read, parameters=parameters, card=kept)
 
 
-def _run(read: Model, sentence: Sentence, changed: Sequence[str] = ()) -> Trace:
+def _run(
+    read: Model, sentence: Sentence, changed: Sequence[str] = (), precision: str = PRECISION
+) -> Trace:
     """Return a model's trace, with what has to be said of the sentence in its notes."""
-    trace = _fastest(read, sentence.ids, hidden=sentence.hidden, words=sentence.tokens)
+    trace = _fastest(
+        read, sentence.ids, hidden=sentence.hidden, words=sentence.tokens, precision=precision
+    )
     notes = (*changed, *sentence.notes) + _shorter(read.card.get("shortest", 0), sentence.tokens)
     return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
 
@@ -380,13 +396,15 @@ def watched(recorder: Recorder) -> Iterator[None]:
 
 
 def _fastest(
-    read: Model, ids: Any, *, hidden: int, words: tuple[str, ...] | None = None
+    read: Model, ids: Any, *, hidden: int, words: tuple[str, ...] | None = None,
+    precision: str = PRECISION,
 ) -> Trace:  # fmt: skip
     """Return the fastest of some runs, which all compute the same.
 
     Whatever else the machine does can only add to a time; short runs are repeated more often.
     """
-    ops = Ops()  # one, so that the memory of a run that is not kept is used again
+    # One, so that the memory of a run that is not kept is used again.
+    ops = Ops() if precision == PRECISION else ops_for(HOST, precision)
     watch = _WATCH.get()
     best = run(read, ids, hidden=hidden, ops=ops, words=words, warm=True, watch=watch)
     spent, count = best.seconds, 1

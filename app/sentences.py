@@ -65,6 +65,7 @@ class Sentences(QObject):
         controls.field.returnPressed.connect(self.compute)
         controls.chain_choice.chosen.connect(lambda cell: self.choose(cell=cell))
         controls.set_choice.chosen.connect(lambda size: self.choose(size=size))
+        controls.precision_choice.chosen.connect(lambda name: self.choose(precision=name))
         self.show_setting()
 
     @property
@@ -224,6 +225,7 @@ class Sentences(QObject):
         )
         self._controls.chain_choice.choose(self.setting.cell)
         self._controls.set_choice.choose(self.setting.size)
+        self._controls.precision_choice.choose(self.setting.precision)
         for cell in CELLS:
             self._controls.chain_choice.grey(cell, self._missing(cell=cell))
         for size in SETS:
@@ -270,7 +272,10 @@ class Sentences(QObject):
             models = of_models(pair.chain.facts.model, pair.grid.facts.model)
         except ValueError:  # a saved run of a model that is none of the shipped ones
             models = self.setting
-        return replace(models, positions=self.result.positions, trained=self.result.trained)
+        made = self.result
+        return replace(
+            models, positions=made.positions, trained=made.trained, precision=made.precision
+        )
 
     # ------------------------------------------------------------------ what comes of it
 
@@ -352,5 +357,10 @@ def _compute(text: str, setting: Setting) -> Any:
     from app.compute import make_pair
 
     return make_pair(
-        text, setting.chain, setting.grid, positions=setting.positions, trained=setting.trained
+        text,
+        setting.chain,
+        setting.grid,
+        positions=setting.positions,
+        trained=setting.trained,
+        precision=setting.precision,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from app import CELLS, SETS
+from app import CELLS, PRECISION, SETS
 
 _CHAIN = re.compile(rf"({'|'.join(CELLS)})(-bi)?(-plain)?({'|'.join(filter(None, SETS))})?")
 _GRID = re.compile(r"transformer(-causal)?")
@@ -22,7 +22,8 @@ class Setting:
     ``cell`` is the chain's, ``both`` whether it reads from both sides, ``attention`` whether it
     looks back over its states, ``size`` the ending of the set; ``causal`` whether a token of the
     grid sees only what stands left of it. ``positions`` and ``trained`` keep the shape of both
-    models, and take the position encoding or the trained weights away.
+    models, and take the position encoding or the trained weights away. ``precision`` is what both
+    compute in, a key of ``engine.precision.PRECISIONS``.
     """
 
     cell: str = CELLS[0]
@@ -32,6 +33,7 @@ class Setting:
     causal: bool = False
     positions: bool = True
     trained: bool = True
+    precision: str = PRECISION
 
     @property
     def chain(self) -> str:

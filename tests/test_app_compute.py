@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import compute
+from app import PRECISIONS, compute
 from app.compute import ChoiceError, make_pair, make_trace, split_pair
 from engine import weights
 from engine.influence import LEFT_OUT, leave_one_out, state_shares
 from engine.models import Config, Model, depth_at, initialise, run
 from engine.ops import Ops
+from engine.precision import PRECISIONS as engine_precisions
+from engine.said import Said
 from engine.tokens import SentenceError
 from engine.weights import WeightsError
 from widgets import captions, theme
@@ -270,3 +272,25 @@ def test_a_state_is_asked_what_it_would_look_at(folder: Path) -> None:
         compute.model.cache_clear()
         other = make_pair("the cat that slept ___", "rnn", "transformer").pair
         assert compute.asked_by(other, 3) == ()
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_is_rounded_on_a_cpu_and_said(precision: str) -> None:
+    exact = compute.make_pair("the cat that slept ___", "rnn", "transformer").pair
+    made = compute.make_pair("the cat that slept ___", "rnn", "transformer", precision=precision)
+    assert made.precision == precision
+    assert any("rounded" in note for note in made.notes)
+    for side in ("chain", "grid"):
+        facts = made.pair.side(side).facts
+        assert facts.precision == precision
+        mine, right = (p.side(side).value("answer.probabilities") for p in (made.pair, exact))
+        assert not np.array_equal(mine, right)
+        assert np.abs(mine - right).max() < 0.2
+        if precision == "float16":
+            assert np.array_equal(mine, mine.astype(np.float16).astype(np.float32))
+
+
+def test_the_precisions_that_can_be_chosen_are_the_engines() -> None:
+    assert PRECISIONS == tuple(engine_precisions)
+    with pytest.raises(Said, match="TF32 is a mode"):
+        compute.make_pair("the cat ___", "rnn", "transformer", precision="TF32")
