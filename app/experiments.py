@@ -33,13 +33,16 @@ class Seek(QObject):
     def __init__(self, chapter: Chapter, tick: float) -> None:
         super().__init__(chapter.page)
         self._chapter, self._tick, self._stopped = chapter, tick, False
-        chapter.changed.connect(self._go)
-        # In the next turn: somebody may want to hear that it is done.
+        chapter.changed.connect(self._look)
+        self._look()
+
+    def _look(self) -> None:
+        """Go in the next turn: a chapter says that it waits no more and then takes a result."""
         QTimer.singleShot(0, self, self._go)
 
     def _go(self) -> None:
         chapter, player = self._chapter, self._chapter.player
-        if self._stopped or chapter.busy or not chapter.groups():
+        if self._stopped or chapter.busy or not chapter.groups() or not player.last:
             return
         self.stop()
         player.seek(player.last if math.isinf(self._tick) else min(self._tick, player.last))
@@ -49,5 +52,5 @@ class Seek(QObject):
         """Go nowhere any more."""
         if not self._stopped:
             self._stopped = True
-            self._chapter.changed.disconnect(self._go)
+            self._chapter.changed.disconnect(self._look)
             self.deleteLater()

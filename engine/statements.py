@@ -347,7 +347,7 @@ def _long_range(n: There) -> Finding:
 
 def _three_types(n: There) -> Finding:
     verdict = Verdict.HOLDS if n.gpu_here else Verdict.IF
-    return Finding(verdict, "a GPU with tensor cores is there",
+    return Finding(verdict, "there is a GPU",
                    "1 GPU" if n.gpu_here else "0 GPUs", Known.COUNTED,
                    "here; " + ("all three kinds run" if n.gpu_here else
                                "the CPU does all three kinds of work itself"))  # fmt: skip
@@ -655,7 +655,7 @@ STATEMENTS = (
     # 3 Computing in AI
     Statement(
         "three-types", TWO, "AI computes in three ways, on three kinds of hardware",
-        "holds when this machine has a GPU, and else only if one is there",
+        "holds when this machine has a GPU, and else only if there is one",
         ("gpu_here",), _three_types, "A GPU in this machine.",
         Experiment(TWO, {"preset": "toy"}, 1),
     ),

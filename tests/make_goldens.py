@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py", "test_widgets_solve.py",
-         "test_widgets_cpu_gpu.py")  # fmt: skip
+FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py",
+         "test_widgets_solve.py", "test_widgets_cpu_gpu.py", "test_widgets_claims.py")  # fmt: skip
 
 
 def main() -> None:

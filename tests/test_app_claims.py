@@ -1,0 +1,320 @@
+"""The claims in the window and on the command line: gathered, judged, opened, measured again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+from test_engine_statements import FULL
+
+from app import claims, cpu_gpu, experiments
+from app.__main__ import main
+from app.chapters import CHAPTERS, Host, make
+from app.the_claims import TheClaims
+from engine import weights
+from engine.claims import PRESETS
+from engine.race import OPS
+from engine.recorder import Recorder
+from engine.said import Said
+from engine.statements import STATEMENTS, Numbers
+from engine.tasks import load
+from widgets import captions, theme
+from widgets.controls import Notice
+from widgets.inspector import Inspector
+
+SAY = captions.load("en")
+
+
+def few(path: Path, *, found: Numbers | None = None, anew: bool = False, stop: Any = None) -> Any:
+    """Yield numbers in two parts, as ``claims.gather`` without its work."""
+    yield Numbers(depths=FULL.depths, day=FULL.day)
+    yield FULL
+
+
+@pytest.fixture
+def host(qtbot: QtBot, tmp_path: Path) -> Host:
+    parent, notice = QWidget(), Notice()
+    for widget in (parent, notice):
+        qtbot.addWidget(widget)
+    asked: list[Any] = []
+    made = Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder(),
+                lambda *given: asked.append(given))  # fmt: skip
+    parent.asked = asked  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.fixture
+def chapter(qtbot: QtBot, host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[TheClaims]:
+    monkeypatch.setattr(claims, "gather", few)
+    made = make("claims", host)
+    assert isinstance(made, TheClaims)
+    qtbot.addWidget(made.page)
+    qtbot.addWidget(made.controls)
+    made.player.set_reduced(True)
+    yield made
+    made.close()
+
+
+def gathered(chapter: TheClaims, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: chapter.subject.progress == 1, timeout=5000)
+
+
+# ---- the numbers ---------------------------------------------------------------------------------
+
+
+def test_what_is_counted_comes_first_and_is_true(tmp_path: Path) -> None:
+    parts = claims.gather(tmp_path / "machine.json")
+    first, second = next(parts), next(parts)
+    assert first.depths is not None
+    assert dict((t, (c, g)) for t, c, g in first.depths)[5] == (26, 40)
+    assert first.links == (25, 15)
+    assert first.order is not None
+    assert first.order[0] < 1e-5 < first.order[1]
+    assert first.path == (5, 1)
+    assert first.steps is None
+    assert second.steps is not None
+    assert len(second.steps) == len(PRESETS)
+    assert [step.agrees for step in second.steps] == [p.nearly_true for p in PRESETS]
+    assert 0 < claims.progress(first) < claims.progress(second) < 1
+
+
+def test_what_is_there_is_left_as_it_is_and_a_stop_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "machine.json"
+    assert list(claims.gather(path, found=FULL)) == []
+    assert list(claims.gather(path, stop=lambda: True)) == []
+    assert not path.exists()
+
+
+def test_the_sweep_is_that_of_the_chapter_beside(tmp_path: Path) -> None:
+    assert claims.FILE == cpu_gpu.FILE
+    assert claims.PART == cpu_gpu.PART
+
+
+def test_trained_models_are_asked_at_the_longest_length_that_they_reached() -> None:
+    for task, longest in claims.LONGEST.items():
+        assert longest in load(task).cases
+        card = json.loads((weights.TASKS / task / "transformer.json").read_text("utf-8"))
+        assert max(each[longest]["whole"] for each in card["seeds"]) > 0.9
+        longer = [case for case in load(task).cases if int(case) > int(longest)]
+        assert all(each[case]["whole"] < 0.9 for each in card["seeds"] for case in longer)
+
+
+def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
+    qtbot: QtBot, host: Host
+) -> None:
+    presets = {preset.id for preset in PRESETS}
+    for each in STATEMENTS:
+        asked = each.experiment
+        assert asked.chapter in CHAPTERS
+        assert asked.tick >= 0
+        for key, value in asked.settings.items():
+            if key == "preset":
+                assert value in presets
+            elif key == "chain":
+                assert value in weights.available()
+            elif key == "op":
+                assert value in OPS
+            elif key == "task":
+                assert value == "dates"
+            else:
+                assert key == "case"
+                assert value in load("dates").cases
+
+
+# ---- the chapter ---------------------------------------------------------------------------------
+
+
+def test_it_begins_with_statements_and_gathers_their_numbers(
+    chapter: TheClaims, qtbot: QtBot
+) -> None:
+    assert chapter.subject.last_tick == len(STATEMENTS) - 1
+    assert not chapter.busy
+    assert sum(chapter.subject.counts.values()) == 1  # that no number decides
+    chapter.begin()
+    gathered(chapter, qtbot)
+    assert sum(chapter.subject.counts.values()) == len(STATEMENTS)
+    assert chapter.still()[1] is chapter.subject
+    assert [group.first for group in chapter.groups()] == [s[1] for s in chapter.subject.spans]
+
+
+def test_the_presenter_steps_through_the_rows(chapter: TheClaims, qtbot: QtBot) -> None:
+    chapter.player.step()
+    head, note = chapter.title(chapter.player.shown)
+    assert head == f"Claim 2 of {len(STATEMENTS)}"
+    assert note == STATEMENTS[1].says
+    chapter.activate("group:cpu-gpu")
+    assert chapter.row.statement.group == "cpu-gpu"
+    chapter.activate("claim:typo")  # there is none
+    assert not chapter.is_open
+    chapter.activate("claim:precise")
+    assert chapter.row.statement.id == "precise"
+    assert chapter.is_open
+    chapter.back()
+    assert not chapter.is_open
+
+
+def test_open_asks_for_the_experiment(chapter: TheClaims, host: Host) -> None:
+    chapter.activate("open:precise")
+    assert host.window.asked == [  # type: ignore[attr-defined]
+        ("analytical-empirical", {"task": "dates", "case": "typo"}, math.inf)
+    ]
+    chapter.activate("open:nothing")
+    assert len(host.window.asked) == 1  # type: ignore[attr-defined]
+
+
+def test_measure_again_measures_again(
+    chapter: TheClaims, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chapter.begin()
+    gathered(chapter, qtbot)
+    asked: list[bool] = []
+
+    def anew(path: Path, **given: Any) -> Any:
+        asked.append(given["anew"])
+        return few(path)
+
+    monkeypatch.setattr(claims, "gather", anew)
+    qtbot.mouseClick(chapter.controls.measure, Qt.MouseButton.LeftButton)
+    assert chapter.subject.progress == 0
+    gathered(chapter, qtbot)
+    assert asked == [True]
+
+
+def test_what_fails_is_said_once_and_the_rest_stays(
+    chapter: TheClaims, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: Path, **given: Any) -> Any:
+        yield Numbers(depths=FULL.depths, day=FULL.day)
+        raise Said("A model is not there.")
+
+    monkeypatch.setattr(claims, "gather", failing)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.begin()
+    qtbot.waitUntil(lambda: bool(said), timeout=5000)
+    assert said == ["A model is not there."]
+    assert chapter.numbers.depths == FULL.depths
+    chapter.end()
+    chapter.begin()
+    assert said == ["A model is not there."]
+
+
+def test_what_is_kept_is_the_tick_and_damage_does_no_harm(chapter: TheClaims) -> None:
+    chapter.restore({"tick": 7.0})
+    assert chapter.player.target == 7
+    assert chapter.remember() == {"tick": chapter.player.tick}
+    for bad in ({}, {"tick": "x"}, {"tick": -1}, {"tick": math.nan}, {"tick": 1e9}):
+        chapter.restore(bad)
+    assert chapter.player.target == 7
+
+
+def test_the_inspector_says_rule_numbers_and_what_would_turn_it(
+    chapter: TheClaims, qtbot: QtBot
+) -> None:
+    inspector = Inspector(theme.load("light"), SAY, 1.0)
+    qtbot.addWidget(inspector)
+    chapter.begin()
+    gathered(chapter, qtbot)
+    for tick, each in enumerate(STATEMENTS):
+        chapter.player.seek(tick)
+        inspector.show_page(chapter.page_key(), chapter.write)
+        shown = inspector.text.toPlainText()
+        assert each.says in shown
+        assert each.turns in shown
+        assert each.rule[1:] in shown
+        assert each.not_here in shown
+        for name in each.needs:
+            assert name.replace("_", " ") in shown
+    assert inspector.text.links == ["open:black-box", "again:"]
+
+
+# ---- in the window -------------------------------------------------------------------------------
+
+
+def test_the_window_goes_to_the_experiment(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.window import Window
+
+    monkeypatch.setattr(claims, "gather", few)
+    window = Window(tmp_path / "settings.json")
+    qtbot.addWidget(window)
+    window.show()
+    window.begin()
+    window.do("chapter_5")
+    assert window.chapter.id == "claims"
+    try:
+        for id, chapter, tick in (
+            ("bottleneck", "rnn-transformer", None), ("training", "three-computing", 1),
+            ("inference", "three-computing", 1), ("positions", "rnn-transformer", 0),
+        ):  # fmt: skip
+            window.open_chapter("claims")
+            window.activate(f"open:{id}")
+            assert window.chapter.id == chapter
+            qtbot.waitUntil(lambda: window._seek is None, timeout=20_000)
+            wanted = window.player.last if tick is None else tick
+            assert window.player.target == wanted > -1
+        assert window.first.sentences.setting.chain == "rnn-plain"
+        chosen = window._chapters["three-computing"].remember()
+        assert chosen["preset"] == "l4-prefill"
+    finally:
+        window.close()
+
+
+def test_a_seek_that_was_stopped_goes_nowhere(chapter: TheClaims, qtbot: QtBot) -> None:
+    qtbot.addWidget(chapter.page)
+    seek = experiments.Seek(chapter, 5)
+    seek.stop()
+    seek.stop()
+    chapter.changed.emit()
+    assert chapter.player.target == 0
+    other = experiments.Seek(chapter, math.inf)
+    with qtbot.waitSignal(other.done):
+        pass
+    assert chapter.player.target == chapter.player.last
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(claims, "gather", few)
+    monkeypatch.setattr(claims, "place", lambda: tmp_path / "machine.json")
+
+
+@pytest.mark.usefixtures("known")
+def test_the_command_line_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims"]) == 0
+    shown = capsys.readouterr().out
+    for each in STATEMENTS:
+        assert each.says in shown
+    assert main(["claims", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in data["claims"]] == [each.id for each in STATEMENTS]
+    assert sum(data["verdicts"].values()) == len(STATEMENTS)
+    assert {row["basis"] for row in data["claims"]} == {"counted", "measured", "modelled"}
+    last = [row["experiment"]["tick"] for row in data["claims"]]
+    assert "last" in last
+    assert "Infinity" not in json.dumps(data)
+
+
+@pytest.mark.usefixtures("known")
+def test_the_figure_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "claims.svg"
+    assert main(["figure", "claims", "--tick", "3", "-o", str(path)]) == 0
+    assert STATEMENTS[0].says.split(",")[0] in path.read_text(encoding="utf-8")
+    assert main(["figure", "claims", "--tick", "500", "-o", str(path)]) == 2
+    assert "Tick 500 lies behind the last" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said_as_not_measured() -> None:
+    shown = claims.report(claims.as_data(Numbers()))
+    assert shown.count("not measured") == len(STATEMENTS) - 1
