@@ -52,6 +52,8 @@ ACTIONS = (
     Action("layer", ("Y",), "stage", "", CHAPTER),
     Action("head", ("G",), "stage", "", CHAPTER),
     Action("mode", ("M",), "stage", "", "three-computing"),
+    Action("case", ("E",), "stage", "", "analytical-empirical"),
+    Action("train", ("N",), "stage", "", "analytical-empirical"),
     Action("shorter", (",",), "stage", "", CHAPTER),
     Action("longer", (".",), "stage", "", CHAPTER),
     Action("sentence", ("Ctrl+L",), "window", "", CHAPTER),

@@ -57,7 +57,8 @@ class AnalyticalEmpirical(QObject):
         self._kept_tick: float | None = None
         self._version = 0
         self.keys: Mapping[str, Callable[[], object]] = {
-            "mode": self.next_case,
+            "case": self.next_case,
+            "train": lambda: self.choose("train", "toggle"),
             "sentence": self.controls.edit,
         }
         self._came.connect(self._arrive, Qt.ConnectionType.QueuedConnection)

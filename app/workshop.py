@@ -429,15 +429,17 @@ class Workshop:
     # ------------------------------------------------------------------ in the thread
 
     def _work(self) -> None:
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
-        with threadpool_limits(1, user_api="blas"):
-            while True:
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closed or self._orders or self._has_work())
-                    if self._closed:
-                        return
-                    orders, self._orders = self._orders, []
+        pools = ThreadpoolController()
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._closed or self._orders or self._has_work())
+                if self._closed:
+                    return
+                orders, self._orders = self._orders, []
+            # Only while it works: the number of threads is the whole program's.
+            with pools.limit(limits=1, user_api="blas"):
                 try:
                     for order in orders:
                         order()
@@ -445,7 +447,7 @@ class Workshop:
                         self._slice()
                 except Exception as error:  # said, and the thread stays
                     self._failed(error)
-                self._tell(bool(orders))
+            self._tell(bool(orders))
 
     def _failed(self, error: Exception) -> None:
         """Say what went wrong; what was solved before stays."""

@@ -276,7 +276,7 @@ def test_brackets_follow_the_stack_and_grey_what_is_not_asked(
     chapter.activate("choose:case:typo")
     assert "a wrong bracket is another bracket" in said[-1]
     assert chapter.wish.case == "clean"
-    chapter.keys["mode"]()
+    chapter.keys["case"]()
     assert settled(chapter, qtbot).case == "out-of-range"
     chapter.set_text("(]")
     solved = until(chapter, qtbot, lambda s: s.text == "(]")
