@@ -19,14 +19,14 @@ import numpy as np
 
 from app import CHAPTER, DEFAULT_PAIR, PRECISION
 from engine import weights
-from engine.gpu import HOST, ops_for
+from engine.gpu import HOST, Device, Lost, instead, on_device, ops_for
 from engine.influence import REPLACED, Influence, leave_one_out
 from engine.influence import state_shares as shares_of
 from engine.models import Model, depth_at, initialise, run
 from engine.ops import Ops
 from engine.said import Said
 from engine.tokens import Sentence, read_sentence
-from engine.trace import Pair, Trace
+from engine.trace import DEPTHLESS, Pair, Trace
 from engine.trace import load as load_trace
 from widgets.view import Growth
 
@@ -395,17 +395,69 @@ def watched(recorder: Recorder) -> Iterator[None]:
         _WATCH.reset(before)
 
 
+_DEVICE: ContextVar[Device] = ContextVar("device", default=HOST)
+
+
+@contextmanager
+def computing_on(device: Device) -> Iterator[None]:
+    """Let a device compute the runs that this thread asks for in the block."""
+    before = _DEVICE.set(device)
+    try:
+        yield
+    finally:
+        _DEVICE.reset(before)
+
+
 def _fastest(
     read: Model, ids: Any, *, hidden: int, words: tuple[str, ...] | None = None,
     precision: str = PRECISION,
 ) -> Trace:  # fmt: skip
-    """Return the fastest of some runs, which all compute the same.
+    """Return the fastest of some runs, which all compute the same, of the device that is asked.
 
-    Whatever else the machine does can only add to a time; short runs are repeated more often.
+    A chain stays on the CPU where launching its operations on the GPU alone would take longer, and
+    says so. A GPU that is lost in the middle of a run is replaced by the CPU, and that is said.
     """
-    # One, so that the memory of a run that is not kept is used again.
-    ops = Ops() if precision == PRECISION else ops_for(HOST, precision)
-    watch = _WATCH.get()
+    device, watch = _DEVICE.get(), _WATCH.get()
+
+    def runs(ops: Ops) -> Trace:
+        return _fastest_on(ops, read, ids, hidden=hidden, words=words, watch=watch)
+
+    if not device.gpu:
+        return runs(Ops() if precision == PRECISION else ops_for(device, precision))
+    if read.config.kind == "chain":
+        trace = runs(instead(precision))
+        launched = sum(step.op not in DEPTHLESS for step in trace.steps)
+        at_least = launched * device.launch_seconds
+        if at_least > trace.seconds:
+            return _noted(
+                trace,
+                f"The GPU cannot help a chain: {launched} launches of "
+                f"{device.launch_seconds * 1e6:.0f} µs take longer than this CPU",
+            )
+    try:
+        return on_device(runs, ops_for(device, precision))
+    except Lost as lost:
+        return _noted(runs(instead(precision)), str(lost))
+
+
+def _noted(trace: Trace, note: str) -> Trace:
+    return replace(trace, facts=replace(trace.facts, notes=(*trace.facts.notes, note)))
+
+
+def _fastest_on(
+    ops: Ops,
+    read: Model,
+    ids: Any,
+    *,
+    hidden: int,
+    words: tuple[str, ...] | None,
+    watch: Watch | None,
+) -> Trace:
+    """Return the fastest of some runs.
+
+    Whatever else the machine does can only add to a time; short runs are repeated more often. They
+    share ``ops``, so that the memory of a run that is not kept is used again.
+    """
     best = run(read, ids, hidden=hidden, ops=ops, words=words, warm=True, watch=watch)
     spent, count = best.seconds, 1
     while count < RUNS or (spent < ENOUGH_SECONDS and count < MOST_RUNS):

@@ -75,6 +75,7 @@ class RnnTransformer(QObject):
 
     def _connect(self) -> None:
         self.sentences.awaited.connect(self._await)
+        self.sentences.devices.found.connect(self.changed)
         self.sentences.arrived.connect(self._arrive)
         self.controls.field.returnPressed.connect(self.canvas.setFocus)
         self.empty.button.clicked.connect(lambda: self.sentences.set_text(DEFAULT_TEXT))
@@ -156,7 +157,11 @@ class RnnTransformer(QObject):
             return "", ""
         facts = self.pair.grid.facts
         names = {"backend": facts.backend, "device": facts.device}
-        return self._say("window.badge", **names), self._say("window.badge_title", **names)
+        title = self._say("window.badge_title", **names)
+        device = self.sentences.devices.device
+        if device is not None and device.reason:
+            title = f"{title} {device.reason}"
+        return self._say("window.badge", **names), title
 
     def page_key(self) -> object:
         """Return what the inspector's page depends on, None without a run."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QMimeData, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu
 
-from app import CELLS, DEFAULT_TEXT, SETS
+from app import CELLS, DEFAULT_TEXT, PRECISIONS, SETS
 from app.background import Background, Outcome
+from app.devices import Devices
 from app.history import History
 from app.saying import sentence_of
 from app.setting import Setting, of_models
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from app.chapters import Host
     from app.chrome import SentenceControls
     from app.compute import PairResult
+    from engine.gpu import Device
     from engine.recorder import Recorder
     from engine.trace import Pair
 
@@ -45,6 +47,8 @@ class Sentences(QObject):
         super().__init__(host.window)
         self._say, self._notice, self._controls = host.say, host.notice, controls
         self._recorder = host.recorder
+        self.devices = Devices(self)
+        self.devices.found.connect(self._device_found)
         self.result: PairResult | None = None
         self.setting = Setting()
         self.recent: list[str] = []  # the newest first
@@ -100,6 +104,7 @@ class Sentences(QObject):
         """End the worker."""
         self._typing.stop()
         self.background.close()
+        self.devices.close()
 
     # ------------------------------------------------------------------ where a sentence comes from
 
@@ -280,7 +285,8 @@ class Sentences(QObject):
     # ------------------------------------------------------------------ what comes of it
 
     def _ask(self, function: Any, what: str) -> None:
-        self.background.ask(_recorded, self._recorder, function, what, self.setting)
+        device = self.devices.device
+        self.background.ask(_recorded, self._recorder, device, function, what, self.setting)
         self.busy, self._due = True, False
         self.awaited.emit()
 
@@ -291,7 +297,17 @@ class Sentences(QObject):
         self.busy = False
         self.awaited.emit()
 
+    def _device_found(self) -> None:
+        """Offer the precisions of the device, and let a GPU compute from now on."""
+        device = self.devices.device
+        assert device is not None
+        for precision in PRECISIONS:
+            self._controls.precision_choice.grey(precision, device.missing.get(precision, ""))
+        if device.gpu and not self._file and self.text.strip():
+            self.compute()
+
     def _answered(self, outcome: Outcome) -> None:
+        self.devices.look()  # only now: the first picture does not wait for it
         self.busy = False
         self.awaited.emit()
         if outcome.error is not None:
@@ -338,12 +354,15 @@ def _nothing() -> None:
     """Compute nothing."""
 
 
-def _recorded(recorder: Recorder, function: Callable[..., Any], *given: Any) -> Any:
-    """Return what a function returns, whose runs the recorder is told of."""
+def _recorded(
+    recorder: Recorder, device: Device | None, function: Callable[..., Any], *given: Any
+) -> Any:
+    """Return what a function returns, whose runs a device computes and the recorder is told of."""
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
-    from app.compute import watched
+    from app.compute import computing_on, watched
+    from engine.gpu import HOST
 
-    with watched(recorder):
+    with watched(recorder), computing_on(device or HOST):
         return function(*given)
 
 
