@@ -4,8 +4,9 @@
     python scripts/make_lock.py --upgrade   # takes the newest versions
 
 `requirements.lock` holds what the application needs and the build backend, `requirements-test.lock`
-the same, the tools of the tests, and what they need to test the GPU without one (`gpu-test`). Both serve Python 3.11 to 3.14 on Linux, macOS and Windows, and
-hold hashes, but neither addresses nor paths: uv runs without this machine's settings.
+the same, the tools of the tests, and what they need to test the GPU without one (`gpu-test`). Both
+serve Python 3.11 to 3.14 on Linux, macOS and Windows, and hold hashes, but neither addresses nor
+paths: uv runs without this machine's settings.
 """
 
 from __future__ import annotations

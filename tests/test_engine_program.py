@@ -15,7 +15,9 @@ from engine.trace import Trace
 
 EXACT = 1e-9  # of the largest value of a gradient, in float64
 WORDS = 11
-ROWS: dict[str, Any] = {"words": WORDS, "embedding": 4, "width": 4, "heads": 2, "mlp": 8, "layers": 2}
+ROWS: dict[str, Any] = {
+    "words": WORDS, "embedding": 4, "width": 4, "heads": 2, "mlp": 8, "layers": 2,
+}  # fmt: skip
 
 
 def configurations() -> Iterator[Config]:

@@ -19,6 +19,7 @@ from app.workloads import Chosen
 from engine import claims, parts, roofline
 from engine.live import LIVE, Measured
 from engine.live import Live as Runs
+from engine.said import Said
 from engine.shares import Work
 from engine.tile import multiply
 from engine.trace import Basis
@@ -356,7 +357,7 @@ def test_a_preset_is_known_again_and_a_change_leaves_it() -> None:
      {"precision": "fp3"}, {"mode": "sleeping"}],
 )  # fmt: skip
 def test_nonsense_is_refused_in_a_sentence(given: dict[str, Any]) -> None:
-    with pytest.raises(workloads.Said) as error:
+    with pytest.raises(Said) as error:
         workloads.chosen_from(**given)
     assert str(error.value).endswith(".")
 
