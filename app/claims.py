@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app import DEFAULT_PAIR, DEFAULT_TEXT
 from engine.claims import PRESETS, claim_of
+from engine.shares import Work
 from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, counts, judge
 
 if TYPE_CHECKING:
-    from engine.race import Measured
+    from engine.race import Measured, Note
     from engine.trace import Pair, Trace
 
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
@@ -50,8 +52,9 @@ Stop = Callable[[], bool]
 
 
 def gather(
-    path: Path, *, found: Numbers | None = None, anew: bool = False, stop: Stop = lambda: False
-) -> Iterator[Numbers]:
+    path: Path, *, found: Numbers | None = None, anew: bool = False, stop: Stop = lambda: False,
+    note: Note | None = None,
+) -> Iterator[Numbers]:  # fmt: skip
     """Yield the numbers, more of them each time.
 
     Parameters
@@ -64,6 +67,8 @@ def gather(
         Whether this machine is measured although that is remembered.
     stop
         Whether to end now; what is missing then stays None.
+    note
+        Is told what the sweep runs (``engine.recorder.Recorder.note``).
 
     Raises
     ------
@@ -75,10 +80,14 @@ def gather(
         if stop():
             return
         if getattr(found, name) is None:
+            began = perf_counter()
             found = part(found)
+            if note is not None and name in UNWATCHED:
+                ended = perf_counter()
+                note(began, ended, {Work.UNCLASSIFIED: ended - began})
             yield found
     if found.threads is None and not stop():
-        yield _against_gpu(found, _measured(path, anew, stop))
+        yield _against_gpu(found, _measured(path, anew, stop, note))
 
 
 def progress(found: Numbers) -> float:
@@ -176,7 +185,6 @@ def _weights() -> Pairs:
 def _modelled(found: Numbers) -> Numbers:
     from app.workloads import gpu_here
     from engine import parts, roofline
-    from engine.shares import Work
     from engine.workload import SIZES, Attention, Mode, Precision, Product
 
     steps, host, kernels, sparse = [], (0, 0), [], 0
@@ -227,7 +235,7 @@ def _short(title: str) -> str:
     return " ".join(words[: 2 if words[0] == "RTX" else 1])
 
 
-def _measured(path: Path, anew: bool, stop: Stop) -> Measured | None:
+def _measured(path: Path, anew: bool, stop: Stop, note: Note | None) -> Measured | None:
     """Return what this machine does, as remembered or measured now."""
     from engine import race
 
@@ -235,7 +243,7 @@ def _measured(path: Path, anew: bool, stop: Stop) -> Measured | None:
     if found is not None and found.complete:
         return found
     found = None
-    for found in race.sweep(stop=stop):  # noqa: B007 (the last one is wanted)
+    for found in race.sweep(stop=stop, note=note):  # noqa: B007 (the last one is wanted)
         pass
     if found is None or not found.complete:
         return None  # somebody stopped it
@@ -317,8 +325,6 @@ def _rules_and_networks(found: Numbers) -> Numbers:
 
 
 def _each(program: Callable[[str], str], text: str, count: int) -> float:
-    from time import perf_counter
-
     start = perf_counter()
     for _ in range(count):
         program(text)
@@ -344,6 +350,8 @@ def _seeds(task: str, model: str, case: str) -> tuple[float, ...]:
     return (told["accuracy"], *told["seeds"][1:])
 
 
+# Of what runs in these nobody tells the kind of work: questions to compiled networks.
+UNWATCHED = ("rule", "bottleneck")
 # A number that each part brings, and the part; the quick ones first.
 PARTS: dict[str, Callable[[Numbers], Numbers]] = {
     "depths": _counted,

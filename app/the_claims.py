@@ -35,7 +35,9 @@ MOST_TICK = 1_000
 
 def _next(parts: Iterator[Numbers], recorder: Recorder) -> Numbers | None:
     """Return the numbers with one more part of them, None when there is no more."""
-    with recorder.job():
+    from app.compute import watched
+
+    with watched(recorder):
         return next(parts, None)
 
 
@@ -201,8 +203,9 @@ class TheClaims(QObject):
         self._stop = threading.Event()
         self._gathering = True
         self._parts = numbers.gather(
-            self._path, found=self.numbers, anew=anew, stop=self._stop.is_set
-        )
+            self._path, found=self.numbers, anew=anew, stop=self._stop.is_set,
+            note=self._host.recorder.note,
+        )  # fmt: skip
         self._meter.ask(_next, self._parts, self._host.recorder)
 
     def _came(self, outcome: Outcome) -> None:

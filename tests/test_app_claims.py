@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from engine.claims import PRESETS
 from engine.race import OPS
 from engine.recorder import Recorder
 from engine.said import Said
+from engine.shares import Work
 from engine.statements import STATEMENTS, Numbers
 from engine.tasks import load
 from widgets import captions, theme
@@ -32,7 +34,7 @@ from widgets.inspector import Inspector
 SAY = captions.load("en")
 
 
-def few(path: Path, *, found: Numbers | None = None, anew: bool = False, stop: Any = None) -> Any:
+def few(path: Path, *, found: Numbers | None = None, anew: bool = False, **_: Any) -> Any:
     """Yield numbers in two parts, as ``claims.gather`` without its work."""
     yield Numbers(depths=FULL.depths, day=FULL.day)
     yield FULL
@@ -90,6 +92,19 @@ def test_what_is_there_is_left_as_it_is_and_a_stop_ends_it(tmp_path: Path) -> No
     assert list(claims.gather(path, found=FULL)) == []
     assert list(claims.gather(path, stop=lambda: True)) == []
     assert not path.exists()
+
+
+def test_what_nobody_watches_is_noted_as_unclassified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "machine.json"
+    noted: list[Any] = []
+    part = {"rule": lambda found: replace(found, rule=FULL.rule)}
+    monkeypatch.setattr(claims, "PARTS", part)
+    next(claims.gather(path, note=lambda start, end, spent: noted.append((start, end, spent))))
+    ((start, end, spent),) = noted
+    assert list(spent) == [Work.UNCLASSIFIED]
+    assert spent[Work.UNCLASSIFIED] == end - start > 0
 
 
 def test_the_sweep_is_that_of_the_chapter_beside(tmp_path: Path) -> None:

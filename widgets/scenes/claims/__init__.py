@@ -165,7 +165,8 @@ def _row(
     if found is not None:
         shapes += _number(found.number, found.known, columns[2], middle,
                           columns[3] - columns[2] - 14, read, theme)  # fmt: skip
-        shapes += _lines(found.what, columns[3], columns[4] - columns[3] - 10, middle, high, NOTE,
+        right = columns[4] - 10 if view.controls else x + width  # a figure opens nothing
+        shapes += _lines(found.what, columns[3], right - columns[3], middle, high, NOTE,
                          theme.ink2, theme)  # fmt: skip
     shapes.append(Rect(x=x - 6, y=y, width=width + 12, height=high, name=f"claim:{each.id}",
                        title=each.says))  # fmt: skip
