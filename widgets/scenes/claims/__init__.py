@@ -54,7 +54,7 @@ def claims(subject: Claims, tick: float, view: View) -> Picture:
         shapes += _row(subject.rows[i], (EDGE, top + place * high, width - 2 * EDGE, high),
                        read, view)  # fmt: skip
     now = rows.index(at)
-    shapes += marker((EDGE - 10, top + now * high - 2, width - 2 * EDGE + 20, high + 4), view.theme)
+    shapes += marker((EDGE - 10, top + now * high - 1, width - 2 * EDGE + 20, high + 2), view.theme)
     shapes += _foot(subject, width, height, view)
     found = subject.rows[at]
     return Picture(
@@ -190,12 +190,13 @@ def _lines(
     theme: Theme, *, weight: int = 400, read_by_class: bool = False,
 ) -> list[Shape]:  # fmt: skip
     """Return a text in as many lines as a row holds, about its middle."""
-    step = 1.15 * size
-    most = max(int((high - 2) // step), 1)
+    step = 1.08 * size
+    most = max(int((high + 2) // step), 1)
     lines = list(wrapped(text, width, size, weight))
     if len(lines) > most:
         lines = [*lines[: most - 1], shortened(" ".join(lines[most - 1 :]), width, size, weight)]
-    first = middle - (len(lines) - 1) * step / 2 + 0.36 * size
+    # Letters reach further below their line than above: several lines stand a little higher.
+    first = middle - (len(lines) - 1) * (step / 2 + 1.5) + 0.36 * size
     return [
         Text(x=x, y=first + i * step, text=line, size=size, fill=colour,
              weight=500 if weight == 500 else 400, read_by_class=read_by_class)
