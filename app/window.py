@@ -210,8 +210,15 @@ class Window(QMainWindow):
             return self._chapters[id]
         made = make(
             id,
-            Host(self, self._say, self._theme, self._settings.parent, self.notice, self.recorder,
-                 self.open_experiment),
+            Host(
+                self,
+                self._say,
+                self._theme,
+                self._settings.parent,
+                self.notice,
+                self.recorder,
+                self.open_experiment,
+            ),
         )
         self._chapters[id] = made
         self.place.addWidget(made.page)
