@@ -295,6 +295,22 @@ class SentenceControls(QWidget):
         """Draw in another theme, so many times larger."""
         self.field.show_theme(theme, scale)
         self._row.setSpacing(px(10, icon_factor(scale)))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Leave the precision out where the sentence would have no room beside it."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        needed = self.precision_choice.sizeHint().width() + self._row.spacing()
+        self.precision_choice.setVisible(self.width() >= self.sizeHint().width() + needed)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return what sentence and models need at the least."""
+        parts = (self.chain_choice.sizeHint(), self.set_choice.sizeHint())
+        wide = self.field.minimumWidth() + sum(part.width() + self._row.spacing() for part in parts)
+        return QSize(wide, max(self.field.sizeHint().height(), *(part.height() for part in parts)))
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size with some room for the sentence."""

@@ -113,6 +113,7 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             if window.first.pair is None:
                 raise Said(window.notice.text())
             window.player.seek(tick_in(window.first.pair.last_tick, tick))
+            window.now.show_now()
             running.processEvents()
             if not window.export_window(path=str(path)):
                 raise Said(window.notice.text())
