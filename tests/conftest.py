@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Generator
 
 import pytest
@@ -68,3 +69,16 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} skipped itself as a whole; mark its tests instead."
     return report
+
+
+def pytest_sessionfinish() -> None:
+    """Empty the clipboard of the offscreen screen.
+
+    It outlives Python, and what a test copied is an object of Python's: freeing it would end the
+    process with a fault. On real screens it goes with the application.
+    """
+    if "PySide6.QtGui" in sys.modules:
+        from PySide6.QtGui import QGuiApplication
+
+        if isinstance(QGuiApplication.instance(), QGuiApplication):
+            QGuiApplication.clipboard().clear()
