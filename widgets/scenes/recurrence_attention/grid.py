@@ -133,7 +133,8 @@ def links(pair: Pair, tick: int, place: Layout, view: View) -> Group:
                 drawn.append(
                     (strong, row[k], _link(pair, state, place, view, (h, q, k), share, look))
                 )
-    drawn.sort(key=lambda link: link[:2])  # heavier ones are drawn last
+    # Heavier ones are drawn last; equal ones in their order, however the machine rounds.
+    drawn.sort(key=lambda link: (link[0], round(link[1], 5)))
     return Group(shapes=tuple(path for *_, path in drawn), cache_key=key)
 
 
