@@ -22,9 +22,10 @@ from app import learning
 from app.background import SWITCH_SECONDS
 from app.saying import sentence_of
 from engine import rules, tasks
+from engine.forward import Weights
 from engine.models import Model, depth_at, run
 from engine.ops import Array, Ops
-from engine.program import Program, Weights
+from engine.program import Program
 from engine.recorder import Recorder
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task

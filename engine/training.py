@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from engine import moments
+from engine.forward import Weights
 from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
-from engine.program import Program, Weights
+from engine.program import Program
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
 from engine.trace import Unit

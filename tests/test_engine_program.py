@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from engine.autodiff import PULL, gradients
+from engine.forward import Weights
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
-from engine.program import BACKWARD, LOGITS, PROBABILITIES, Program, Weights
+from engine.program import BACKWARD, LOGITS, PROBABILITIES, Program
 from engine.tasks import UNCOUNTED
 from engine.trace import Trace
 

@@ -1,0 +1,383 @@
+"""A run that can be repeated: the operations of a trace on other numbers.
+
+A trace says which primitive reads what. Compiled, every array has its place once and for all, and a
+repetition is one call of the array library behind another: nothing is recorded, allocated or looked
+up. That is what training needs, where some operations on small arrays are run thousands of times.
+
+What a chain computes token by token lies token behind token in one array, so that its way back
+(``engine.program``) can take all tokens at once. What reads a result last may overwrite it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.ops import GELU_CUBIC, GELU_SCALE, Array, Ops
+from engine.trace import Step, Trace, Unit
+
+
+class Weights:
+    """Parameters by name that lie one behind another in one vector."""
+
+    def __init__(self, parameters: Mapping[str, Array], dtype: Any = np.float32) -> None:
+        self.vector: Array = np.concatenate([p.ravel() for p in parameters.values()]).astype(dtype)
+        self.named = self.split(self.vector, {name: p.shape for name, p in parameters.items()})
+
+    @staticmethod
+    def split(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Return the parts of a vector by name, as views."""
+        named, start = {}, 0
+        for name, shape in shapes.items():
+            size = math.prod(shape)
+            named[name] = vector[start : start + size].reshape(shape)
+            start += size
+        return named
+
+
+class Call(NamedTuple):
+    """One call of the array library, and for which step it is made."""
+
+    function: Callable[..., Any]
+    arrays: tuple[Any, ...]
+    step: str
+
+
+class Place(NamedTuple):
+    """Where an array lies: with how many others, in the order of the tokens, and as which."""
+
+    array: Any
+    row: int = -1
+    stack: Any = None
+
+
+class Forward:
+    """A compiled run.
+
+    Parameters
+    ----------
+    trace
+        A run over a batch, shape and operations of which are repeated.
+    weights
+        The parameters; they may be changed between two repetitions.
+    ops
+        Where to compute.
+
+    Attributes
+    ----------
+    inputs
+        What comes from outside, by the name of the step: ids, positions, masks; to be written to.
+    """
+
+    def __init__(self, trace: Trace, weights: Weights, ops: Ops) -> None:
+        self._xp, self._ops = ops.xp, ops
+        self._weights = weights
+        self._steps = [step for step in trace.steps if step.op != "argmax"]
+        self._by_name = {step.name: step for step in self._steps}
+        self._units = {step.name: step.timing.unit for step in self._steps if step.op == "product"}
+        self._consumers: dict[str, list[Step]] = defaultdict(list)
+        for step in self._steps:
+            for name in step.reads:
+                self._consumers[name].append(step)
+        self._places: dict[str, Place] = {
+            name: Place(array) for name, array in weights.named.items()
+        }
+        self._kept: dict[str, Any] = {}  # beside the value of a step, for the way back
+        self.inputs: dict[str, Any] = {}
+        self._by_token = self._read_by_token()
+        self._forward: list[Call] = []
+        self._compile_forward()
+
+    def value(self, name: str) -> Any:
+        """Return the array of a step or parameter."""
+        return self._places[name].array
+
+    def forward(self, spent: dict[Unit, float] | None = None) -> None:
+        """Compute every value from inputs and weights; add its seconds to those spent by unit."""
+        self._make(self._forward, spent)
+
+    def _make(self, calls: list[Call], spent: dict[Unit, float] | None) -> None:
+        """Make calls, each of them timed where somebody asks for the seconds spent by unit.
+
+        A gradient of a product is made of products, what else is done to an array is stream.
+        """
+        if spent is None:
+            for function, arrays, _ in calls:
+                function(*arrays)
+            return
+        before = perf_counter()
+        for function, arrays, name in calls:
+            function(*arrays)
+            now = perf_counter()
+            spent[self._units.get(name, Unit.STREAM)] += now - before
+            before = now
+
+    def _read_by_token(self) -> set[str]:
+        """Return what is read token by token: it lies in memory so, and not batch by batch."""
+        found = set()
+        for step in reversed(self._steps):
+            readers = self._consumers[step.name]
+            shared = step.value.ndim == 3 and bool(readers)
+            if (
+                shared
+                and all(map(_is_of_token, readers))
+                and self._is_only_viewed(step.name)
+                or (
+                    shared
+                    and step.op in ("gather", "product", "add")
+                    and all(r.op == "product" and r.name in found for r in readers)
+                )
+            ):
+                found.add(step.name)
+        return found
+
+    def _empty(self, step: Step) -> Any:
+        """Return an array for the value of a step, or its gradient."""
+        xp, shape, dtype = self._xp, step.value.shape, self._weights.vector.dtype
+        if step.name in self._by_token:
+            return xp.empty((shape[1], shape[0], shape[2]), dtype).swapaxes(0, 1)
+        return xp.empty(shape, dtype)
+
+    def _compile_forward(self) -> None:
+        stacks = self._stacks()
+        for step in self._steps:
+            self._places[step.name] = self._placed(step, stacks)
+            operands = [self.value(name) for name in step.reads]
+            make = FORWARD.get(step.op)
+            if make is None:
+                continue
+            for function, arrays in make(self, step, operands, self.value(step.name)):
+                self._forward.append(Call(function, arrays, step.name))
+
+    def _stacks(self) -> dict[str, Place]:
+        """Return a place in one array for all steps of a recurrence that differ by the token."""
+        families: dict[tuple[str, tuple[int, ...]], dict[int, str]] = defaultdict(dict)
+        for step in self._steps:
+            stem, _, last = step.name.rpartition(".")
+            if last.isdigit() and step.op not in ("view", "split_heads"):
+                families[stem, step.value.shape][int(last)] = step.name
+        places = {}
+        for (_, shape), members in families.items():
+            stack = self._xp.empty((len(members), *shape), self._weights.vector.dtype)
+            for row, t in enumerate(sorted(members)):
+                places[members[t]] = Place(stack[row], row, stack)
+        return places
+
+    def _placed(self, step: Step, stacks: Mapping[str, Place]) -> Place:
+        """Return where the value of a step lies."""
+        if step.op == "view":
+            return Place(self._ops.view(self.value(step.reads[0]), index_of(step)))
+        if step.op == "split_heads":
+            heads = int(step.told["heads"])
+            return Place(self._ops.split_heads(self.value(step.reads[0]), heads=heads))
+        if step.op == "input":
+            floats = step.value.dtype.kind == "f"
+            dtype = self._weights.vector.dtype if floats else step.value.dtype
+            place = stacks.get(step.name) or Place(self._xp.empty(step.value.shape, dtype))
+            place.array[...] = self._xp.asarray(step.value)
+            self.inputs[step.name] = place.array
+            return place
+        if step.op in _IN_PLACE and self._is_spent(step):
+            return self._places[step.reads[0]]
+        found = stacks.get(step.name)
+        return found or Place(self._empty(step))
+
+    def _is_spent(self, step: Step) -> bool:
+        """Return whether nobody needs what a step reads first any more: it may be overwritten."""
+        source = self._by_name.get(step.reads[0])
+        if source is None or len(self._consumers[source.name]) > 1:
+            return False
+        if source.value.shape != step.value.shape or source.name == step.reads[-1] != step.reads[0]:
+            return False
+        # What a chain reads again (h of W_h) lies with its own kind, see ``_stacks``.
+        if any(reader.op == "product" for reader in self._consumers[step.name]):
+            return False
+        return source.op in _FORGETTING
+
+    def _is_only_viewed(self, name: str) -> bool:
+        """Return whether parts of an array are read that do not overlap and leave nothing out."""
+        step, readers = self._by_name.get(name), self._consumers[name]
+        if step is None or {reader.op for reader in readers} - {"view", "split_heads"}:
+            return False
+        seen = sum(math.prod(reader.value.shape) for reader in readers)
+        distinct = len({str(reader.options) for reader in readers}) == len(readers)
+        return distinct and seen == math.prod(step.value.shape)
+
+
+def rows_of(array: Any) -> Any:
+    """Return an array as a matrix of all its rows, in the order in which they lie in memory."""
+    if array.ndim == 3 and array.strides[0] < array.strides[1]:
+        array = array.swapaxes(0, 1)
+    return array.reshape(-1, array.shape[-1])
+
+
+def _lies_in_rows(array: Any) -> bool:
+    """Return whether ``rows_of`` is a view."""
+    return bool(
+        array.flags.c_contiguous or (array.ndim == 3 and array.swapaxes(0, 1).flags.c_contiguous)
+    )
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Return whether the rows of two arrays lie in the same order, each without gaps."""
+    same = a.ndim < 3 or b.ndim < 3 or a.flags.c_contiguous == b.flags.c_contiguous
+    return _lies_in_rows(a) and _lies_in_rows(b) and same
+
+
+def _is_of_token(step: Step) -> bool:
+    """Return whether a step is a view of one token of a batch."""
+    return (
+        step.op == "view"
+        and step.options[:1] != ()
+        and step.options[0][0] == "at.0"
+        and len(step.options) == 2
+    )
+
+
+def index_of(step: Step) -> tuple[Any, ...]:
+    """Return the index on the last axes that a view takes, from the numbers it was told."""
+    told = step.told
+    axes = sum(name.startswith(("at.", "from.")) for name in told)
+    kept = iter(step.value.shape[step.value.ndim - sum(n.startswith("from.") for n in told) :])
+    at: list[int | slice] = []
+    for axis in range(axes):
+        if f"at.{axis}" in told:
+            at.append(int(told[f"at.{axis}"]))
+        else:
+            start = int(told[f"from.{axis}"])
+            at.append(slice(start, start + next(kept)))
+    return tuple(at)
+
+
+# ---- the calls of every primitive ---------------------------------------------------------------
+#
+# Each function takes the compiled run, the step, its operands and its result, and returns calls.
+
+Calls = list[tuple[Callable[..., Any], tuple[Any, ...]]]
+# Whose result may be overwritten by what reads it: its own way back does not need it.
+_FORGETTING = frozenset({"product", "add", "scale"})
+_IN_PLACE = frozenset({"add", "scale", "softmax", "tanh", "sigmoid", "relu"})
+
+
+def _product(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    a, b = operands
+    if bool(step.told.get("transpose_b", False)):
+        b = b.swapaxes(-1, -2)
+    if a.ndim > 1 and a.ndim == b.ndim - 1:
+        return [(p._xp.matmul, (a[..., None, :], b, y[..., None, :]))]
+    if b.ndim == 2 and alike(a, y):
+        return [(p._xp.matmul, (rows_of(a), b, rows_of(y)))]
+    return [(p._xp.matmul, (a, b, y))]
+
+
+def _add(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    calls: Calls = [(p._xp.add, (operands[0], operands[1], y))]
+    return calls + [(p._xp.add, (y, other, y)) for other in operands[2:]]
+
+
+def _gather(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    table, ids = operands
+    if not y.flags.c_contiguous:
+        ids, y = ids.swapaxes(0, 1), y.swapaxes(0, 1)
+    return [
+        (lambda table, ids, y: p._xp.take(table, ids, axis=0, out=y, mode="clip"), (table, ids, y))
+    ]
+
+
+def _norm(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    xp, eps = p._xp, step.told["eps"]
+    x, gain, bias = operands
+    n, inverse = xp.empty_like(y), xp.empty((*y.shape[:-1], 1), y.dtype)
+    p._kept[f"{step.name}.n"], p._kept[f"{step.name}.inverse"] = n, inverse
+    weights = xp.full(x.shape[-1], 1.0 / x.shape[-1], y.dtype)
+    flat = inverse[..., 0]
+
+    def norm(x: Any, gain: Any, bias: Any, y: Any) -> None:
+        xp.matmul(x, weights, out=flat)  # the mean as a product: three times as quick as mean
+        xp.subtract(x, inverse, out=n)
+        xp.vecdot(n, n, out=flat)
+        flat.__imul__(1.0 / x.shape[-1])
+        flat.__iadd__(eps)
+        xp.sqrt(flat, out=flat)
+        xp.reciprocal(flat, out=flat)
+        xp.multiply(n, inverse, out=n)
+        xp.multiply(n, gain, out=y)
+        xp.add(y, bias, out=y)
+
+    return [(norm, (x, gain, bias, y))]
+
+
+def _gelu(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    xp, (x,) = p._xp, operands
+    t, u = xp.empty_like(y), xp.empty_like(y)
+    p._kept[f"{step.name}.tanh"], p._kept[f"{step.name}.spare"] = t, u
+
+    def gelu(x: Any, y: Any) -> None:
+        xp.multiply(x, x, out=t)
+        xp.multiply(t, GELU_SCALE * GELU_CUBIC, out=t)
+        xp.add(t, GELU_SCALE, out=t)
+        xp.multiply(t, x, out=t)
+        xp.tanh(t, out=t)
+        xp.add(t, 1.0, out=y)
+        xp.multiply(y, x, out=y)
+        xp.multiply(y, 0.5, out=y)
+
+    return [(gelu, (x, y))]
+
+
+def _by_ops(name: str, **more: Any) -> Callable[[Forward, Step, list[Any], Any], Calls]:
+    def calls(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+        method = getattr(p._ops, name)
+        options = {k: step.told[k] for k in step.told}
+        if not options:
+            return [(lambda *arrays: method(*arrays[:-1], out=arrays[-1]), (*operands, y))]
+        return [(lambda *arrays: method(*arrays[:-1], **options, out=arrays[-1]), (*operands, y))]
+
+    return calls
+
+
+def _ufunc(name: str) -> Callable[[Forward, Step, list[Any], Any], Calls]:
+    return lambda p, step, operands, y: [(getattr(p._xp, name), (*operands, y))]
+
+
+def _scale(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    return [(p._xp.multiply, (operands[0], y.dtype.type(step.told["factor"]), y))]
+
+
+def _complement(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    return [(p._xp.subtract, (y.dtype.type(1.0), operands[0], y))]
+
+
+def _joined(axis: int) -> Callable[[Forward, Step, list[Any], Any], Calls]:
+    join = "concatenate" if axis == -1 else "stack"
+
+    def calls(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+        function = getattr(p._xp, join)
+        return [(lambda *arrays: function(arrays[:-1], axis=axis, out=arrays[-1]), (*operands, y))]
+
+    return calls
+
+
+FORWARD: dict[str, Callable[[Forward, Step, list[Any], Any], Calls]] = {
+    "merge_heads": _by_ops("merge_heads"),
+    "concat": _joined(-1),
+    "stack": _joined(-2),
+    "gather": _gather,
+    "product": _product,
+    "add": _add,
+    "multiply": _ufunc("multiply"),
+    "scale": _scale,
+    "complement": _complement,
+    "tanh": _ufunc("tanh"),
+    "sigmoid": _by_ops("sigmoid"),
+    "relu": _by_ops("relu"),
+    "gelu": _gelu,
+    "gelu_erf": _by_ops("gelu_erf"),
+    "softmax": _by_ops("softmax"),
+    "norm": _norm,
+}
