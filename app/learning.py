@@ -50,7 +50,8 @@ def train(
     for one in range(seed, seed + seeds):
         model = _trained(task, model_id, one, steps, kept, said)
         first = first or model
-        reached.append({"seed": one, **model.card["reached"]})
+        lengths = {key: model.card[key] for key in ("by_length",) if key in model.card}
+        reached.append({"seed": one, **model.card["reached"], **lengths})
     assert first is not None
     weights.write(path, replace(first, card={**first.card, "seeds": reached}))
     return path

@@ -314,6 +314,8 @@ def train(
         "examples": recipe.steps * recipe.batch,
         "loss": round(mean, 4),
     }
+    if task.lengths:
+        card["by_length"] = by_length(task, model)
     if first == 0:
         card["cpu_seconds"] = round(seconds, 1)
     return replace(model, card=card)
@@ -326,4 +328,13 @@ def reached(task: Task, model: Model, sentences: int = 1000) -> dict[str, dict[s
         got = score(task, model.config, model.parameters, case, sentences=sentences)
         found[case] = {"right": round(got.right / got.asked, 4),
                        "whole": round(got.whole / got.sentences, 4)}  # fmt: skip
+    return found
+
+
+def by_length(task: Task, model: Model, sentences: int = 1000) -> dict[str, float]:
+    """Return by length what share of whole sentences a model gets right, those of its cases too."""
+    found = {}
+    for n in map(str, task.lengths):
+        got = score(task, model.config, model.parameters, n, sentences=sentences)
+        found[n] = round(got.whole / got.sentences, 4)
     return found

@@ -61,6 +61,8 @@ class Task:
     ``draw`` takes a generator of random numbers and how many sentences, and returns a batch to
     train on; ``sample`` takes a case, too, and returns batches of all the lengths that it has.
     ``in_range`` are the cases that training covers, ``cases`` all of them, with what they are.
+    ``lengths`` are those that a model is asked at to see where it breaks; ``sample`` takes each as
+    a case.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Task:
     cases: Mapping[str, str]
     in_range: tuple[str, ...]
     recipes: Mapping[str, Recipe]
+    lengths: tuple[int, ...] = ()
 
 
 def load(name: str) -> Task:

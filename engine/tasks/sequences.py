@@ -108,6 +108,7 @@ REVERSE = Task(
     sample=lambda rng, count, case: [reverse(rng, count, int(case))],
     cases={str(n): f"{n} digits" for n in (4, 8, 12, 16, 20, 24)},
     in_range=("4", "8", "12", "16"),
+    lengths=tuple(range(2, 25)),
     recipes=_recipes(
         11, 64, {"rnn": 3800, "gru": 3100, "lstm": 4000, "gru-luong": 2500, "transformer": 1700}
     ),
