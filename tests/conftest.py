@@ -6,9 +6,17 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from app.window import Window
 
 # Before anything imports Qt: tests draw into memory, never on a screen.
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -82,3 +90,26 @@ def pytest_sessionfinish() -> None:
 
         if isinstance(QGuiApplication.instance(), QGuiApplication):
             QGuiApplication.clipboard().clear()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
+    """Return a window with the default sentence on the stage, and check that it leaves nothing."""
+    from PySide6.QtCore import QTimer
+
+    from app.window import Window
+    from widgets.fonts import register_fonts
+
+    register_fonts()
+    made = Window(tmp_path / "session.json")
+    made.show()
+    made.begin()
+    qtbot.waitUntil(lambda: made.first.pair is not None, timeout=30_000)
+    made.canvas.setFocus()
+    yield made
+    made.close()
+    assert not [t for t in threading.enumerate() if t.name == "background"]
+    # A frame that was asked for just before may still come; then all is quiet.
+    timers = made.findChildren(QTimer)
+    qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers), timeout=2000)
+    made.deleteLater()

@@ -1,0 +1,459 @@
+"""Chapter 1's sentence and models: typed, switched, undone, dropped, and what is said of them."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import click, key, settled, shown
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QMenu
+from pytestqt.qtbot import QtBot
+
+from app.compute import make_trace
+from app.saying import sentence_of
+from app.setting import Setting
+from app.window import Window
+from engine.said import Said
+from engine.trace import save as save_trace
+from widgets import captions
+
+SAY = captions.load("en")
+
+
+def test_typing_computes_another_sentence_and_letters_do_not_act(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "Ctrl+L")
+    name = window.theme_name
+    qtbot.keyClicks(window.first.controls.field, "the keys that the birds turned ___")
+    assert window.theme_name == name  # "t" was typed, not obeyed
+    window.first.sentences._typing.stop()  # Return must compute by itself
+    key(window, qtbot, "Return")
+    qtbot.waitUntil(lambda: "keys" in shown(window), timeout=20_000)
+    assert shown(window)[-1] == "___"
+    assert window.player.tick == 0
+
+
+def test_only_the_newest_sentence_is_shown(window: Window, qtbot: QtBot) -> None:
+    for i in range(100):
+        window.first.controls.field.setText(f"the cat {'that slept ' * (i % 3)}___")
+        window.first.sentences.compute()
+    window.first.controls.field.setText("the dogs ___")
+    window.first.sentences.compute()
+    settled(window, qtbot)
+    assert shown(window) == ["the", "dogs", "___"]
+
+
+def test_unknown_words_are_marked_and_nothing_fails(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("the zyzzyva that slept ___")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    facts = window.first.pair.grid.facts
+    assert window.bar.badge.text() == f"{facts.backend} · {facts.device}"
+    assert window.first.pair.unknown == (False, True, False, False, False)
+    assert "1 unknown" in window.first.controls.field.tag.text()
+
+
+def test_an_empty_sentence_offers_one(window: Window, qtbot: QtBot) -> None:
+    window.first.controls.field.setText("  ")
+    window.first.sentences.compute()
+    assert window.first.page.currentWidget() is window.first.empty
+    qtbot.mouseClick(window.first.empty.button, Qt.MouseButton.LeftButton)
+    settled(window, qtbot)
+    assert window.first.page.currentWidget() is window.first.stage
+    assert shown(window)[1] == "cat"
+
+
+def test_beside_the_offer_of_a_sentence_nothing_of_the_last_one_is_left(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.first.sentences.set_text("The zebra ___")
+    settled(window, qtbot)
+    window.player.seek(4)
+    window.first.sentences.set_text("")
+    settled(window, qtbot)
+    assert window.first.pair is None
+    assert window.inspector.text.toPlainText() == ""
+    assert window.transport.title.text() == ""
+    assert not window.notice.isVisible()
+    window.first.controls.field.setFocus()
+    window.do("play")
+    assert not window.player.playing
+    window.do("copy")
+    assert window.notice.text() == SAY("window.nothing_to_export")
+
+
+def test_after_an_empty_field_the_tick_is_where_it_was(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(4)
+    window.first.sentences.set_text("")
+    settled(window, qtbot)
+    window.first.sentences.set_text("the cat ___")
+    settled(window, qtbot)
+    assert window.player.tick == 4
+    assert window.transport.isEnabled()
+
+
+def test_a_note_that_the_stage_has_room_for_is_said_once(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("The cat that slept purrs")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    assert len(window.first.pair.chain.facts.notes) == 2
+    assert not window.notice.isVisible()
+    window.resize(960, 600)
+    window.first.sentences.set_text("The zebra, the yak and the gnu that slept purrs")
+    settled(window, qtbot)
+    assert "Outside the vocabulary" in window.notice.text()
+
+
+def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("the cat that slept purrs")
+    settled(window, qtbot)
+    assert shown(window)[-1] == "___"
+    click(window, qtbot, "ask:1")
+    key(window, qtbot, "H")
+    settled(window, qtbot)
+    assert shown(window) == ["the", "___", "that", "slept", "purrs"]
+    window.canvas.dropped.emit(0, 3)
+    settled(window, qtbot)
+    assert shown(window) == ["slept", "___", "that", "the", "purrs"]
+
+
+def test_a_dragged_word_and_its_goal_are_ringed(window: Window, qtbot: QtBot) -> None:
+    def at(name: str) -> QPoint:
+        place = window.canvas.place_of(name)
+        assert place is not None
+        return place
+
+    start, goal, canvas = at("ask:1"), at("ask:3"), window.canvas
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    for point in (start + QPoint(20, 0), goal):
+        qtbot.mouseMove(canvas, point)
+    assert (canvas.view.dragged, canvas.view.hovered) == (1, "ask:3")
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=goal)
+    settled(window, qtbot)
+    assert canvas.view.dragged is None
+    assert shown(window)[1] == "slept"
+
+
+def test_the_attention_switch_takes_the_other_chain(window: Window, qtbot: QtBot) -> None:
+    click(window, qtbot, "toggle:attention")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    assert not window.first.pair.chain.facts.attention
+    key(window, qtbot, "A")
+    settled(window, qtbot)
+    assert window.first.pair.chain.facts.attention
+
+
+def test_the_causal_mask_takes_the_grid_that_was_trained_with_it(
+    window: Window, qtbot: QtBot
+) -> None:
+    key(window, qtbot, "K")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    pattern = window.first.pair.grid.value("blocks.0.attn.pattern")
+    assert pattern[:, 1, 2:].max() == 0  # nothing ahead is looked at
+    assert window.first.pair.grid.facts.model == "transformer-causal"
+
+
+def test_without_positions_the_grid_does_not_notice_the_order(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "P")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    before = window.first.pair.grid.value("answer.probabilities")
+    window.first.sentences.swap(1, 3)
+    settled(window, qtbot)
+    after = window.first.pair.grid.value("answer.probabilities")
+    assert shown(window)[1] == "slept"
+    assert abs(before - after).max() < 1e-6
+    assert "not trained for this" in " ".join(window.first.pair.grid.facts.notes)
+    key(window, qtbot, "End")
+    click(window, qtbot, "toggle:positions")  # the first hollow box, or the switch
+    settled(window, qtbot)
+    assert abs(window.first.pair.grid.value("answer.probabilities") - after).max() > 1e-3
+
+
+def test_untrained_weights_have_the_same_shape_and_no_roles(window: Window, qtbot: QtBot) -> None:
+    assert window.first.pair is not None
+    parameters = window.first.pair.grid.facts.parameters
+    key(window, qtbot, "U")
+    settled(window, qtbot)
+    assert window.first.pair.grid.facts.parameters == parameters
+    assert window.first.pair.grid.facts.roles == ()
+    assert "nothing is learned" in " ".join(window.first.pair.chain.facts.notes)
+    assert window.first.pair.chain.answer(1)[0][1] < 0.5
+    key(window, qtbot, "U")
+    settled(window, qtbot)
+    assert window.first.pair.grid.facts.roles
+
+
+def test_a_switch_without_weights_says_so(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences._available = frozenset({"rnn", "transformer"})
+    for name in ("A", "D", "K"):
+        key(window, qtbot, name)
+        assert "No weights were trained" in window.notice.text()
+        window.notice.clear()
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.attention
+
+
+def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("the cat ___")
+    settled(window, qtbot)
+    key(window, qtbot, "C")
+    settled(window, qtbot)
+    assert window.canvas.view.classic
+    assert len(shown(window)) == 5
+
+
+def test_another_sentence_asks_with_its_hidden_word(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    click(window, qtbot, "ask:1")
+    window.first.controls.chain_choice.chosen.emit("gru")
+    settled(window, qtbot)
+    assert window.canvas.view.query == 1  # another model, the same question
+    window.first.sentences.set_text("the dogs that slept ___")
+    settled(window, qtbot)
+    assert window.canvas.view.query is None
+
+
+def window_compute() -> Callable[..., Any]:
+    from app import sentences
+
+    return sentences._compute
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("no\nway"), MemoryError(), Said("Choose another one."), ValueError("no fit")],
+)
+def test_an_error_of_the_worker_is_one_sentence_and_the_picture_stays(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    before = window.first.pair
+    monkeypatch.setattr("app.sentences._compute", fail)
+    window.first.sentences.compute()
+    settled(window, qtbot)
+    assert window.notice.text() == sentence_of(error)
+    assert "\n" not in window.notice.text()
+    assert window.first.pair is before
+
+
+def test_only_what_is_meant_for_people_is_said_as_it_is() -> None:
+    assert sentence_of(Said("Choose another one.")) == "Choose another one."
+    assert "error of Unrolled’s own (ValueError: no fit)" in sentence_of(ValueError("no fit"))
+
+
+def test_a_late_result_is_said_by_a_ring_round_the_play_button(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def slow(*given: Any) -> Any:
+        gate.wait(10)
+        return compute(*given)
+
+    compute: Callable[..., Any] = window_compute()
+    monkeypatch.setattr("app.sentences._compute", slow)
+    window.first.sentences.compute()
+    play = window.transport.buttons["play"]
+    qtbot.waitUntil(lambda: bool(play.property("late")), timeout=2000)
+    gate.set()
+    settled(window, qtbot)
+    assert not play.property("late")
+
+
+def test_swapping_says_so_and_an_old_notice_is_not_repeated(window: Window, qtbot: QtBot) -> None:
+    window.notice.say("Saved as nothing.")
+    window.first.sentences.swap(0, 1)
+    settled(window, qtbot)
+    assert window.notice.text() == SAY("window.swapped")
+    window.first.sentences.hide(0)
+    settled(window, qtbot)
+    assert "Saved" not in window.notice.text()
+
+
+def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("İzmir cat ___ zz ___ cat zz")
+    settled(window, qtbot)
+    field = window.first.controls.field
+    assert [field.text()[a:b] for a, b in field.chips()] == ["İzmir", "zz", "zz"]
+
+
+def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
+    window: Window, qtbot: QtBot
+) -> None:
+    # 2056 words: of five "zz" in front the last one is read.
+    window.first.sentences.set_text(
+        "zz cat " * 5 + "the cat that slept " * 510 + "the cat that zz cat ___"
+    )
+    settled(window, qtbot)
+    field = window.first.controls.field
+    end = len(field.text())
+    assert len(shown(window)) == 2048
+    assert field.chips() == ((28, 30), (end - 10, end - 8))
+
+
+def dropped(window: Window, data: QMimeData) -> None:
+    """Drop something on the window as the mouse does."""
+    keys, button = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
+    place, copying = QPoint(600, 300), Qt.DropAction.CopyAction
+    enter = QDragEnterEvent(place, copying, data, button, keys)
+    window.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    window.dropEvent(QDropEvent(QPointF(place), copying, data, button, keys))
+
+
+def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    data = QMimeData()
+    data.setText("the dogs that slept ___")
+    dropped(window, data)
+    settled(window, qtbot)
+    assert shown(window)[1] == "dogs"
+    (tmp_path / "a.txt").write_text("the old\nteacher ___", encoding="utf-8")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.txt"))])
+    dropped(window, data)
+    settled(window, qtbot)
+    assert shown(window) == ["the", "old", "teacher", "___"]
+    path = tmp_path / "run.npz"
+    save_trace(make_trace("the birds near the river ___", "gru"), path)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    dropped(window, data)
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.model == "gru"
+    assert window.first.pair.grid.facts.model == "transformer"
+    assert window.first.controls.field.text() == "the birds near the river ___"
+    assert "as it was saved" in window.notice.text()
+
+
+@pytest.mark.parametrize("damage", ["missing", "newer", "cut off", "picture"])
+def test_a_file_that_cannot_be_opened_is_said_and_nothing_is_lost(
+    window: Window, qtbot: QtBot, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / ("a.png" if damage == "picture" else "run.npz")
+    save_trace(make_trace("the birds ___", "gru"), path)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "newer":
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        header = members["header.npy"].replace(b'"version": 1', b'"version": 9')
+        assert header != members["header.npy"]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (members | {"header.npy": header}).items():
+                archive.writestr(name, content)
+    before = window.first.pair
+    window.first.sentences.open_file(str(path))
+    settled(window, qtbot)
+    assert window.notice.text().endswith(".")
+    assert path.name in window.notice.text()
+    assert window.first.pair is before
+
+
+def test_sentences_and_models_are_undone_and_redone(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "Ctrl+Z")
+    assert "nothing to undo" in window.notice.text()
+    window.first.sentences.set_text("the dogs ___")
+    settled(window, qtbot)
+    key(window, qtbot, "A")
+    settled(window, qtbot)
+    assert window.first.sentences.setting == Setting(attention=False)
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert (shown(window)[1], window.first.sentences.setting) == ("dogs", Setting())
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "cat"
+    for _ in range(2):
+        key(window, qtbot, "Ctrl+Shift+Z")
+        settled(window, qtbot)
+    assert (shown(window)[1], window.first.sentences.setting) == ("dogs", Setting(attention=False))
+    key(window, qtbot, "Ctrl+Y")
+    assert "nothing to redo" in window.notice.text()
+
+
+def test_recent_sentences_are_offered(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a display nothing can grab the keyboard, which a menu that pops up wants.
+    monkeypatch.setattr(QMenu, "popup", lambda menu, place: None)
+    key(window, qtbot, "Ctrl+R")
+    assert "no other sentence" in window.notice.text()
+    window.first.sentences.set_text("the dogs & cats ___")
+    settled(window, qtbot)
+    window.first.sentences.set_text("the wolves ___")
+    settled(window, qtbot)
+    key(window, qtbot, "Ctrl+R")
+    menu = window.findChildren(QMenu)[-1]
+    assert [entry.text() for entry in menu.actions()] == [
+        "the dogs && cats ___", "the cat that slept ___",
+    ]  # fmt: skip
+    menu.actions()[0].trigger()
+    settled(window, qtbot)
+    assert shown(window)[1] == "dogs"
+
+
+def test_after_a_saved_run_the_switches_start_from_it(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.npz"
+    save_trace(make_trace("the birds ___", "gru-bi"), path)
+    window.first.controls.field.setText("the dogs ba")
+    window.first.controls.field.textEdited.emit(
+        "the dogs ba"
+    )  # what is being typed gives way to the file
+    window.first.sentences.open_file(str(path))
+    settled(window, qtbot)
+    assert window.first.sentences.setting == Setting("gru", both=True)
+    assert window.first.controls.chain_choice.current == "gru"
+    key(window, qtbot, "K")
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    assert window.first.pair.chain.facts.model == "gru-bi"
+    assert window.first.pair.grid.facts.model == "transformer-causal"
+
+
+def test_undo_brings_back_what_an_empty_field_took_away(window: Window, qtbot: QtBot) -> None:
+    window.first.sentences.set_text("the birds ___")
+    settled(window, qtbot)
+    window.first.sentences.set_text("")
+    settled(window, qtbot)
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "birds"
+    key(window, qtbot, "Ctrl+Z")
+    settled(window, qtbot)
+    assert shown(window)[1] == "cat"
+
+
+def test_an_emptied_sentence_leaves_nothing_of_an_opened_number(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    key(window, qtbot, "End")
+    for _ in range(2):
+        window.activate("grid:blocks.0.attn.scores[0,1,1]")
+    window.first.sentences.set_text("")
+    settled(window, qtbot)
+    assert window.canvas.picture() is None
+    key(window, qtbot, "Ctrl++")
+    assert window.export_window(path=str(tmp_path / "empty.png"))
+    key(window, qtbot, "End")  # without a sentence there is no clock
+    window.first.sentences.set_text("the dogs ___")
+    settled(window, qtbot)
+    assert window.canvas.picture() is not None
