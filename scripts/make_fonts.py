@@ -64,6 +64,7 @@ CONTROLS = [range(0x23E9, 0x23FB)]
 
 FEATURES = ["kern", "mark", "mkmk", "ccmp", "locl", "tnum", "zero", "case", "sups", "subs", "sinf"]
 
+HYPHENS = (0x2D, 0x2010, 0x2011)
 INTER = "opentype/inter/"
 MONO = "truetype/jetbrains-mono/"
 NOTO = "truetype/noto/"
@@ -103,6 +104,22 @@ def subset(path: Path, codes: list[int], features: list[str]) -> TTFont:
     return font
 
 
+def plain_hyphens(font: TTFont) -> None:
+    """Leave hyphens as they are: among tabular figures they are half as wide again, a gap in words.
+
+    What has to stand in columns is written with a minus sign.
+    """
+    hyphens = {font.getBestCmap().get(code) for code in HYPHENS}
+    table = font["GSUB"].table
+    for feature in table.FeatureList.FeatureRecord:
+        if feature.FeatureTag == "tnum":
+            for index in feature.Feature.LookupListIndex:
+                for subtable in table.LookupList.Lookup[index].SubTable:
+                    subtable = getattr(subtable, "ExtSubTable", subtable)
+                    for glyph in hyphens & set(subtable.mapping):
+                        del subtable.mapping[glyph]
+
+
 def rename(font: TTFont, family: str) -> None:
     """Give a regular font another family name."""
     names = {1: family, 2: "Regular", 3: family, 4: family, 6: family.replace(" ", "") + "-Regular"}
@@ -121,6 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
     FONTS.mkdir(parents=True, exist_ok=True)
     for name in TEXT_FILES:
         font = subset(source / name, without(TEXT, TOO_LARGE), FEATURES)
+        if name.startswith(INTER):
+            plain_hyphens(font)
         font.save(FONTS / Path(name).name)
 
     # One fallback instead of three, so that a list of families stays short.

@@ -281,6 +281,20 @@ def test_figures_are_tabular() -> None:
         assert max(boxes) - min(boxes) < 0.2, (family, weight)
 
 
+@pytest.mark.parametrize("hyphen", ["-", "\u2010", "\u2011"])
+def test_a_hyphen_beside_figures_is_no_gap(hyphen: str) -> None:
+    """Inter's tabular hyphen is 0.65 of the size wide: GPT-2 fell into two words."""
+    for weight in (400, 500, 600, 700):
+        assert text_width(f"GPT{hyphen}2", 100, weight) - text_width("GPT2", 100, weight) < 50
+        whole, parts = (
+            text_outline(Text(x=0, y=0, text=text, size=100, fill="#000000", weight=weight))
+            .boundingRect()
+            .width()
+            for text in (f"GPT{hyphen}2", "GPT2")
+        )  # fmt: skip
+        assert whole - parts < 50
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0, 5.0])
 @pytest.mark.parametrize("rotate", [0.0, -90.0])
 def test_large_letters_are_painted(scale: float, rotate: float) -> None:
