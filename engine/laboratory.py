@@ -25,16 +25,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import decoding, tasks, weights
+from engine import tasks, weights
 from engine.autodiff import gradients
-from engine.decoding import Turn
+from engine.decoding import TASK as TASK
+from engine.decoding import WRITERS as WRITERS
+from engine.decoding import Turn as Turn
+from engine.decoding import Way as Way
+from engine.decoding import Writing as Writing
+from engine.decoding import writing as writing
 from engine.models import Model, run
 from engine.ops import Ops
 from engine.paths import to_answer
 from engine.race import threads
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Task
-from engine.tasks.sequences import BAR
 from engine.trace import Trace
 
 EXPERIMENTS = ("bottleneck", "influence", "scale", "position", "writing")
@@ -49,7 +53,6 @@ def _never() -> bool:
 
 # ---- bottleneck: whole answers against length ----------------------------------------------------
 
-TASK = "reverse"
 MODELS = ("rnn", "gru", "lstm", "gru-luong", "transformer")
 BREAKS_AT = 0.5  # a model breaks at the first length where fewer whole sentences are right
 FIRST_LENGTHS = (4, 8, 12, 16, 20, 24)  # those that show the most, measured before the others
@@ -632,117 +635,3 @@ def _rows_of(trace: Trace) -> NDArray[Any]:
     stem = "rnn" if trace.facts.layers == 1 else f"rnn.{trace.facts.layers - 1}"
     T = len(trace.tokens)
     return np.stack([trace.value(f"{stem}.h.{t}") for t in range(1, T + 1)])
-
-
-# ---- writing: read at once, write word by word ---------------------------------------------------
-
-WRITERS = {"cache": "transformer", "anew": "transformer", "chain": "gru"}
-DIGITS, REPEATS = 8, 5
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to write an answer: its turns, the first of which reads the whole prompt.
-
-    ``way`` is a key of WRITERS: "cache" keeps keys and values, "anew" runs over all words for each
-    word, "chain" keeps its state.
-    """
-
-    way: str
-    model: str
-    title: str
-    written: tuple[str, ...]
-    turns: tuple[Turn, ...]
-
-    @property
-    def depth(self) -> int:
-        """Return the dependent operations of all turns: each waits for the one before."""
-        return sum(turn.depth for turn in self.turns)
-
-    @property
-    def flops(self) -> int:
-        """Return the floating-point operations of all turns."""
-        return sum(turn.flops for turn in self.turns)
-
-    @property
-    def seconds(self) -> float:
-        """Return the measured seconds of all turns."""
-        return math.fsum(turn.seconds for turn in self.turns)
-
-
-@dataclass(frozen=True)
-class Writing:
-    """The same prompt answered in three ways.
-
-    ``difference`` is the largest between the logits with and without the cache, as a part of the
-    largest; ``same`` says whether both wrote the same words.
-    """
-
-    prompt: tuple[str, ...]
-    right: tuple[str, ...]
-    ways: tuple[Way, ...]
-    difference: float
-    same: bool
-
-    def way(self, way: str) -> Way:
-        """Return one of the ways."""
-        return next(it for it in self.ways if it.way == way)
-
-
-def writing(
-    digits: int | Sequence[int] = DIGITS,
-    *,
-    seed: int = 0,
-    repeats: int = REPEATS,
-    ops: Ops | None = None,
-) -> Writing:
-    """Return what it takes to read digits and to write them backwards, turn by turn.
-
-    The shipped models of the task write it: a Transformer that sees to the left only, with a cache
-    and without, and a GRU. Depth and FLOPs are counted in the runs, the seconds are those of the
-    same runs, the least of some repeats. Takes 0.2 s for 8 digits, 2 s for 24.
-
-    Parameters
-    ----------
-    digits
-        Those to be reversed, or how many are drawn.
-    seed
-        Of the digits.
-    repeats
-        Of each way.
-    ops
-        Where to compute.
-
-    Raises
-    ------
-    engine.said.Said
-        With one sentence: no digit or more than were measured, damaged weights.
-    """
-    task, ops = tasks.load(TASK), ops or Ops()
-    if isinstance(digits, int):
-        drawn = np.random.default_rng([seed, abs(digits)]).integers(0, 10, max(digits, 0))
-        asked = tuple(map(int, drawn))
-    else:
-        asked = tuple(digits)
-    count, longest = len(asked), max(task.lengths)
-    if not 1 <= count <= longest:
-        raise Said(f"{count} digits cannot be reversed here; choose from 1 to {longest} of them.")
-    if not all(0 <= digit <= 9 for digit in asked):
-        raise Said("Only the digits 0 to 9 can be reversed here; leave out everything else.")
-    prompt = [*asked, task.vocabulary.index(BAR)]
-    ways = []
-    for way, id in WRITERS.items():
-        model = weights.read(weights.TASKS / TASK / f"{id}.safetensors")
-        write = decoding.without_cache if way == "anew" else decoding.with_cache
-        with threads(1):
-            turns = write(model, prompt, count, ops=ops, repeats=repeats)
-        written = tuple(model.vocabulary[turn.word] for turn in turns)
-        ways.append(Way(way, id, str(model.card["title"]), written, turns))
-    cached, anew = (np.stack([turn.logits for turn in way.turns]) for way in ways[:2])
-    return Writing(
-        prompt=tuple(task.vocabulary[i] for i in prompt),
-        right=tuple(task.vocabulary[i] for i in reversed(asked)),
-        ways=tuple(ways),
-        difference=float(np.abs(cached - anew).max() / np.abs(anew).max()),
-        same=ways[0].written == ways[1].written,
-    )
