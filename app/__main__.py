@@ -37,6 +37,8 @@ EXAMPLES = """examples:
   unrolled claims
   unrolled trace --text "the cat that slept ___" --model transformer --json
   unrolled trace --model rnn -o trace.npz        numpy.load opens it
+  unrolled trace --model transformer --training
+  unrolled trace --training --task dates --model gru-bahdanau --step 50 --json
   unrolled models
   unrolled shares --model gpt2-124m --mode training --part h100 --style fused --precision fp16
   unrolled bench --json
@@ -158,6 +160,15 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--json", action="store_true", help="every step as JSON, without values; "
                        "notes on the text stand in it and not on the error stream")  # fmt: skip
     trace.add_argument("-o", "--output", metavar="FILE", help=".npz with every value")
+    trace.add_argument("--training", action="store_true", help="one step of training: forward, "
+                       "loss, every gradient (….grad), update.…; the last word of the text is the "
+                       "right one")  # fmt: skip
+    trace.add_argument("--right", default="", metavar="WORD", help="in place of ___, of --training")
+    trace.add_argument("--task", default="", metavar="TASK", help="a step of this task's training, "
+                       "on its batch, as train; of --training")  # fmt: skip
+    trace.add_argument("--seed", type=_from_0, default=0, metavar="S", help="of --task")
+    trace.add_argument("--step", type=_from_1, default=1, metavar="N",
+                       help="of --task; those before it are taken first")  # fmt: skip
 
     models = commands.add_parser("models", help="list the trained models")
     models.set_defaults(run=_models)
@@ -171,9 +182,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a model of a task")
     train.set_defaults(run=_train)
-    train.add_argument("task", metavar="TASK", help="dates, reverse, recall or brackets")
+    train.add_argument("task", metavar="TASK", help="missing-word, dates, reverse, recall "
+                       "or brackets")  # fmt: skip
     train.add_argument("--model", required=True, metavar="M", help="rnn, gru, lstm, gru-bahdanau, "
-                       "gru-luong, transformer: what the task has")  # fmt: skip
+                       "gru-luong, transformer …: what the task has")  # fmt: skip
     train.add_argument("--seed", type=_from_0, default=0, metavar="S")
     train.add_argument("--seeds", type=_from_1, default=1, metavar="N",
                        help="train so many from S on; the card says what each reaches")  # fmt: skip
@@ -182,7 +194,8 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="ask a trained model, or a rule, anew")
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("task", metavar="TASK", help="dates, reverse, recall or brackets")
+    evaluate.add_argument("task", metavar="TASK", help="missing-word, dates, reverse, recall "
+                       "or brackets")  # fmt: skip
     evaluate.add_argument("--model", required=True, metavar="M", help="as train, or rule")
     evaluate.add_argument("--case", default="", metavar="CASE",
                           help="clean, out-of-range, typo, exceptions; a length; all")  # fmt: skip
@@ -347,11 +360,23 @@ def _trace(given: argparse.Namespace) -> int:
     from engine.trace import save
 
     leave_a_core()
-    trace = compute.make_trace(text_of(given), given.model)
+    if given.training:
+        from app import descent
+
+        if given.task:
+            trace = descent.of_task(given.task, given.model, seed=given.seed, step=given.step)
+        else:
+            trace = descent.of_sentence(given.text, given.model, given.right)
+        data = descent.as_data(trace)
+    elif given.task or given.right:
+        raise UsageError("A task and a right word belong to a step of training; add --training.")
+    else:
+        trace = compute.make_trace(text_of(given), given.model)
+        data = compute.trace_as_data(trace)
     if given.output is not None:
         save(trace, Path(given.output))
     if given.json:
-        print(json.dumps(compute.trace_as_data(trace), ensure_ascii=False, indent=1))
+        print(json.dumps(data, ensure_ascii=False, indent=1))
         return 0
     for note in trace.facts.notes:
         print(note, file=sys.stderr)
@@ -359,7 +384,7 @@ def _trace(given: argparse.Namespace) -> int:
         print(given.output)
         return 0
     rows = [("tick", "depth", "step", "axes", "shape", "FLOPs", "µs")]
-    for row in compute.trace_as_data(trace)["steps"]:
+    for row in data["steps"]:
         rows.append(
             (str(row["tick"]), str(row["depth"]), row["name"], " ".join(row["axes"]),
              "×".join(map(str, row["shape"])) or "1", str(row["flops"]),
@@ -367,7 +392,10 @@ def _trace(given: argparse.Namespace) -> int:
         )  # fmt: skip
     print(shares.columns(rows))
     print()
-    print(", ".join(f"{word} {probability:.2f}" for word, probability in trace.answer(3)))
+    if given.training:
+        print(descent.report(data))
+    else:
+        print(", ".join(f"{word} {probability:.2f}" for word, probability in trace.answer(3)))
     return 0
 
 

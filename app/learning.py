@@ -33,8 +33,9 @@ def train(
 ) -> Path:
     """Train a model of a task, write it, and return where.
 
-    With several ``seeds`` the first of them is written, and its card says what all of them reach. A
-    training that is interrupted is gone on with from the file ``<model>.part`` beside the output.
+    With several ``seeds`` the first of them is written, and its card says what all of them reach.
+    Until then each is kept in a file ``<model>-<seed>.part`` beside the output, and what is
+    interrupted is gone on with from there.
 
     Raises
     ------
@@ -44,16 +45,25 @@ def train(
     """
     task = tasks.load(task_id)
     _recipe(task, model_id)
-    output.mkdir(parents=True, exist_ok=True)
-    path, kept = output / f"{model_id}.safetensors", output / f"{model_id}.part"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Said(
+            f"Nothing was trained because {output} is no folder that can be written to "
+            f"({error.strerror or error}); choose another one."
+        ) from error
+    path = output / f"{model_id}.safetensors"
+    kept = [output / f"{model_id}-{one}.part" for one in range(seed, seed + seeds)]
     first, reached = None, []
-    for one in range(seed, seed + seeds):
-        model = _trained(task, model_id, one, steps, kept, said)
+    for one, file in enumerate(kept, seed):
+        model = _trained(task, model_id, one, steps, file, said)
         first = first or model
         lengths = {key: model.card[key] for key in ("by_length",) if key in model.card}
         reached.append({"seed": one, **model.card["reached"], **lengths})
     assert first is not None
     weights.write(path, replace(first, card={**first.card, "seeds": reached}))
+    for file in kept:  # not before, so that a full disk costs no training
+        file.unlink(missing_ok=True)
     return path
 
 
@@ -68,9 +78,7 @@ def _trained(
             said(f"{task.name} {id} seed {seed}: step {step}, loss {loss:.4f}")
 
     with threadpool_limits(1, user_api="blas"):
-        model = training.train(task, id, seed, steps=steps, at=at, kept=kept)
-    kept.unlink(missing_ok=True)
-    return model
+        return training.train(task, id, seed, steps=steps, at=at, kept=kept, said=said)
 
 
 def _recipe(task: Task, id: str) -> None:
@@ -88,7 +96,7 @@ def load(task: Task, id: str) -> Model:
         With one sentence, when there is none or it is damaged.
     """
     _recipe(task, id)
-    return weights.read(weights.TASKS / task.name / f"{id}.safetensors")
+    return weights.read(weights.folder(task.name) / f"{id}.safetensors")
 
 
 def evaluate(task_id: str, model_id: str, case: str, *, count: int, seed: int) -> dict[str, Any]:

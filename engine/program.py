@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ from engine.tasks import UNCOUNTED
 from engine.trace import Step, Trace, Unit
 
 LOGITS, PROBABILITIES = "answer.logits", "answer.probabilities"
+# Adds to the gradient of a step's value, which is its second argument; the third are the targets.
+Beside = Callable[[Any, Any, Any], None]
+NOTHING: Mapping[str, Beside] = {}
 
 
 class _Part(NamedTuple):
@@ -37,7 +40,13 @@ class _Part(NamedTuple):
 class Program(Forward):
     """A compiled run with the cross-entropy of its answers, and its gradient.
 
-    Parameters and inputs are those of ``Forward``.
+    Parameters
+    ----------
+    trace, weights, ops
+        As of ``Forward``, whose inputs it has.
+    beside
+        For steps that one product reads alone, what adds to their gradient what else is asked of
+        them than right answers.
 
     Attributes
     ----------
@@ -47,8 +56,11 @@ class Program(Forward):
         Of the mean loss, by name of parameter; ``vector`` is all of it.
     """
 
-    def __init__(self, trace: Trace, weights: Weights, ops: Ops) -> None:
+    def __init__(
+        self, trace: Trace, weights: Weights, ops: Ops, beside: Mapping[str, Beside] = NOTHING
+    ) -> None:
         super().__init__(trace, weights, ops)
+        self._beside = beside
         self.vector = self._xp.zeros_like(weights.vector)
         shapes = {name: array.shape for name, array in weights.named.items()}
         self.gradient = Weights.split(self.vector, shapes)
@@ -88,6 +100,9 @@ class Program(Forward):
             if step.name not in self._grads or step.op == "input":
                 continue
             place = self._grads[step.name]
+            if step.name in self._beside:
+                arrays = (self.value(step.name), place.array, self.targets)
+                self._call(step, self._beside[step.name], *arrays)
             for k, name in enumerate(step.reads):
                 if name in needed:
                     BACKWARD[step.op](self, step, place, k)

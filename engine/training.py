@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import moments
+from engine import moments, penalties
 from engine.forward import Weights
 from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
-from engine.program import Program
+from engine.program import NOTHING, Beside, Program
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
 from engine.trace import Unit
@@ -147,10 +147,33 @@ class Training:
             if len(self._programs) >= PROGRAMS:
                 self._programs.pop(next(iter(self._programs)))
             program = self._programs[shapes] = compiled(
-                self.task, self.recipe.config, self._weights, batch, self._ops
+                self.task, self.recipe.config, self._weights, batch, self._ops, self._beside()
             )
         put(program, batch)
         return program
+
+    def _beside(self) -> Mapping[str, Beside]:
+        """Return what adds the penalties on the heads of a grid to the gradients of their patterns.
+
+        They go down as the rate does, so that the answers have the last word. Of the last block
+        only the row of the hidden word is read, so only that counts.
+        """
+        if not (self.recipe.sharpen or self.recipe.disagree):
+            return {}
+        layers = self.recipe.config.layers
+
+        def add(value: Array, g: Array, counted: Array | None) -> None:
+            part = schedule(self.step + 1, self.recipe.steps) / layers
+            penalties.add_gradient(
+                self._ops.xp, value, counted, g,
+                sharpen=part * self.recipe.sharpen, disagree=part * self.recipe.disagree,
+            )  # fmt: skip
+
+        beside = {
+            f"blocks.{b}.attn.pattern": lambda p, g, _: add(p, g, None) for b in range(layers)
+        }
+        last = f"blocks.{layers - 1}.attn.pattern"
+        return beside | {last: lambda p, g, targets: add(p, g, targets != UNCOUNTED)}
 
     def keep(self) -> Snapshot:
         """Return this moment."""
@@ -188,12 +211,20 @@ def schedule(step: int, steps: int) -> float:
     return min(1.0, step / WARM_UP) * max(down, LEAST)
 
 
-def compiled(task: Task, config: Config, weights: Weights, batch: Batch, ops: Ops) -> Program:
-    """Return a run over sentences of the batch's shape, compiled."""
+def compiled(
+    task: Task, config: Config, weights: Weights, batch: Batch, ops: Ops,
+    beside: Mapping[str, Beside] = NOTHING,
+) -> Program:  # fmt: skip
+    """Return a run over sentences of the batch's shape, compiled.
+
+    A grid answers at every word, so that one run does for sentences with any word hidden.
+    """
+    if config.kind == "grid":
+        config = replace(config, answers="every")
     model = Model(task.name, config, weights.named, task.vocabulary)
     length = batch.ids.shape[-1]
     trace = run(model, batch.ids, hidden=length - 1, ops=ops, target=batch.target)
-    return Program(trace, weights, ops)
+    return Program(trace, weights, ops, beside)
 
 
 def put(program: Program, batch: Batch) -> None:
@@ -201,7 +232,8 @@ def put(program: Program, batch: Batch) -> None:
     program.inputs["tokens"][...] = batch.ids
     if batch.target is not None:
         program.inputs["decoder.tokens"][...] = batch.target
-    program.targets[...] = batch.answers
+    answers, once = batch.answers, program.targets.ndim < batch.answers.ndim
+    program.targets[...] = answers.max(axis=-1) if once else answers
 
 
 @dataclass(frozen=True)
@@ -233,9 +265,10 @@ def score(
     for batch in task.sample(rng, sentences, case):
         program = compiled(task, config, weights, batch, ops)
         put(program, batch)
-        answered, p = written(program, batch)
-        counted = batch.answers != UNCOUNTED
-        good = (answered == batch.answers) | ~counted
+        targets = program.targets.reshape(len(batch.ids), -1)  # (sentence, answer)
+        answered, p = (array.reshape(targets.shape) for array in written(program, batch))
+        counted = targets != UNCOUNTED
+        good = (answered == targets) | ~counted
         right += int((good & counted).sum())
         asked += int(counted.sum())
         whole += int(good.all(-1).sum())
@@ -268,6 +301,7 @@ def train(
     steps: int = 0,
     at: Callable[[int, float], None] = lambda step, loss: None,
     kept: Path | None = None,
+    said: Callable[[str], None] = lambda sentence: None,
 ) -> Model:
     """Return a trained model with its card: how it was trained, and what it reaches in every case.
 
@@ -282,7 +316,9 @@ def train(
     at
         Is told every step and the mean loss of the last ones.
     kept
-        A file that the training is kept in while it lasts, and gone on from when it is there.
+        A file that the training is kept in, and gone on from when it is there.
+    said
+        Is told, once, in a sentence that the training cannot be kept; it goes on all the same.
 
     Raises
     ------
@@ -301,8 +337,12 @@ def train(
         loss = training.descend()
         mean = loss if math.isnan(mean) else mean + 0.02 * (loss - mean)
         at(training.step, mean)
-        if kept is not None and training.step % KEPT_EVERY == 0:
-            moments.save(kept, about, training.keep())
+        if kept is not None and (training.step % KEPT_EVERY == 0 or training.step == recipe.steps):
+            try:
+                moments.save(kept, about, training.keep())
+            except moments.MomentError as error:
+                said(str(error))
+                kept = None
     seconds = time.process_time() - began
     model = training.model
     card = {
@@ -311,9 +351,13 @@ def train(
         "seed": seed,
         "steps": recipe.steps,
         "reached": reached(task, model),
+        **task.measured(model),
         "examples": recipe.steps * recipe.batch,
-        "loss": round(mean, 4),
     }
+    if recipe.about:
+        card["about"] = recipe.about
+    if math.isfinite(mean):  # some steps were taken now
+        card["loss"] = round(mean, 4)
     if task.lengths:
         card["by_length"] = by_length(task, model)
     if first == 0:

@@ -53,6 +53,11 @@ class _UnusableError(Exception):
     """Why a model cannot be used, as the end of the sentence "… cannot be used because"."""
 
 
+def folder(task: str) -> Path:
+    """Return where the models of a task lie that are shipped."""
+    return MODELS if task == "missing-word" else TASKS / task
+
+
 def available() -> tuple[str, ...]:
     """Return the ids of the models that are shipped, in alphabetical order."""
     found = (path.stem for path in MODELS.glob("*.safetensors") if _card_of(path).is_file())

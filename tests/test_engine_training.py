@@ -1,5 +1,6 @@
 """Training: it learns, it is the same each time, it goes on where it was, it says when it fails."""
 
+import errno
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,22 @@ import pytest
 
 from app import learning
 from engine import moments, rules, tasks, training, weights
-from engine.models import Config
+from engine.models import Config, Model
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Recipe, Task, sequences
+from engine.tasks.missing_word import WORDS
 
 SMALL = Config(
     kind="chain", words=11, embedding=8, width=16, cell="gru", answers="every"
 )  # fmt: skip
 RECIPE = Recipe(title="small", config=SMALL, steps=200, rate=2e-2, batch=16)
 TASK = replace(
-    sequences.REVERSE, recipes={"small": RECIPE}, draw=lambda rng, n: sequences.reverse(rng, n, 2)
+    sequences.REVERSE,
+    recipes={"small": RECIPE},
+    cases={"4": ""},
+    in_range=("4",),
+    lengths=(),
+    draw=lambda rng, n: sequences.reverse(rng, n, 2),
 )
 
 
@@ -88,6 +95,92 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Pa
         moments.save(tmp_path / "missing" / "small.part", {}, trained(1).keep())
 
 
+def full(self: Path, data: bytes) -> int:
+    """Write as a disk that has no room left does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``unrolled train reverse --model small`` train a small model for 200 steps."""
+    monkeypatch.setattr(tasks, "load", lambda name: TASK)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_full_disk_is_said_once_and_costs_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said: list[str] = []
+    with pytest.raises(weights.WeightsError, match=r"not written .*No space left"):
+        learning.train("reverse", "small", output=tmp_path, said=said.append)
+    assert [line for line in said if "No space left on device" in line] == [
+        f"The training was not kept because {tmp_path / 'small-0.part'} cannot be written (No space"
+        " left on device); it goes on, and ends as if nothing had happened."
+    ]
+    assert any("step 200" in line for line in said)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("small")
+def test_a_disk_that_is_full_at_the_end_costs_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = weights.write
+    with monkeypatch.context() as during:
+
+        def at_the_end(path: Path, model: Model) -> None:
+            during.setattr(Path, "write_bytes", full)
+            write(path, model)
+
+        during.setattr(weights, "write", at_the_end)
+        with pytest.raises(weights.WeightsError, match="No space left"):
+            learning.train("reverse", "small", seeds=2, output=tmp_path, said=print)
+    assert {path.name for path in tmp_path.iterdir()} == {"small-0.part", "small-1.part"}
+    steps: list[str] = []
+    path = learning.train("reverse", "small", seeds=2, output=tmp_path, said=steps.append)
+    assert steps == []  # nothing was trained again
+    assert {path.name for path in tmp_path.iterdir()} == {"small.safetensors", "small.json"}
+    card = weights.read(path).card
+    assert [each["seed"] for each in card["seeds"]] == [0, 1]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_another_version_kept_is_said_and_stays(tmp_path: Path) -> None:
+    about = {"task": "reverse", "model": "small", "seed": 0, "steps": 200}
+    kept = tmp_path / "small-0.part"
+    moments.save(kept, about, trained(1).keep())
+    other = kept.read_bytes().replace(b'"version":"1"', b'"version":"2"')
+    kept.write_bytes(other)
+    with pytest.raises(moments.MomentError, match=r"small-0\.part cannot .* of version 2, not 1"):
+        learning.train("reverse", "small", output=tmp_path, said=print)
+    assert kept.read_bytes() == other
+
+
+@pytest.mark.usefixtures("small")
+def test_a_folder_that_is_a_file_is_said_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said: list[str] = []
+    with pytest.raises(Said, match=r"^Nothing was trained because .*file is no folder"):
+        learning.train("reverse", "small", output=tmp_path / "file", said=said.append)
+    assert said == []
+
+
+@pytest.mark.usefixtures("small")
+def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    def stop(line: str) -> None:
+        if "step 200" in line:
+            raise KeyboardInterrupt
+
+    whole = learning.train("reverse", "small", output=tmp_path / "whole", said=print)
+    with pytest.raises(KeyboardInterrupt):
+        learning.train("reverse", "small", output=tmp_path, said=stop)
+    said: list[str] = []
+    path = learning.train("reverse", "small", output=tmp_path, said=said.append)
+    assert len(said) == 1  # from step 100 on
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_a_learning_rate_of_1000_is_caught_and_the_weights_before_are_kept() -> None:
     made = training.Training(TASK, replace(RECIPE, rate=1000.0), 0)
     before = made.keep()
@@ -148,6 +241,9 @@ def test_answers_of_a_task_are_what_its_rule_or_definition_says(name: str) -> No
         said = "".join(task.vocabulary[i] for i in answers if i != UNCOUNTED)
         if name in rules.RULES and not read.startswith(tuple("abcdefghijklmnopqrstuvwxyz")):
             assert rules.run(name, read).answer == said
+        elif name == "missing-word":
+            assert ids[answers != UNCOUNTED].tolist() == [task.vocabulary.index("___")]
+            assert said in WORDS
         elif name == "reverse":
             assert said == read.partition("|")[0][::-1]
         elif name == "recall":
@@ -165,7 +261,10 @@ def test_brackets_are_never_deeper_than_they_may_be() -> None:
 
 # ---- shipped ------------------------------------------------------------------------------------
 
-SHIPPED = [(name, id) for name in tasks.TASKS for id in tasks.load(name).recipes]
+# Those of the missing word are asked in test_engine_shipped.py.
+SHIPPED = [
+    (name, id) for name in tasks.TASKS if name != "missing-word" for id in tasks.load(name).recipes
+]
 
 
 @pytest.mark.parametrize(("name", "id"), SHIPPED)

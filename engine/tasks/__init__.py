@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.models import Config
+from engine.models import Config, Model
 from engine.ops import Array
 from engine.said import Said
 
 UNCOUNTED = -1  # an answer that is not asked for
 # Where each task stands; a module is read when its task is asked for.
 TASKS = {
+    "missing-word": "guess_word:GUESS",
     "dates": "dates:DATES",
     "reverse": "sequences:REVERSE",
     "recall": "sequences:RECALL",
@@ -31,8 +32,8 @@ class Batch(NamedTuple):
     """Sentences of one length, and what is to be answered.
 
     ``ids`` has axes (sentence, token). ``answers`` has those of the model's answers, with
-    ``UNCOUNTED`` where none is asked for; ``target`` is what a writing model is given of the
-    answer, each time all that stands in front.
+    ``UNCOUNTED`` where none is asked for (of a model that answers once, one in each row counts);
+    ``target`` is what a writing model is given of the answer, each time all that stands in front.
     """
 
     ids: Array
@@ -44,7 +45,9 @@ class Batch(NamedTuple):
 class Recipe:
     """How a model of a task is trained.
 
-    ``rate`` is the learning rate behind the warm-up, in steps of ``batch`` sentences.
+    ``rate`` is the learning rate behind the warm-up, in steps of ``batch`` sentences. ``sharpen``
+    and ``disagree`` are the weights of the two penalties of ``engine.penalties`` on the heads of a
+    grid. ``about`` is what the card has to explain.
     """
 
     title: str
@@ -52,6 +55,9 @@ class Recipe:
     steps: int
     rate: float
     batch: int = 64
+    sharpen: float = 0.0
+    disagree: float = 0.0
+    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,7 @@ class Task:
     ``draw`` takes a generator of random numbers and how many sentences, and returns a batch to
     train on; ``sample`` takes a case, too, and returns batches of all the lengths that it has.
     ``in_range`` are the cases that training covers, ``cases`` all of them, with what they are.
+    ``measured`` returns what else a card says of a trained model.
     ``lengths`` are those that a model is asked at to see where it breaks; ``sample`` takes each as
     a case.
     """
@@ -73,6 +80,7 @@ class Task:
     cases: Mapping[str, str]
     in_range: tuple[str, ...]
     recipes: Mapping[str, Recipe]
+    measured: Callable[[Model], dict[str, Any]] = lambda model: {}
     lengths: tuple[int, ...] = ()
 
 
