@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, QObject, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
-from app import workloads
+from app import classes, workloads
 from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
@@ -400,6 +400,7 @@ class ComputingUnits(QObject):
     def _run(self) -> None:
         if self._front and not self._meter.busy:
             runs = self._round.runs if self._round is not None else None
+            classes.make()  # the worker imports pyqtgraph, which names them all
             self._meter.ask(measure, self._live_workload(), runs, self._recorder)
 
     def _measured(self, outcome: Outcome) -> None:

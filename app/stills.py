@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from app import classes
 from app.background import Background, Outcome
 from widgets import clipboard
 from widgets.captions import Captions
@@ -78,6 +79,7 @@ class Stills(QObject):
             path += ending
         self._done = self._say("window.saved", path=path)
         self.said.emit(self._say("window.saving", path=path))
+        classes.make()  # the worker names some
         self._background.ask(_save, scene, subject, tick, view, Path(path), scale, grey)
 
     def copy_stage(self, scene: Scene, subject: Any, tick: int, view: View) -> None:
@@ -85,6 +87,7 @@ class Stills(QObject):
         if not self._refused():
             self._done = self._say("window.copied")
             self.said.emit(self._say("window.copying"))
+            classes.make()
             self._background.ask(_paint, scene, subject, tick, view)
 
     def save_tensor(self, step: Step, path: str = "") -> bool:
