@@ -147,6 +147,11 @@ def open_trace(path: str, chain_id: str, grid_id: str) -> PairResult:
     """
     opened = load_trace(Path(path))
     name = Path(path).name
+    if "update.weights" in opened:
+        raise ChoiceError(
+            f"{name} holds a step of training, which has no place on this stage; what is shown "
+            "stays, numpy.load opens it, and chapter 4 shows such a step."
+        )
     if opened.value(opened.steps[0].name).ndim != 1 or not opened.tokens:
         raise ChoiceError(f"{name} holds many sentences at once; save a run of one sentence.")
     other = _of_kind(*(("grid", grid_id) if opened.facts.kind == "chain" else ("chain", chain_id)))
@@ -271,7 +276,8 @@ def tick_in(last: int, tick: float) -> float:
 
 
 def trace_as_data(trace: Trace) -> dict[str, Any]:
-    """Return a trace without its values, as what JSON can hold."""
+    """Return a trace without its values, as what JSON can hold; of a batch without its answers."""
+    alone = trace.value("answer.probabilities").ndim == 1
     return {
         "model": trace.facts.model,
         "title": trace.facts.title,
@@ -285,7 +291,8 @@ def trace_as_data(trace: Trace) -> dict[str, Any]:
         "tokens": list(trace.tokens),
         "hidden": trace.hidden,
         "answer": [
-            {"word": word, "probability": probability} for word, probability in trace.answer(5)
+            {"word": word, "probability": probability}
+            for word, probability in (trace.answer(5) if alone else ())
         ],
         "last_tick": trace.last_tick,
         "depth": trace.depth,

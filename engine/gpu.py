@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.ops import OPS, Array, Ops, rows
+from engine.ops import Array, Ops, rows
 from engine.precision import COMPUTING, DEFAULT, HALVES, PRECISIONS, RoundedOps, overflow
 from engine.said import Said
 from engine.trace import Unit
@@ -511,7 +511,7 @@ class CupyOps(Ops):
         any; everything else is done by its CUDA cores, a choice by comparison, too.
         """
         if op != "product":
-            return OPS[op].unit if OPS[op].unit is not Unit.SEQUENTIAL else Unit.STREAM
+            return Unit.STREAM
         several = rows(operands[0].shape, operands[1].shape) > 1
         on_tensor_cores = self.card.tensor_cores and self.precision != DEFAULT
         if on_tensor_cores and self.card.capability < TENSOR_FROM[self.precision]:

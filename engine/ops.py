@@ -135,7 +135,7 @@ class Ops:
 
     def unit_of(self, op: str, operands: tuple[Any, ...]) -> Unit:
         """Return the unit that does one call of a primitive here."""
-        return OPS[op].unit_of(operands)
+        return op_of(op).unit_of(operands)
 
     def notes(self) -> tuple[str, ...]:
         """Return what has to be said of what was computed since this was asked last."""
@@ -436,3 +436,54 @@ OPS: dict[str, Op] = {
     # A choice by comparison, made by the host.
     "argmax": Op("argmax", lambda operands, result: math.prod(operands[0]), unit=Unit.SEQUENTIAL),
 }
+
+# What a step of training does beside primitives: ``engine.learning_step`` has what each computes.
+# ``of.k`` is the way back to operand k where that is another work than the way to the first.
+LEARNING: dict[str, Op] = {
+    # Of the gradient, in other words: the same numbers, or all of them one behind another.
+    "same": Op("the same gradient", _each(0), moves=False),
+    "flat": Op("one behind another", _each(0), moves=False),
+    "part": Op("part of the vector", _each(0), moves=False),
+    "place": Op("parts in their places", _each(0)),
+    "fold": Op(
+        "sum over rows", lambda operands, result: math.prod(operands[0]) - math.prod(result)
+    ),
+    # As many multiply-adds as forward: of a, each number of g meets a row of b as long as a's.
+    "product.grad": Op(
+        "product",
+        lambda operands, result: 2 * result[-1] * math.prod(operands[0]),
+        unit=Unit.MATRIX,
+    ),
+    "product.grad.1": Op(
+        "product",
+        lambda operands, result: 2 * operands[0][-1] * math.prod(operands[1]),
+        unit=Unit.MATRIX,
+    ),
+    "gather.grad": Op("sum by word", lambda operands, result: math.prod(operands[0])),
+    "tanh.grad": Op("tanh, backward", _each(3)),
+    "sigmoid.grad": Op("sigmoid, backward", _each(3)),
+    "relu.grad": Op("ReLU, backward", _each(1)),
+    "gelu.grad": Op("GELU, backward", _each(11)),
+    "gelu_erf.grad": Op("GELU, backward", _each(8)),
+    "softmax.grad": Op("softmax, backward", _each(4)),
+    "norm.grad": Op("layer norm, backward", _each(13)),
+    "norm.grad.1": Op("layer norm, backward", lambda operands, result: 7 * math.prod(operands[0])),
+    # The loss, and where the way back begins.
+    "pick": Op("gather", _each(0), reads_whole=False),
+    "cross_entropy": Op("cross-entropy", lambda operands, result: 2 * math.prod(operands[0])),
+    "cross_entropy.grad": Op(
+        "cross-entropy, backward",
+        lambda operands, result: math.prod(result) + math.prod(operands[1]),
+    ),
+    # The update.
+    "length": Op("norm", lambda operands, result: 2 * math.prod(operands[0])),
+    "clip": Op("scaling", _each(1)),
+    "average": Op("AdamW", _each(3)),
+    "average.square": Op("AdamW", _each(4)),
+    "descend": Op("AdamW", _each(6)),
+}
+
+
+def op_of(name: str) -> Op:
+    """Return the row of a primitive, or of what a step of training does beside them."""
+    return OPS[name] if name in OPS else LEARNING[name]

@@ -8,7 +8,7 @@ from itertools import repeat
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from engine.ops import OPS, Array, Ops
+from engine.ops import Array, Ops, op_of
 from engine.trace import Basis, Later, Stage, Step, Timing, Unit
 
 
@@ -124,7 +124,7 @@ class Tape:
 
     def _unit(self, record: _Record) -> Unit:
         """Return what the time of an operation counts as: a view moves nothing, it is Python."""
-        if not OPS[record.op].moves:
+        if not op_of(record.op).moves:
             return Unit.SEQUENTIAL
         return self.ops.unit_of(record.op, tuple(x.value for x in record.operands))
 
@@ -149,7 +149,7 @@ class Tape:
         Parameters
         ----------
         op
-            A key of ``OPS``, which is the method of ``Ops``.
+            A key of ``engine.ops.OPS``, which is the method of ``Ops``.
         *operands
             Steps and parameters that it reads.
         name, axes, equation
@@ -168,6 +168,34 @@ class Tape:
         clock = self.ops.clock
         start = clock()
         value = function(*values, **options)
+        seconds = clock() - start
+        return self._record(op, operands, value, seconds, name, axes, equation, options)
+
+    def made(
+        self,
+        op: str,
+        function: Callable[..., Any],
+        *operands: Tensor,
+        name: str,
+        axes: tuple[str, ...],
+        equation: str,
+        **options: float,
+    ) -> Tensor:
+        """Run what is no primitive and record it.
+
+        Parameters
+        ----------
+        op
+            A key of ``engine.ops.LEARNING``.
+        function
+            Takes the operands' arrays and returns the result's.
+        *operands, name, axes, equation, **options
+            As of a primitive; the function is not told the options.
+        """
+        values = [operand.value for operand in operands]
+        clock = self.ops.clock
+        start = clock()
+        value = function(*values)
         seconds = clock() - start
         return self._record(op, operands, value, seconds, name, axes, equation, options)
 
@@ -407,7 +435,7 @@ class Tape:
 
     def _step(self, record: _Record, value: Array) -> Step:
         """Return a step whose value lies on the host; the record's own may lie on the device."""
-        row = OPS[record.op]
+        row = op_of(record.op)
         values = tuple(operand.value for operand in record.operands)
         return Step(
             name=record.name,

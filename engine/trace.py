@@ -31,6 +31,8 @@ from engine.units import Unit as Unit
 
 # Views, transposes and concatenation move or rename numbers; they compute none (depth 0).
 DEPTHLESS = frozenset({"input", "view", "split_heads", "merge_heads", "concat", "stack"})
+# Nor do these of a step of training: see ``engine.learning_step``.
+PASSED_ON = frozenset({"same", "flat", "part", "place"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ class Trace:
         depths: dict[str, int] = {}
         for step in self.steps:
             before = max((depths[name] for name in step.reads if name in depths), default=0)
-            depths[step.name] = before + (step.op not in DEPTHLESS)
+            depths[step.name] = before + (step.op not in DEPTHLESS and step.op not in PASSED_ON)
         return depths
 
     @cached_property
