@@ -113,3 +113,8 @@ def test_training_data_has_named_days_in_one_of_twenty() -> None:
     assert abs(named - dates.NAMED_SHARE) < 4 * (0.05 * 0.95 / len(drawn)) ** 0.5
     years = {int(date.answer[:4]) for date in drawn}
     assert years == set(dates.TRAINED)
+
+
+@pytest.mark.parametrize("task", rules.RULES)
+def test_the_lines_of_a_program_are_short_enough_to_be_projected(task: str) -> None:
+    assert all(len(line.strip()) <= 56 for line in rules.RULES[task].source)

@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from engine.rules import brackets, dates
+from engine.rules.stop import Stop
 from engine.said import Said
 from engine.tasks import Task, fresh
 
@@ -77,7 +78,7 @@ def run(task: str, text: str) -> Ran:
     sys.settrace(_watch(rule.answer.__code__, lines))
     try:
         answer = rule.answer(text)
-    except ValueError as error:  # which is how a program says that it has no branch for this
+    except Stop as error:
         reason = str(error)
     finally:
         sys.settrace(before)
@@ -137,6 +138,6 @@ def right(task: Task, case: str, *, count: int, seed: int) -> int:
             text, wanted = ("".join(task.vocabulary[i] for i in some) for some in (ids, answers))
             try:
                 good += answer(text) == wanted
-            except ValueError:  # it has no branch for this, and says so
+            except Stop:  # it has no branch for this, and says so
                 continue
     return good

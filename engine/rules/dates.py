@@ -1,35 +1,55 @@
-"""The rule for dates: from the ways in which people write a date to year-month-day."""
+"""The rule for dates: from the ways in which people write a date to year-month-day.
+
+Its lines are short, since they are projected.
+"""
 
 import calendar
 import re
 
+from engine.rules.stop import Stop
+
+WORD = re.compile("[a-z]+|[0-9]+")
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name[:3]: number for name, number in MONTHS.items()}
 
 
 def read(text: str) -> str:
-    """Return a date as ISO 8601 writes it, "5 Mar 2019" as "2019-03-05"."""
-    words = re.findall("[a-z]+|[0-9]+", text.lower())
-    numbers = [word for word in words if word.isdigit()]
-    months = [word for word in words if word in MONTHS]
-    years = [number for number in numbers if len(number) == 4]
+    """Return year-month-day."""
+    words = WORD.findall(text.lower())
+    numbers, names = [], []
+    for word in words:
+        if word.isdigit():
+            numbers.append(word)
+        elif len(word) > 2:
+            names.append(word)
+    months = [n for n in names if n in MONTHS]
+    years = [n for n in numbers if len(n) == 4]
+    rest = [n for n in numbers if n not in years]
     if len(years) != 1:
-        raise ValueError("one year of four digits is needed")
-    others = [number for number in numbers if number not in years]
+        raise Stop("one year of four digits is needed")
     if months:
-        if len(others) != 1:
-            raise ValueError("one day is needed beside the month")
-        month, day = MONTHS[months[0]], int(others[0])
+        if len(rest) != 1:
+            raise Stop("one day is needed beside the month")
+        month = MONTHS[months[0]]
+        day = int(rest[0])
+    elif len(rest) != 2:
+        raise Stop(unknown(names))
+    elif numbers[0] in years:
+        month, day = map(int, rest)
     else:
-        if len(others) != 2:
-            unknown = [word for word in words if len(word) > 2 and not word.isdigit()]
-            raise ValueError(f"no month is called {unknown[-1]!r}" if unknown else "no month")
-        if numbers[0] in years:
-            month, day = int(others[0]), int(others[1])
-        else:
-            day, month = int(others[0]), int(others[1])
+        day, month = map(int, rest)
     if not 1 <= month <= 12:
-        raise ValueError(f"there is no month {month}")
-    if not 1 <= day <= calendar.monthrange(int(years[0]), month)[1]:
-        raise ValueError(f"this month has no day {day}")
-    return f"{years[0]}-{month:02d}-{day:02d}"
+        raise Stop(f"there is no month {month}")
+    if not 1 <= day <= days(years[0], month):
+        raise Stop(f"this month has no day {day}")
+    return f"{years[0]}-{month:02}-{day:02}"
+
+
+def unknown(names: list[str]) -> str:
+    """Return why no month was found among names."""
+    return f"no month is called {names[-1]!r}" if names else "no month"
+
+
+def days(year: str, month: int) -> int:
+    """Return how many days a month has."""
+    return calendar.monthrange(int(year), month)[1]
