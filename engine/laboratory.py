@@ -174,8 +174,7 @@ def bottleneck(
 def exact(task: Task, model: Model, length: int, *, sentences: int, seed: int, ops: Ops) -> float:
     """Return the share of whole sentences of a length that a model answers rightly."""
     right = 0
-    # One thread: these products are too small to be shared out.
-    with threads(1):
+    with threads(1):  # many small products
         for batch in task.sample(tasks.fresh(seed, str(length)), sentences, str(length)):
             right += _right(model, batch, ops)
     return right / sentences
@@ -377,9 +376,10 @@ def fading(
             slopes[t] = 1.0 - h * h
     # A row for each T: its gradient begins at h_T, and all that have begun go on together.
     g = np.empty((draws, 0, width))
-    for t in reversed(range(reads)):
-        g = np.concatenate([ends[t][:, None], g], axis=1)
-        g = ops.product(ops.multiply(g, slopes[t][:, None]), W, transpose_b=True)
+    with threads(1):  # many small products
+        for t in reversed(range(reads)):
+            g = np.concatenate([ends[t][:, None], g], axis=1)
+            g = ops.product(ops.multiply(g, slopes[t][:, None]), W, transpose_b=True)
     left = np.linalg.norm(g, axis=-1) / np.linalg.norm(ends, axis=-1).T  # (draw, T - 1)
     return Fading(radius, orthogonal, linear, width, left)
 
@@ -401,6 +401,7 @@ def recurrent_matrices(width: int, draws: int, seed: int, orthogonal: bool) -> F
 
 WIDTHS = (8, 16, 24, 32, 40, 64, 128, 256, 512)  # of a head, with drawn queries and keys
 TRAINED, DRAWN = "trained", "drawn"
+MOST_SCORES = 2**20  # of one width at once: of long sentences fewer matrices are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -468,7 +469,7 @@ def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Sca
     block
         Which block's queries and keys.
     draws, seed
-        How many W_q and W_k for each width, and from where.
+        How many W_q and W_k for each width, and from where; of more than 360 tokens fewer.
 
     Raises
     ------
@@ -489,17 +490,19 @@ def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Sca
         raise Said("One word has only itself to look at; type a second one to compare weights.")
     shut = trace.value("mask").astype(np.float64) if "mask" in trace else np.zeros((T, T))
     widths = []
-    for m in range(1, heads + 1):
-        products = q @ np.swapaxes(k, -1, -2)  # (head, query, key)
-        scores = [products[list(some)].sum(0) for some in combinations(range(heads), m)]
-        widths.append(_width(m * own, TRAINED, m, np.stack(scores), shut))
-    n = _read_by_heads(trace, name)  # (token, feature)
-    deviation = 1.0 / math.sqrt(float(np.square(n).sum(-1).mean()))
-    for d_head in WIDTHS:
-        rng = np.random.default_rng([seed, d_head])
-        W_q, W_k = (rng.normal(0.0, deviation, (draws, n.shape[-1], d_head)) for _ in "qk")
-        scores_drawn = (n @ W_q) @ np.swapaxes(n @ W_k, -1, -2)  # (draw, query, key)
-        widths.append(_width(d_head, DRAWN, 0, scores_drawn, shut))
+    with threads(1):  # many small products
+        for m in range(1, heads + 1):
+            products = q @ np.swapaxes(k, -1, -2)  # (head, query, key)
+            scores = [products[list(some)].sum(0) for some in combinations(range(heads), m)]
+            widths.append(_width(m * own, TRAINED, m, np.stack(scores), shut))
+        n = _read_by_heads(trace, name)  # (token, feature)
+        draws = max(min(draws, MOST_SCORES // T**2), 2)
+        deviation = 1.0 / math.sqrt(float(np.square(n).sum(-1).mean()))
+        for d_head in WIDTHS:
+            rng = np.random.default_rng([seed, d_head])
+            W_q, W_k = (rng.normal(0.0, deviation, (draws, n.shape[-1], d_head)) for _ in "qk")
+            scores_drawn = (n @ W_q) @ np.swapaxes(n @ W_k, -1, -2)  # (draw, query, key)
+            widths.append(_width(d_head, DRAWN, 0, scores_drawn, shut))
     return Scale(trace.facts.model, trace.facts.title, trace.tokens, block, tuple(widths))
 
 
@@ -516,18 +519,24 @@ def _width(d_head: int, basis: str, heads: int, scores: Floats, shut: Floats) ->
 
 
 def _rows(scores: Floats, shut: Floats) -> Rows:
-    """Return what softmax makes of scores; a row with one open key says nothing and is left out."""
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
-    weights /= weights.sum(-1, keepdims=True)
+    """Return what softmax makes of scores; a row with one open key says nothing and is left out.
+
+    -Σ p log p = log Z - Σ p s,    p = exp(s) / Z,  Z = Σ exp(s),  s the scores less the largest
+    """
     keys = (shut == 0).sum(-1)  # (query,)
     told = keys > 1
-    logs = np.log(np.where(weights > 0, weights, 1.0))
-    entropy = -(weights * logs).sum(-1)[:, told] / np.log(keys[told])  # (choice, query)
-    each, largest = entropy.mean(-1), weights.max(-1)[:, told].mean(-1)  # (choice,)
+    s = scores[:, told]
+    s = s - s.max(-1, keepdims=True)
+    e = np.exp(s)
+    Z = e.sum(-1)  # (choice, query); the largest of a row is exp(0)
+    np.copyto(s, 0.0, where=shut[told] != 0)
+    entropy = (np.log(Z) - np.vecdot(e, s) / Z) / np.log(keys[told])
+    each, largest = entropy.mean(-1), (1.0 / Z).mean(-1)  # (choice,)
+    first = np.exp(scores[0] - scores[0].max(-1, keepdims=True))
     return Rows(
         entropy=float(each.mean()), entropies=(float(each.min()), float(each.max())),
         largest=float(largest.mean()), largests=(float(largest.min()), float(largest.max())),
-        pattern=weights[0].astype(np.float32),
+        pattern=(first / first.sum(-1, keepdims=True)).astype(np.float32),
     )  # fmt: skip
 
 
