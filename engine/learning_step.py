@@ -29,11 +29,21 @@ import numpy as np
 from engine.autodiff import PULL, Call, Part, calls_of
 from engine.models import Model, run
 from engine.ops import Array, Ops
-from engine.program import LOGITS, PROBABILITIES
+from engine.program import LOGITS, NOTHING, PROBABILITIES, Beside
 from engine.tape import Tape, Tensor, Watch
 from engine.tasks import UNCOUNTED
 from engine.trace import Trace
-from engine.training import BETA1, BETA2, CLIP, EPS, DivergedError, Training, schedule
+from engine.training import (
+    BETA1,
+    BETA2,
+    CLIP,
+    EPS,
+    DivergedError,
+    Training,
+    answers_of,
+    as_trained,
+    schedule,
+)
 
 VECTOR = ("parameter",)
 ORDER = ("forward", "loss", "backward", "update")  # of the phases of a step
@@ -56,16 +66,20 @@ def next_step(training: Training, *, watch: Watch | None = None) -> Trace:
     engine.said.Said
         As ``engine.models.run``.
     """
-    step, moment, recipe = training.step + 1, training.keep(), training.recipe
-    batch = training.task.draw(np.random.default_rng([training.seed, step]), recipe.batch)
+    step, moment, recipe, batch = (
+        training.step + 1, training.keep(), training.recipe, training.next_batch(),
+    )  # fmt: skip
+    model = training.model
+    config = as_trained(model.config)
     return record_step(
-        training.model,
+        replace(model, config=config),
         batch.ids,
-        batch.answers,
+        answers_of(batch, 1 + (config.answers == "every")),
         target=batch.target,
         step=step,
         rate=recipe.rate * schedule(step, recipe.steps),
         moments=(moment.mean, moment.square),
+        beside=training.beside(),
         watch=watch,
     )
 
@@ -81,6 +95,7 @@ def record_step(
     step: int = 1,
     rate: float = 1e-3,
     moments: tuple[Array, Array] | None = None,
+    beside: Mapping[str, Beside] = NOTHING,
     ops: Ops | None = None,
     watch: Watch | None = None,
 ) -> Trace:
@@ -99,6 +114,8 @@ def record_step(
     moments
         Means of the gradient and of its square so far, all parameters one behind another; zeros by
         default.
+    beside
+        As of ``engine.program.Program``.
     ops, watch
         As ``engine.models.run``.
 
@@ -115,8 +132,8 @@ def record_step(
     tape = Tape(ops, {}, watch)
     calls = calls_of(trace, ops)
     begun = perf_counter()
-    recorder = _Step(ops, tape, trace, calls, tuple(model.parameters))
-    recorder.begin(np.asarray(answers))
+    recorder = _Step(ops, tape, trace, calls, tuple(model.parameters), tuple(beside))
+    recorder.begin(np.asarray(answers), beside)
     recorder.back()
     recorder.update(step, rate, moments)
     ops.wait()
@@ -152,7 +169,13 @@ class _Step:
     """Records loss, backward and update behind a run."""
 
     def __init__(
-        self, ops: Ops, tape: Tape, trace: Trace, calls: Sequence[Call], parameters: Sequence[str]
+        self,
+        ops: Ops,
+        tape: Tape,
+        trace: Trace,
+        calls: Sequence[Call],
+        parameters: Sequence[str],
+        beside: Sequence[str],
     ) -> None:
         self.ops, self.tape = ops, tape
         self._trace, self._calls, self._parameters = trace, calls, parameters
@@ -165,16 +188,16 @@ class _Step:
         for name in parameters:
             array = ops.to_device(trace.parameters[name])
             self.tensors.setdefault(name, Tensor(name, array))
-        self._counts = self._counted()
+        self._counts = self._counted(beside)
         self._handed: dict[str, list[_Handed]] = {}
 
-    def _counted(self) -> dict[str, int]:
+    def _counted(self, beside: Sequence[str]) -> dict[str, int]:
         """Return how many gradients each array gets that the loss depends on."""
         needed = set(self._parameters)
         for call in self._calls:
             if call.op != "input" and not needed.isdisjoint(call.reads):
                 needed.add(call.name)
-        counts = {LOGITS: 1}
+        counts = {LOGITS: 1, **dict.fromkeys(beside, 1)}
         for call in reversed(self._calls):
             if call.name not in counts or PULL[call.op] is None:
                 continue
@@ -193,8 +216,11 @@ class _Step:
 
     # ------------------------------------------------------------------ loss
 
-    def begin(self, answers: Array) -> None:
-        """Record the loss and its gradient to the logits, (p - 1 at the right word) / n."""
+    def begin(self, answers: Array, beside: Mapping[str, Beside]) -> None:
+        """Record the loss and its gradient to the logits, (p - 1 at the right word) / n.
+
+        What else is asked of a step is handed to it first.
+        """
         xp, tape = self.ops.xp, self.tape
         p = self.tensors[PROBABILITIES]
         axes = self.axes(PROBABILITIES)[:-1]
@@ -229,7 +255,22 @@ class _Step:
                 "cross_entropy.grad", gradient, p, right, name=f"{LOGITS}.grad",
                 axes=self.axes(LOGITS), equation="∂L/∂logits = (p − 1_{right}) / n", n=n,
             )  # fmt: skip
+            for name, add in beside.items():
+                self._handed[name] = []
+                self._handed[name].append(self._asked(self.tensors[name], right, add))
         self.tensors[f"{LOGITS}.grad"] = g
+
+    def _asked(self, tensor: Tensor, answers: Tensor, add: Beside) -> Tensor:
+        def gradient(value: Any, answers: Any) -> Any:
+            g = self.ops.xp.zeros_like(value)
+            add(value, g, answers)
+            return g
+
+        name = tensor.name
+        return self.tape.made(
+            "penalty", gradient, tensor, answers, name=self.name_of(name), axes=self.axes(name),
+            equation="∂(penalty)/∂p",
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ backward
 

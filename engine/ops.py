@@ -475,6 +475,8 @@ LEARNING: dict[str, Op] = {
         "cross-entropy, backward",
         lambda operands, result: math.prod(result) + math.prod(operands[1]),
     ),
+    # Of every weight a logarithm and 12 more, see ``engine.penalties``.
+    "penalty": Op("penalty on heads", _each(13)),
     # The update.
     "length": Op("norm", lambda operands, result: 2 * math.prod(operands[0])),
     "clip": Op("scaling", _each(1)),

@@ -97,9 +97,7 @@ class Training:
         DivergedError
             When the loss is no number or far above that of a guess; weights and step are as before.
         """
-        rng = np.random.default_rng([self.seed, self.step + 1])
-        batch = self.task.draw(rng, self.recipe.batch)
-        program = self.program(batch)
+        program = self.program(self.next_batch())
         program.forward(spent)
         loss = program.loss()
         program.backward(spent)
@@ -139,6 +137,11 @@ class Training:
         spare *= rate / (1 - BETA1**t)
         self._weights.vector -= spare
 
+    def next_batch(self) -> Batch:
+        """Return what the next step is taken on."""
+        rng = np.random.default_rng([self.seed, self.step + 1])
+        return self.task.draw(rng, self.recipe.batch)
+
     def program(self, batch: Batch) -> Program:
         """Return the compiled run for sentences of the batch's shape, with the batch put in."""
         shapes = (batch.ids.shape, () if batch.target is None else batch.target.shape)
@@ -147,12 +150,12 @@ class Training:
             if len(self._programs) >= PROGRAMS:
                 self._programs.pop(next(iter(self._programs)))
             program = self._programs[shapes] = compiled(
-                self.task, self.recipe.config, self._weights, batch, self._ops, self._beside()
+                self.task, self.recipe.config, self._weights, batch, self._ops, self.beside()
             )
         put(program, batch)
         return program
 
-    def _beside(self) -> Mapping[str, Beside]:
+    def beside(self) -> Mapping[str, Beside]:
         """Return what adds the penalties on the heads of a grid to the gradients of their patterns.
 
         They go down as the rate does, so that the answers have the last word. Of the last block
@@ -219,12 +222,15 @@ def compiled(
 
     A grid answers at every word, so that one run does for sentences with any word hidden.
     """
-    if config.kind == "grid":
-        config = replace(config, answers="every")
-    model = Model(task.name, config, weights.named, task.vocabulary)
+    model = Model(task.name, as_trained(config), weights.named, task.vocabulary)
     length = batch.ids.shape[-1]
     trace = run(model, batch.ids, hidden=length - 1, ops=ops, target=batch.target)
     return Program(trace, weights, ops, beside)
+
+
+def as_trained(config: Config) -> Config:
+    """Return the configuration that is run while a model is trained: a grid answers everywhere."""
+    return replace(config, answers="every") if config.kind == "grid" else config
 
 
 def put(program: Program, batch: Batch) -> None:
@@ -232,8 +238,13 @@ def put(program: Program, batch: Batch) -> None:
     program.inputs["tokens"][...] = batch.ids
     if batch.target is not None:
         program.inputs["decoder.tokens"][...] = batch.target
-    answers, once = batch.answers, program.targets.ndim < batch.answers.ndim
-    program.targets[...] = answers.max(axis=-1) if once else answers
+    program.targets[...] = answers_of(batch, program.targets.ndim)
+
+
+def answers_of(batch: Batch, axes: int) -> Array:
+    """Return the answers of a batch, with as many axes as a model's: one a row, or all."""
+    once = axes < batch.answers.ndim
+    return batch.answers.max(axis=-1) if once else batch.answers
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ def test_loss_and_gradients_are_those_of_the_compiled_run(config: Config) -> Non
         ("dates", "transformer"),
         ("brackets", "transformer"),
         ("reverse", "lstm"),
+        ("missing-word", "transformer"),  # with penalties on its heads
+        ("missing-word", "gru"),  # which answers once
     ],
 )
 def test_the_next_step_is_the_one_that_a_training_takes(task: str, model: str) -> None:
@@ -130,7 +132,11 @@ def test_every_primitive_and_every_row_of_learning_is_met() -> None:
         for step in recorded(config)[0].steps:
             (forward if phase_of(step.stage) == "forward" else backward).add(step.op)
     assert forward == set(OPS)
-    assert backward >= set(LEARNING)
+    task = tasks.load("missing-word")
+    asked = next_step(Training(task, task.recipes["transformer"], 0))
+    penalties = {step.name for step in asked.steps if step.op == "penalty"}
+    assert penalties == {f"blocks.{b}.attn.pattern.grad.1" for b in range(2)}
+    assert backward | {"penalty"} >= set(LEARNING)
 
 
 def test_no_row_has_the_name_of_a_primitive_and_moved_ones_cost_nothing() -> None:
