@@ -92,7 +92,7 @@ class RnnTransformer(QObject):
             "play": self._play,
             "step": self.choices.step,
             "hide": self._hide_word,
-            "influence": self.studies.toggle_influence,
+            "influence": self._next_influence,
             "predict": self.choices.toggle_predict,
             "pin": self.choices.pin,
             "freeze": self._freeze,
@@ -209,6 +209,7 @@ class RnnTransformer(QObject):
             "tick": self.player.tick,
             "layer": view.layer,
             "query": view.query,
+            "influence": self.studies.influence,
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
@@ -225,6 +226,7 @@ class RnnTransformer(QObject):
                 str(kept.get("chain", chain)), str(kept.get("grid", grid))
             )
         self.sentences.show_setting()
+        self.studies.keep_influence(kept.get("influence"))
         good = isinstance(tick, int | float) and 0 <= tick < MOST_TICKS
         layer, query = (kept.get(name) for name in ("layer", "query"))
         self._kept = (
@@ -405,6 +407,12 @@ class RnnTransformer(QObject):
             )
             self._notice.say(self._say("window.freeze"), passing=True)
         self._show_anew()
+
+    def _next_influence(self) -> None:
+        """Show what each word does: made unknown, then left out, then no more."""
+        how = self.studies.next_influence() or "off"
+        words = f"window.influence_{how.replace(' ', '_')}"
+        self._notice.say(self._say(words), passing=True)
 
     def _toggle_classic(self) -> None:
         """Show the numbers of the textbook picture, or the computed ones."""

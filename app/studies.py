@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app import INFLUENCES
 from app.background import Background, Outcome
 from widgets.canvas import Canvas
 from widgets.view import Spread
@@ -34,8 +35,8 @@ class Studies(QObject):
         self._pair: Pair | None = None
         self._models = ("", "")  # whose growth is measured or shown
         self._resting = False
-        self._wanted = False
-        self._asked: tuple[Pair | None, _State | None] = (None, None)
+        self._how = ""  # of INFLUENCES, what is done to each word; "": nothing is worked out
+        self._asked: tuple[Pair | None, _State | None, str] = (None, None, "")
         self.measuring = Background(self)
         self.measuring.done.connect(self._grown)
         self.spreading = Background(self)
@@ -103,10 +104,21 @@ class Studies(QObject):
 
     # ---- what each word does -------------------------------------------------------------------
 
-    def toggle_influence(self) -> None:
-        """Show what each word does to both answers and to the opened state, or show it no more."""
-        self._wanted = not self._wanted
+    @property
+    def influence(self) -> str:
+        """Return what is done to each word to see what it does, "" where nothing is."""
+        return self._how
+
+    def next_influence(self) -> str:
+        """Show what each word does made unknown, then left out, then no more; return which."""
+        ways = ("", *INFLUENCES)
+        self._how = ways[(ways.index(self._how) + 1) % len(ways)]
         self._study()
+        return self._how
+
+    def keep_influence(self, how: object) -> None:
+        """Begin with what was shown the last time; what is none of them shows nothing."""
+        self._how = how if isinstance(how, str) and how in INFLUENCES else ""
 
     def _study(self) -> None:
         """Ask for what each word does, when the run or the opened state is another one."""
@@ -114,7 +126,7 @@ class Studies(QObject):
             r"chain:(rnn(?:\.back)?)\.h\.(\d+)(\[\d+\])?", self._canvas.view.selected
         )
         state = (found[1], int(found[2])) if found else None
-        asked = (self._pair, state) if self._wanted else (None, None)
+        asked = (self._pair, state, self._how) if self._how else (None, None, "")
         if asked == self._asked:
             return
         self._asked = asked
@@ -126,7 +138,7 @@ class Studies(QObject):
     def _spread(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.failed.emit(outcome.error)
-        elif self._wanted and outcome.value is not None:
+        elif self._how and outcome.value is not None:
             self._canvas.show_view(replace(self._canvas.view, spreads=outcome.value))
 
 
@@ -140,13 +152,14 @@ def _measure(chain: str, grid: str, number: int, recorder: Recorder) -> Any:
     return None
 
 
-def _spreads(pair: Pair, state: _State | None) -> tuple[Spread, ...]:
+def _spreads(pair: Pair, state: _State | None, how: str) -> tuple[Spread, ...]:
     """Return the influence of each word on both answers, or its share in a state of the chain."""
     from app.compute import asked_by, influence, state_shares
 
-    grid = Spread("grid", "influence", influence(pair, "grid").moved)
+    about = how.replace(" ", "_")
+    grid = Spread("grid", about, influence(pair, "grid", how).moved)
     if state is None:
-        return (Spread("chain", "influence", influence(pair, "chain").moved), grid)
+        return (Spread("chain", about, influence(pair, "chain", how).moved), grid)
     direction, t = state
     shares = tuple(float(share) for share in state_shares(pair, (t - 1,), direction)[0])
     asked = asked_by(pair, t)

@@ -353,7 +353,7 @@ def rest(window: Window, qtbot: QtBot) -> tuple[int, int, int]:
     window.sheet.hide()
     if window.presenting.on:
         window.present()
-    if window.first.studies._wanted:
+    while window.first.studies.influence:
         window.do("influence")
     if window.first.choices._predict:
         window.do("predict")

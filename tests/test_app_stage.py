@@ -7,14 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from driving import click, key, settled
 from PySide6.QtCore import QPoint, QPointF
 from pytestqt.qtbot import QtBot
 
+from app import INFLUENCES
+from app.compute import influence
 from app.window import Window
+from engine.influence import LEFT_OUT, REPLACED
 from widgets import captions
 from widgets.hit import named
+from widgets.picture import Picture
 from widgets.svg import svg
 from widgets.view import Spread
 
@@ -127,7 +132,50 @@ def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) ->
     assert sum(shares) == pytest.approx(1, abs=1e-5)
     assert shares[3:] == (0, 0)  # of what comes later there is nothing in it
     key(window, qtbot, "I")
+    key(window, qtbot, "I")
     assert spreads() == []
+
+
+def test_a_word_is_made_unknown_or_left_out_and_which_is_said_and_remembered(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    def spreads() -> list[Spread]:
+        return list(window.canvas.view.spreads)
+
+    def picture() -> Picture:
+        shown = window.canvas.picture()
+        assert shown is not None
+        return shown
+
+    pair = window.first.pair
+    assert pair is not None
+    assert INFLUENCES == (REPLACED, LEFT_OUT)
+    key(window, qtbot, "End")
+    for how, words in ((REPLACED, "with the word unknown"), (LEFT_OUT, "with the word left out")):
+        key(window, qtbot, "I")
+        about = how.replace(" ", "_")
+        assert window.notice.text() == SAY(f"window.influence_{about}")
+        qtbot.waitUntil(lambda: len(spreads()) == 2, timeout=20_000)
+        for spread in spreads():
+            assert spread.about == about
+            expected = influence(pair, spread.side, how).moved
+            assert np.array_equal(spread.values, expected, equal_nan=True)
+        assert words in svg(picture())
+        said = {"replaced": "made unknown moves", "left_out": "left out moves"}[about]
+        assert any(said in title for _, title, _ in named(picture()))
+    assert influence(pair, "grid", REPLACED).moved != influence(pair, "grid", LEFT_OUT).moved
+    window.close()
+    again = Window(tmp_path / "session.json")
+    again.show()
+    again.begin()
+    qtbot.waitUntil(
+        lambda: [spread.about for spread in again.canvas.view.spreads] == ["left_out"] * 2,
+        timeout=30_000,
+    )
+    again.do("influence")
+    assert again.canvas.view.spreads == ()
+    assert again.notice.text() == SAY("window.influence_off")
+    again.close()
 
 
 def test_what_is_open_opens_one_level_deeper_and_back(

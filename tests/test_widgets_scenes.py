@@ -120,7 +120,7 @@ def spreads_of(tokens: int) -> tuple[Spread, ...]:
     blank = pair_of(tokens).grid.hidden
     ones = tuple(math.nan if i == blank else 1.0 for i in range(tokens))
     shares = tuple(1.0 / tokens for _ in range(tokens))
-    return (Spread("chain", "share", shares, 2), Spread("grid", "influence", ones))
+    return (Spread("chain", "share", shares, 2), Spread("grid", "replaced", ones))
 
 
 @pytest.mark.parametrize(("tokens", "models"), EVERY, ids=lambda v: str(v))
@@ -451,7 +451,7 @@ def test_the_marker_of_the_plots_moves_and_the_stage_stays() -> None:
 @pytest.mark.parametrize("tokens", [5, 12, 32, 64])
 def test_bars_at_the_words_are_as_long_as_what_the_word_does(tokens: int) -> None:
     values = tuple(math.nan if i == 1 else (i + 1) / tokens for i in range(tokens))
-    spread = Spread("grid", "influence", values)
+    spread = Spread("grid", "replaced", values)
     plain, barred = (
         recurrence_attention(pair_of(tokens), 3.0, view_of(spreads=spreads))
         for spreads in ((), (spread,))
@@ -479,7 +479,7 @@ def test_of_more_than_512_tokens_the_first_are_drawn_and_all_are_counted(blank: 
         pair = made.pair
         assert len(pair.tokens) == 600
         for tick in (1, 3, 100, 512, 560, 600, pair.last_tick):
-            view = view_of(spreads=(Spread("grid", "influence", (0.5,) * 600),))
+            view = view_of(spreads=(Spread("grid", "replaced", (0.5,) * 600),))
             picture = recurrence_attention(pair, float(tick), view)
             said = " ".join(text.text for text in texts(picture))
             assert "600 tokens: the first 512 are drawn" in said
@@ -505,7 +505,7 @@ def test_a_part_is_drawn_from_every_choice_that_it_depends_on(tokens: int) -> No
     """The scene gives each part a view without the choices of the others."""
     pair = pair_of(tokens)
     tick = pair.last_tick
-    for chosen in (*CHOICES, {"spreads": (Spread("grid", "influence", (0.5,) * tokens),)}):
+    for chosen in (*CHOICES, {"spreads": (Spread("grid", "replaced", (0.5,) * tokens),)}):
         view = view_of(**chosen)
         place = layout(tokens, pair.grid.facts.heads, view.width, view.height)
         picture = recurrence_attention(pair, float(tick), view)

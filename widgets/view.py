@@ -28,9 +28,10 @@ class Switch(NamedTuple):
 class Spread(NamedTuple):
     """A share or an influence of every token, 0 … 1, drawn as bars at the words; NaN has none.
 
-    ``about`` is "influence" (how far the side's answer moves when the token becomes an unknown one)
-    or "share" (of each token in hidden state ``state``, from 1). "asked" is no bar: the attention
-    that this state would give to the states so far, written under them.
+    ``about`` is "replaced" or "left_out" (how far the side's answer moves when the token becomes an
+    unknown one, or is left out) or "share" (of each token in hidden state ``state``, from 1).
+    "asked" is no bar: the attention that this state would give to the states so far, written under
+    them.
     """
 
     side: str

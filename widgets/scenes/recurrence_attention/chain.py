@@ -13,7 +13,7 @@ from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.frame import answer
 from widgets.scenes.recurrence_attention.layout import Layout, asking
-from widgets.scenes.recurrence_attention.spread import spreads
+from widgets.scenes.recurrence_attention.spread import spreads, word_titles
 from widgets.scenes.recurrence_attention.states import BACK, pooled_title, states
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
     asks, hidden = asking(pair, view), pair.grid.hidden
     shapes: list[Shape] = []
     edge = 0.5 if place.pitch >= 6 else 0.0
-    for i, (word, cx) in enumerate(zip(pair.typed, place.columns, strict=False)):
+    titles = word_titles(pair, len(place.columns), view)
+    for i, cx in enumerate(place.columns):
         strong = i in (asks, hidden)
         wide = max(place.pitch - 2 * edge, 2.0 if strong else 0.0)
-        title = say("rt.hidden_word" if i == hidden else "rt.word", index=i + 1, word=word)
         shapes.append(
             Rect(
                 x=cx - wide / 2, y=top, width=wide, height=bottom - top,
                 fill=theme.ink if strong else theme.ghost if pair.unknown[i] else theme.hair,
-                name=f"ask:{i}", title=title,
+                name=f"ask:{i}", title=titles[i],
             )
         )  # fmt: skip
     tags = [(hidden, say("rt.hidden"))]
@@ -114,19 +114,19 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
 
 def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
     """Return a box for each word and one for its position."""
-    theme, say = view.theme, view.captions
+    theme = view.theme
     top, bottom = place.words
     asks = asking(pair, view)
+    titles = word_titles(pair, len(place.columns), view)
     shapes: list[Shape] = []
     for i, (word, cx) in enumerate(zip(pair.typed, place.columns, strict=True)):
         hidden = i == pair.grid.hidden
-        title = say("rt.hidden_word" if hidden else "rt.word", index=i + 1, word=word)
         look = {
             "fill": theme.well if hidden else theme.panel,
             "stroke": theme.ink if hidden or i == asks else theme.hair2,
             "stroke_width": 1.8 if hidden or i == asks else 1.25,
             "dash": (2.0, 3.0) if pair.unknown[i] else (),
-            "name": f"ask:{i}", "title": title,
+            "name": f"ask:{i}", "title": titles[i],
         }  # fmt: skip
         text = "" if hidden else word
         if place.detail == "full":

@@ -44,6 +44,22 @@ def meaning(pair: Pair, view: View) -> str:
     return f"{say('rt.spread')} {', '.join(parts)}" if parts else ""
 
 
+def word_titles(pair: Pair, count: int, view: View) -> list[str]:
+    """Return what each of the first words is called for people, with what its bars say."""
+    bars = [(spread, _whole(spread)) for spread in _bars(view)]
+    titles = []
+    for i, word in enumerate(pair.typed[:count]):
+        key = "rt.hidden_word" if i == pair.grid.hidden else "rt.word"
+        said = [view.captions(key, index=i + 1, word=word)]
+        said += [
+            _title(pair, i, shares[i], spread, view)
+            for spread, shares in bars
+            if not math.isnan(spread.values[i])
+        ]
+        titles.append("; ".join(said))
+    return titles
+
+
 def _bars(view: View) -> list[Spread]:
     return [spread for spread in view.spreads if spread.about != "asked"][:2]
 
@@ -62,7 +78,7 @@ def _title(pair: Pair, i: int, share: int, spread: Spread, view: View) -> str:
         return view.captions("rt.share_title", word=word, value=share, state=spread.state)
     cell = pair.side(spread.side).facts.cell
     side = view.captions(f"model.{cell or 'transformer'}")
-    return view.captions("rt.influence_title", word=word, value=share, side=side)
+    return view.captions(f"rt.{spread.about}_title", word=word, value=share, side=side)
 
 
 def _bar(
