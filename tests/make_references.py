@@ -56,8 +56,25 @@ def expected(
     ``ids`` and ``target`` are (batch, token), ``mask`` is True where a token counts.
     """
     weights = {name: torch.from_numpy(value) for name, value in named.items()}
+    made = computed(config, weights, ids, hidden=hidden, mask=mask, target=target)
+    return {name: value.detach().numpy() for name, value in made.items()}
+
+
+def computed(
+    config: Config,
+    weights: dict[str, torch.Tensor],
+    ids: NDArray[Any],
+    *,
+    hidden: int,
+    mask: NDArray[Any] | None = None,
+    target: NDArray[Any] | None = None,
+) -> dict[str, torch.Tensor]:
+    """Return what PyTorch computes from weights, with its graph; otherwise as ``expected``."""
     if config.kind == "chain":
         made = chain(config, weights, torch.from_numpy(ids))
+    elif config.kind == "seq2seq":
+        assert target is not None
+        made = seq2seq(config, weights, torch.from_numpy(ids), torch.from_numpy(target))
     elif config.kind == "translator":
         assert target is not None
         closed = None if mask is None else ~torch.from_numpy(mask)
@@ -66,7 +83,7 @@ def expected(
     else:
         closed = None if mask is None else ~torch.from_numpy(mask)
         made = grid(config, weights, torch.from_numpy(ids), hidden=hidden, closed=closed)
-    return {name: value.detach().numpy() for name, value in made.items()}
+    return made
 
 
 def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -92,6 +109,8 @@ def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict
                     _, (_, c) = stack(rest)
                     made[f"{name}.c.{t}"] = c[config.directions * layer + k]
         x = h
+    if config.answers == "every":
+        return made | combined(looking_back(w, h) if config.attention else h, w)
     y = h[:, -1]
     if config.bidirectional:
         y = torch.cat([h[:, -1, :d], h[:, 0, d:]], dim=-1)
@@ -108,9 +127,59 @@ def chain(config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor) -> dict
             made["attn.context"] = context[:, 0]
         y = torch.cat([y, made["attn.context"]], dim=-1)
         made["answer.joined"] = y
-    combined = torch.tanh(nn.functional.linear(y, w["answer.W_c"].T, w["answer.b_c"]))
-    made["answer.combined"] = combined
-    return made | answer(combined, w)
+    return made | combined(y, w)
+
+
+def combined(y: torch.Tensor, w: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    y = torch.tanh(nn.functional.linear(y, w["answer.W_c"].T, w["answer.b_c"]))
+    return {"answer.combined": y} | answer(y, w)
+
+
+def looking_back(w: dict[str, torch.Tensor], h: torch.Tensor) -> torch.Tensor:
+    """Return every state with what it looks back at, (batch, token, 2 * hidden)."""
+    context = nn.functional.scaled_dot_product_attention(
+        h @ w["attn.W_a"], h, h, is_causal=True, scale=1.0
+    )
+    return torch.cat([h, context], dim=-1)
+
+
+def seq2seq(
+    config: Config, w: dict[str, torch.Tensor], ids: torch.Tensor, target: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the answers of two chains, the second one written with PyTorch's cells."""
+    d = config.width
+    H, last = recurrent(config, w, layers=1)(nn.functional.embedding(ids, w["embed.E"]))
+    state = tuple(part[0] for part in last) if config.cell == "lstm" else last[0]
+    kinds = {"elman": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
+    before = config.attention and config.score == "additive"
+    cell = kinds[config.cell](config.embedding + (d if before else 0), d).double()
+    W_x = [w["decoder.W_x"], w["decoder.W_c"]] if before else [w["decoder.W_x"]]
+    b = w["decoder.b"]
+    give(
+        cell,
+        {
+            "weight_ih": torch.cat(W_x).T, "weight_hh": w["decoder.W_h"].T, "bias_ih": b,
+            "bias_hh": w.get("decoder.b_h", torch.zeros_like(b)),
+        },
+    )  # fmt: skip
+    rows = []
+    for y in nn.functional.embedding(target, w["embed.E"]).unbind(dim=1):
+        h = state[0] if config.cell == "lstm" else state
+        context = [looked_up(config, w, H, h)] if before else []
+        state = cell(torch.cat([y, *context], dim=-1), state)
+        h = state[0] if config.cell == "lstm" else state
+        if config.attention and not before:
+            context = [looked_up(config, w, H, h)]
+        rows.append(torch.cat([h, *context], dim=-1))
+    return combined(torch.stack(rows, dim=1), w)
+
+
+def looked_up(
+    config: Config, w: dict[str, torch.Tensor], H: torch.Tensor, asks: torch.Tensor
+) -> torch.Tensor:
+    """Return what a state of the writing chain looks up among those of the reading one."""
+    p = nn.functional.softmax(fits(config.score, w, H, asks)["attn.scores"], dim=-1)
+    return torch.einsum("bt,bth->bh", p, H)
 
 
 def fits(
@@ -164,8 +233,19 @@ def recurrent(config: Config, w: dict[str, torch.Tensor], *, layers: int) -> Any
                 # The engine adds one bias where PyTorch adds two; only the GRU's are two things.
                 f"bias_hh_l{layer}{suffix}": w.get(f"{name}.b_h", torch.zeros_like(w[f"{name}.b"])),
             }
-    made.load_state_dict(state)
+    give(made, state)
     return made
+
+
+def give(module: Any, tensors: dict[str, torch.Tensor]) -> None:
+    """Let a module compute with tensors in place of its parameters: gradients reach them."""
+    if tensors.keys() != dict(module.named_parameters()).keys():
+        raise ValueError(f"{type(module).__name__} has other parameters than {sorted(tensors)}.")
+    for name, tensor in tensors.items():
+        path, _, last = name.rpartition(".")
+        owner = module.get_submodule(path)
+        delattr(owner, last)
+        setattr(owner, last, tensor)
 
 
 def grid(
@@ -180,7 +260,8 @@ def grid(
     made = placed(config, w, ids, "embed")
     causal = nn.Transformer.generate_square_subsequent_mask(T).double() if config.causal else None
     made |= encoder(config, w, made["embed.x"], "", causal=causal, padding=added(closed))
-    return made | answer_row(config, w, made[f"blocks.{config.layers - 1}.x"][:, hidden])
+    rows = made[f"blocks.{config.layers - 1}.x"]
+    return made | answer_row(config, w, rows if config.answers == "every" else rows[:, hidden])
 
 
 def translator(
@@ -217,7 +298,7 @@ def translator(
         seen.clear()
         x = layer(x, memory, tgt_mask=causal, memory_key_padding_mask=padding)
         made |= seen | {f"{name}.x": x}
-    return made | answer_row(config, w, x[:, -1])
+    return made | answer_row(config, w, x if config.answers == "every" else x[:, -1])
 
 
 def added(closed: torch.Tensor | None) -> torch.Tensor | None:
@@ -330,7 +411,7 @@ def block(
             f"norm{k}.weight": w[f"{b}.norm{k}.gain"],
             f"norm{k}.bias": w[f"{b}.norm{k}.bias"],
         }
-    layer.load_state_dict(state)
+    give(layer, state)
     seen: dict[str, torch.Tensor] = {}
     watched: dict[str, Any] = {
         "mlp.pre": layer.linear1,

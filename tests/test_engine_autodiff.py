@@ -1,11 +1,12 @@
-"""Gradients: every primitive and every model against central differences, and against PyTorch."""
+"""Gradients: every primitive and every model against central differences.
+
+Against PyTorch they are compared in test_engine_program.py, beside those of compiled runs.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -352,107 +353,3 @@ def test_a_batch_has_the_sum_of_the_gradients_of_its_sentences() -> None:
     ]
     for name in wrt:
         assert near(found[name], np.sum([each[name] for each in alone], axis=0), 1e-13), name
-
-
-# ---- PyTorch -------------------------------------------------------------------------------------
-
-
-def oracle() -> Any:
-    """Return make_references.py, which builds PyTorch's own modules; imported late, for torch."""
-    path = Path(__file__).with_name("make_references.py")
-    spec = importlib.util.spec_from_file_location("make_references", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.torch.set_num_threads(1)
-    return module
-
-
-def against_pytorch(config: Config, expected: Mapping[str, Any], tokens: Array) -> None:
-    """Compare the gradient of the cross-entropy of word 3, in both precisions.
-
-    Of the largest value: float32 rounds by 6e-8 and float64 by 1e-16, and a gradient passes
-    through every step of the run twice.
-    """
-    for dtype, tolerance in {np.float32: 1e-5, np.float64: 1e-9}.items():
-        named = {name: value.astype(dtype) for name, value in parameters(config).items()}
-        model = Model("it", config, named, tuple("abcdefg"))
-        trace = run(model, tokens, hidden=2, ops=OPS_HERE)
-        seed = trace.value("answer.probabilities").copy()  # of -log p_3 to the logits: p - 1_3
-        seed[:, 3] -= 1.0
-        found = gradients(trace, {"answer.logits": seed}, wrt=expected, ops=OPS_HERE)
-        for name, value in expected.items():
-            assert found[name].dtype == dtype
-            assert near(found[name], value.detach().numpy(), tolerance), f"{name} in {dtype}"
-
-
-@pytest.mark.needs_oracle
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
-def test_a_chain_s_gradients_are_pytorch_s(cell: str) -> None:
-    torch = oracle().torch
-    config = replace(CHAIN, cell=cell, attention=True)
-    w = {
-        name: torch.tensor(value, requires_grad=True) for name, value in parameters(config).items()
-    }
-    kind = {"elman": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
-    layer = kind(config.embedding, config.width, batch_first=True).double()
-    zero = torch.zeros_like(w["rnn.b"])
-    in_pytorch = {
-        "weight_ih_l0": w["rnn.W_x"].T, "weight_hh_l0": w["rnn.W_h"].T,
-        "bias_ih_l0": w["rnn.b"], "bias_hh_l0": w.get("rnn.b_h", zero),
-    }  # fmt: skip
-    x = torch.nn.functional.embedding(torch.from_numpy(BATCH), w["embed.E"])
-    h, _ = torch.func.functional_call(layer, in_pytorch, x)
-    scores = torch.einsum("bh,bth->bt", h[:, -1] @ w["attn.W_a"], h)
-    context = torch.einsum("bt,bth->bh", scores.softmax(dim=-1), h)
-    joined = torch.cat([h[:, -1], context], dim=-1)
-    logits = torch.tanh(joined @ w["answer.W_c"] + w["answer.b_c"]) @ w["embed.E"].T
-    words = torch.full((len(BATCH),), 3)
-    torch.nn.functional.cross_entropy(logits, words, reduction="sum").backward()
-    against_pytorch(config, {name: tensor.grad for name, tensor in w.items()}, BATCH)
-
-
-@pytest.mark.needs_oracle
-@pytest.mark.parametrize("norm", ["pre", "post"])
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_grid_s_gradients_are_pytorch_s(norm: str, causal: bool) -> None:
-    make, torch = oracle(), oracle().torch
-    config = replace(GRID, norm=norm, causal=causal)
-    w = {
-        name: torch.tensor(value, requires_grad=True) for name, value in parameters(config).items()
-    }
-    T, d = BATCH.shape[1], config.width
-    x = torch.nn.functional.embedding(torch.from_numpy(BATCH), w["embed.E"]) + make.waves(T, d)
-    mask = torch.nn.Transformer.generate_square_subsequent_mask(T).double() if causal else None
-    layers = []
-    for b in range(config.layers):
-        layer, _ = make.block(config, w, f"blocks.{b}", torch.nn.TransformerEncoderLayer)
-        x = layer(x, src_mask=mask)
-        layers.append(layer)
-    gain, bias = w["answer.norm.gain"], w["answer.norm.bias"]
-    y = torch.nn.functional.layer_norm(x[:, 2], (d,), gain, bias, config.eps)
-    words = torch.full((len(BATCH),), 3)
-    torch.nn.functional.cross_entropy(y @ w["embed.E"].T, words, reduction="sum").backward()
-    expected = {name: w[name].grad for name in ("embed.E", "answer.norm.gain", "answer.norm.bias")}
-    for b, layer in enumerate(layers):  # the layers hold copies of their parameters
-        W_q, W_k, W_v = layer.self_attn.in_proj_weight.grad.chunk(3)
-        b_q, b_k, b_v = layer.self_attn.in_proj_bias.grad.chunk(3)
-        expected |= {
-            f"blocks.{b}.attn.W_q": W_q.T, f"blocks.{b}.attn.b_q": b_q,
-            f"blocks.{b}.attn.W_k": W_k.T,
-            f"blocks.{b}.attn.W_v": W_v.T, f"blocks.{b}.attn.b_v": b_v,
-            f"blocks.{b}.attn.W_o": layer.self_attn.out_proj.weight.grad.T,
-            f"blocks.{b}.attn.b_o": layer.self_attn.out_proj.bias.grad,
-            f"blocks.{b}.mlp.W_in": layer.linear1.weight.grad.T,
-            f"blocks.{b}.mlp.b_in": layer.linear1.bias.grad,
-            f"blocks.{b}.mlp.W_out": layer.linear2.weight.grad.T,
-            f"blocks.{b}.mlp.b_out": layer.linear2.bias.grad,
-            f"blocks.{b}.norm1.gain": layer.norm1.weight.grad,
-            f"blocks.{b}.norm1.bias": layer.norm1.bias.grad,
-            f"blocks.{b}.norm2.gain": layer.norm2.weight.grad,
-            f"blocks.{b}.norm2.bias": layer.norm2.bias.grad,
-        }  # fmt: skip
-        # The bias of the keys adds the same to all scores of a query, which softmax takes out.
-        assert b_k.abs().max() < 1e-14
-    against_pytorch(config, expected, BATCH)
