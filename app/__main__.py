@@ -23,6 +23,7 @@ from engine.said import Said
 
 # Nothing heavy is imported here: help, a wrong argument and a missing display are answered at once.
 LEAST_SIDE = 64  # px of a side of a figure
+LEAST_TEXT = 12  # px of text in a figure: what is smaller is said
 
 EXAMPLES = """examples:
   unrolled                                       open the window
@@ -327,14 +328,24 @@ def _figure(given: argparse.Namespace) -> int:
         print(note, file=sys.stderr)
     ticks = range(made.last + 1) if given.every_tick else [first]
     digits = len(str(made.last))  # 00, 01 …: files sort as they follow
+    smallest = math.inf
     for tick in ticks:
         name = given.output.replace("{tick}", f"{tick:0{digits}g}")
         picture = compute.still(made.subject, float(tick), view, size=given.size, scene=made.scene)
         if given.grey:
             picture = grey(picture, view.theme)
+        smallest = min(smallest, given.scale * export.smallest_text(picture, width, height))
         export.write(picture, Path(name), width=width, height=height, scale=given.scale,
                      text=given.svg_text)  # fmt: skip
         print(name)
+    if round(smallest, 2) < LEAST_TEXT:
+        larger = LEAST_TEXT / smallest
+        enough = "x".join(str(math.ceil(side * larger)) for side in given.size)
+        print(
+            f"The smallest text is {smallest:.3g} px high, which is hard to read on a screen; "
+            f"--size {enough} makes it {LEAST_TEXT}.",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -10,7 +10,7 @@ import math
 import os
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -131,6 +131,24 @@ def image(
     """
     _check_numbers(picture)
     return _image(picture, _size(picture, *size, scale, pixels=True), scale)
+
+
+def smallest_text(picture: Picture, width: int, height: int) -> float:
+    """Return the size in px of the smallest text of a picture in a file of a size; ∞ without any.
+
+    Text that is not seen does not count.
+    """
+
+    def sizes(within: tuple[shapes.Shape, ...]) -> Iterator[float]:
+        for shape in within:
+            if isinstance(shape, shapes.Group):
+                if shape.opacity > 0:
+                    yield from sizes(shape.shapes)
+            elif isinstance(shape, shapes.Text) and shape.text.strip() and shape.opacity > 0:
+                yield shape.size
+
+    scale = min(width / picture.width, height / picture.height)
+    return scale * min(sizes(picture.shapes), default=math.inf)
 
 
 def outlined(picture: Picture) -> Picture:

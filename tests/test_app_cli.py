@@ -269,6 +269,31 @@ def test_what_was_changed_in_the_text_is_said_beside_a_figure(
     assert "Capitals are read as small letters." in err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--size", "800x450"), "text is 9 px high"),
+        (("--size", "800x450", "--scale", "1.3"), "text is 11.7 px high"),
+        (("--size", "800x450", "--scale", "2"), ""),
+        ((), ""),
+    ],
+)
+def test_text_that_is_small_in_a_figure_is_said_with_a_size_that_suffices(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    path = str(tmp_path / "figure.svg")
+    assert main(figure("--tick", "3", *options, "-o", path)) == 0
+    err = capsys.readouterr().err
+    assert said in err
+    if not said:
+        assert "smallest text" not in err
+        return
+    enough = re.search(r"--size (\d+x\d+) makes it 12", err)
+    assert enough is not None
+    assert main(figure("--tick", "3", *options, "--size", enough[1], "-o", path)) == 0
+    assert "smallest text" not in capsys.readouterr().err
+
+
 def test_a_figure_needs_no_display(tmp_path: Path) -> None:
     environ = {key: value for key, value in os.environ.items()
                if key not in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")}  # fmt: skip

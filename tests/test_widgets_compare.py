@@ -400,6 +400,29 @@ def test_the_verdict_names_both_answers_and_what_is_likely_of_them() -> None:
 # ------------------------------------------------------------------ the differences
 
 
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [(-0.01, "−1 point"), (0.01, "+1 point"), (-0.02, "−2 points"), (1e-4, "+0.01 points")],
+)
+def test_one_point_is_no_points(by: float, said: str) -> None:
+    pair = pair_of(SENTENCES[5])
+    places = [pair.grid.vocabulary.index(word) for word, _ in pair.grid.answer(3)]
+
+    def answering(*shares: float) -> Pair:
+        """Return the pair with these shares of the three likeliest words."""
+        value = np.zeros(len(pair.grid.vocabulary))
+        value[places] = shares
+        steps = [
+            replace(step, value=value) if step.name == "answer.probabilities" else step
+            for step in pair.grid.steps
+        ]
+        return replace(pair, grid=replace(pair.grid, steps=steps))
+
+    a, b = answering(0.6, 0.3, 0.1), answering(0.6 + by, 0.3 - by / 2, 0.1 - by / 2)
+    found = texts(compare(*sides(a, b), view_of(1700)))
+    assert any(text.text.endswith(f" {said}") for text in found)
+
+
 def whole(trace: Trace) -> dict[str, int]:
     """Return the whole per cents of every word of the answer."""
     shares = numbers.percents(trace.value("answer.probabilities"))

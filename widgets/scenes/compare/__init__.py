@@ -173,7 +173,7 @@ def _sentence(found: Verdict, a: Pair, b: Pair, side: str, view: View) -> str:
             "b": shortened(then, 220, VERDICT_PX, 700), "after": rows[then][1],
         }  # fmt: skip
     elif found.how == "close":
-        fields = {"points": _small(100 * abs(found.largest))}
+        fields = _points(_small(100 * abs(found.largest)))
     kept = found.how == "still" and fields["before"] == fields["after"]
     said = say("compare.verdict.kept" if kept else f"compare.verdict.{found.how}", **fields)
     return say("compare.side", model=model, verdict=said)
@@ -183,7 +183,7 @@ def _cause(found: Verdict, traces: tuple[Trace, Trace], view: View) -> str:
     """Return why the answers relate so where that is known, or by how much they differ."""
     say = view.captions
     if found.cause == "order":
-        return say("compare.cause.order", points=_small(100 * abs(found.largest)))
+        return say("compare.cause.order", **_points(_small(100 * abs(found.largest))))
     if found.cause == "nothing":
         return say("compare.cause.nothing")
     if found.how not in ("still", "other") or found.word < 0:
@@ -192,8 +192,13 @@ def _cause(found: Verdict, traces: tuple[Trace, Trace], view: View) -> str:
     whole = new[found.word] - old[found.word]
     return say(
         f"compare.cause.{found.how}", word=traces[0].vocabulary[found.word],
-        points=points(whole) if whole else _signed(100 * found.largest),
+        **_points(points(whole) if whole else _signed(100 * found.largest)),
     )  # fmt: skip
+
+
+def _points(text: str) -> dict[str, object]:
+    """Return the fields of words about so many points; of one there is one point."""
+    return {"points": text, "count": int(text.lstrip(f"+{MINUS}") == "1")}
 
 
 def _signed(number: float) -> str:
