@@ -35,7 +35,16 @@ WORSE = 3.0  # times the loss of a guess: the training has diverged
 CLIP = 1.0  # the most that the norm of a gradient is
 BETA1, BETA2, EPS = 0.9, 0.98, 1e-8
 KEPT_EVERY = 100  # steps
+PHASES = ("batch", "forward", "backward", "update")  # of a step
 PROGRAMS = 64  # compiled runs that are kept, one for each length of sentence
+
+
+Spent = dict[str, dict[Unit, float]]  # seconds of each of ``PHASES`` by unit
+
+
+def unspent() -> Spent:
+    """Return no time at all, to be added to."""
+    return {phase: dict.fromkeys(Unit, 0.0) for phase in PHASES}
 
 
 class DivergedError(Said):
@@ -70,7 +79,7 @@ class Training:
     def __init__(self, task: Task, recipe: Recipe, seed: int, ops: Ops | None = None) -> None:
         self.task, self.recipe, self.seed = task, recipe, seed
         self._ops = ops or Ops()
-        first = begin(recipe.config, np.random.default_rng([seed]))
+        first = begin(recipe.config, np.random.default_rng([seed]), recipe.start)
         self._weights = Weights(first)
         self._mean = np.zeros_like(self._weights.vector)
         self._square = np.zeros_like(self._weights.vector)
@@ -84,24 +93,32 @@ class Training:
         copied = {name: array.copy() for name, array in self._weights.named.items()}
         return Model(self.task.name, self.recipe.config, copied, self.task.vocabulary)
 
-    def descend(self, spent: dict[Unit, float] | None = None) -> float:
+    def descend(self, spent: Spent | None = None) -> float:
         """Take one step; return the loss in front of it, in nats.
 
         Parameters
         ----------
         spent
-            Seconds by unit, to which those of this step are added; timing takes a little time, too.
+            Seconds by phase and unit, as ``unspent`` returns them, to which those of this step are
+            added: drawing the batch is host work, the loss belongs to the forward pass. Timing
+            takes a little time, too.
 
         Raises
         ------
         DivergedError
             When the loss is no number or far above that of a guess; weights and step are as before.
         """
+        forward, backward = (None, None) if spent is None else (spent["forward"], spent["backward"])
+        clock = time.perf_counter
+        begun = clock()
         program = self.program(self.next_batch())
-        program.forward(spent)
+        drawn = clock()
+        program.forward(forward)
+        answered = clock()
         loss = program.loss()
-        program.backward(spent)
-        before = time.perf_counter()
+        known = clock()
+        program.backward(backward)
+        back = clock()
         gradient = program.vector
         norm = math.sqrt(float(gradient @ gradient))
         guess = math.log(self.recipe.config.words)
@@ -117,7 +134,9 @@ class Training:
         self.step += 1
         self._update(gradient, self.recipe.rate * schedule(self.step, self.recipe.steps))
         if spent is not None:
-            spent[Unit.STREAM] += time.perf_counter() - before
+            spent["batch"][Unit.SEQUENTIAL] += drawn - begun
+            spent["forward"][Unit.STREAM] += known - answered
+            spent["update"][Unit.STREAM] += clock() - back
         return loss
 
     def _update(self, g: Array, rate: float) -> None:
@@ -194,11 +213,16 @@ class Training:
         self.recipe = replace(self.recipe, rate=rate)
 
 
-def begin(config: Config, rng: np.random.Generator) -> dict[str, Array]:
-    """Return parameters to begin from: orthogonal W_h of a plain RNN, forget gates open."""
+def begin(config: Config, rng: np.random.Generator, start: float = 1.0) -> dict[str, Array]:
+    """Return parameters to begin from: orthogonal W_h of a plain RNN, forget gates open.
+
+    The matrices of a grid are multiplied with ``start``.
+    """
     parameters = initialise(config, rng)
     for name, value in parameters.items():
         last = name.rpartition(".")[2]
+        if config.kind == "grid" and last.startswith("W_"):
+            value *= start
         if config.cell == "elman" and last == "W_h":
             q, r = np.linalg.qr(rng.normal(size=value.shape))
             parameters[name] = (q * np.sign(np.diag(r))).astype(value.dtype)

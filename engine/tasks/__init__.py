@@ -47,7 +47,8 @@ class Recipe:
 
     ``rate`` is the learning rate behind the warm-up, in steps of ``batch`` sentences. ``sharpen``
     and ``disagree`` are the weights of the two penalties of ``engine.penalties`` on the heads of a
-    grid. ``about`` is what the card has to explain.
+    grid, and ``start`` what its first matrices are multiplied with: with small ones all heads look
+    everywhere in the beginning. ``about`` is what the card has to explain.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Recipe:
     batch: int = 64
     sharpen: float = 0.0
     disagree: float = 0.0
+    start: float = 1.0
     about: str = ""
 
 

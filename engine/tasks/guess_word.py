@@ -151,7 +151,14 @@ def _grid(title: str, *, causal: bool, about: str = "") -> Recipe:
         layers=2, mlp=160, causal=causal,
     )  # fmt: skip
     return Recipe(
-        title=title, config=config, steps=18_000, rate=3e-3, sharpen=0.02, disagree=0.1, about=about
+        title=title,
+        config=config,
+        steps=18_000,
+        rate=3e-3,
+        sharpen=0.02,
+        disagree=0.1,
+        start=0.58,
+        about=about,
     )
 
 
