@@ -80,6 +80,7 @@ ACTIONS = (
     Action("chapter_3", ("3",), "window", "open_chapter:cpu-gpu"),
     Action("chapter_4", ("4",), "window", "open_chapter:analytical-empirical"),
     Action("chapter_5", ("5",), "window", "open_chapter:claims"),
+    Action("long_range", ("R",), "window", "open_chapter:long-range"),
     Action("help", ("?",), "window", "help"),
 )
 GROUPS = ("time", "stage", "window")

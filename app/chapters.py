@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from app import CHAPTER
 from widgets.transport import Group
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Host(NamedTuple):
     ``folder`` is where the settings lie: what is remembered of this machine belongs beside them.
     ``notice`` is for a sentence that stays, or passes by; others are ``said``. ``recorder`` is told
     of everything that runs. ``open_experiment(chapter, settings, tick)`` shows another chapter, set
-    up with what its ``restore`` takes.
+    up with what its ``restore`` takes; ``open_chapter`` shows one as it was left.
     """
 
     window: QWidget  # the parent of everything
@@ -41,6 +42,7 @@ class Host(NamedTuple):
     notice: Notice
     recorder: Recorder
     open_experiment: Callable[[str, Mapping[str, Any], float], object] = lambda *_: None
+    open_chapter: Callable[[str], object] = lambda _: None
 
 
 class Chapter(Protocol):
@@ -165,12 +167,16 @@ class Chapter(Protocol):
 
 
 class Entry(NamedTuple):
-    """A chapter in the rail: its number, its caption and icon, and who makes it from a Host."""
+    """A chapter in the rail: its number, its caption and icon, and who makes it from a Host.
+
+    What is ``part_of`` another chapter has that one's number and no place of its own in the rail.
+    """
 
     number: int  # of its key, and of the action chapter_<number>
     caption: str
     icon: str  # of widgets.icons
     maker: str  # "module:name", imported when the chapter is first opened
+    part_of: str = ""
 
 
 CHAPTERS: dict[str, Entry] = {
@@ -181,6 +187,7 @@ CHAPTERS: dict[str, Entry] = {
         4, "window.chapter_4", "rule", "app.analytical:AnalyticalEmpirical"
     ),
     "claims": Entry(5, "window.chapter_5", "claims", "app.the_claims:TheClaims"),
+    "long-range": Entry(1, "window.chapter_1", "chain", "app.long_range:LongRange", CHAPTER),
 }
 
 

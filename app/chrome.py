@@ -52,14 +52,16 @@ class Rail(QWidget):
         super().__init__()
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._ink, self._signs = QColor(), {id: entry.icon for id, entry in chapters.items()}
+        shown = {id: entry for id, entry in chapters.items() if not entry.part_of}
+        self._ink, self._signs = QColor(), {id: entry.icon for id, entry in shown.items()}
+        self._part_of = {id: entry.part_of for id, entry in chapters.items() if entry.part_of}
         self._column = column = QVBoxLayout(self)
         self.logo = QLabel()
         self.logo.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self.logo)
         self.chapters: dict[str, QToolButton] = {}
         group = QButtonGroup(self)
-        for id, entry in chapters.items():
+        for id, entry in shown.items():
             self.chapters[id] = button = QToolButton()
             button.setObjectName("chapter")
             button.setCheckable(True)
@@ -73,8 +75,8 @@ class Rail(QWidget):
         self._sign, self._scale = 0, 1.0  # px of an icon
 
     def mark(self, id: str) -> None:
-        """Mark the chapter that is open."""
-        self.chapters[id].setChecked(True)
+        """Mark the chapter that is open, or that which the open one is a part of."""
+        self.chapters[self._part_of.get(id, id)].setChecked(True)
         self.update()
 
     def show_theme(self, theme: Theme, scale: float) -> None:
@@ -241,7 +243,7 @@ class Bar(QWidget):
             button.setText(text if words else "")
         if beside:
             expands = self._controls.sizePolicy().expandingDirections()
-            self._row.insertWidget(0, self._controls, 3 if expands else 0)
+            self._row.insertWidget(0, self._controls, 8 if expands else 0)
         else:
             self._column.insertWidget(0, self._controls)
 
@@ -285,11 +287,15 @@ class SentenceControls(QWidget):
         for precision in PRECISIONS:
             self.precision_choice.add(precision, say(f"window.precision.{precision}"))
         self.precision_choice.grey("TF32", say("window.no_tf32"))
+        self.laboratory = QPushButton(say("window.laboratory"))
+        self.laboratory.setObjectName("box")
+        self.laboratory.setToolTip(say("action.long_range"))
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.addWidget(self.field, 1)
         for choice in (self.chain_choice, self.set_choice, self.precision_choice):
             self._row.addWidget(choice)
+        self._row.addWidget(self.laboratory)
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
@@ -298,13 +304,15 @@ class SentenceControls(QWidget):
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Leave the precision out where the sentence would have no room beside it."""
+        """Leave out what the sentence would have no room beside: precision, then laboratory."""
         super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        needed = self.precision_choice.sizeHint().width() + self._row.spacing()
-        self.precision_choice.setVisible(self.width() >= self.sizeHint().width() + needed)
+        room = self.width() - self.sizeHint().width()
+        for part in (self.laboratory, self.precision_choice):
+            room -= part.sizeHint().width() + self._row.spacing()
+            part.setVisible(room >= 0)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return what sentence and models need at the least."""

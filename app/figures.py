@@ -13,6 +13,7 @@ from app import (
     DEFAULT_PAIR,
     DEFAULT_TEXT,
     claims_figure,
+    long_range_figure,
     race_figure,
     solve_figure,
     workload_figure,
@@ -125,4 +126,5 @@ FIGURES: dict[str, Entry] = {
     "cpu-gpu": Entry(race_figure.add_options, race_figure.make),
     "analytical-empirical": Entry(solve_figure.add_options, solve_figure.make),
     "claims": Entry(claims_figure.add_options, claims_figure.make),
+    "long-range": Entry(long_range_figure.add_options, long_range_figure.make),
 }

@@ -48,6 +48,7 @@ class RnnTransformer(QObject):
     def __init__(self, host: Host) -> None:
         super().__init__(host.window)
         self._say, self._notice = host.say, host.notice
+        self._open_chapter = host.open_chapter
         self.player = Player(self)
         self.canvas = Canvas(View(1188, 728, host.theme, host.say))
         self.canvas.value_told = self._value_told
@@ -78,6 +79,7 @@ class RnnTransformer(QObject):
         self.sentences.devices.found.connect(self.changed)
         self.sentences.arrived.connect(self._arrive)
         self.controls.field.returnPressed.connect(self.canvas.setFocus)
+        self.controls.laboratory.clicked.connect(lambda: self._open_chapter("long-range"))
         self.empty.button.clicked.connect(lambda: self.sentences.set_text(DEFAULT_TEXT))
         self.canvas.dropped.connect(self.sentences.swap)
         self.player.moved.connect(self._show)

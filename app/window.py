@@ -218,6 +218,7 @@ class Window(QMainWindow):
                 self.notice,
                 self.recorder,
                 self.open_experiment,
+                self.open_chapter,
             ),
         )
         self._chapters[id] = made

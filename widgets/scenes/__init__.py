@@ -28,5 +28,6 @@ SCENES: dict[str, Scene] = {
     "cpu-gpu": _later("widgets.scenes.cpu_gpu", "cpu_gpu"),
     "analytical-empirical": _later("widgets.scenes.analytical_empirical", "analytical_empirical"),
     "claims": _later("widgets.scenes.claims", "claims"),
+    "long-range": _later("widgets.scenes.long_range", "long_range"),
     "opened": selected,  # the selected number, from any other scene; no chapter
 }
