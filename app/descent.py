@@ -18,7 +18,7 @@ from engine.training import Training
 TEXT = "the cat that slept purrs"  # the default sentence, with the word that is right
 
 
-class Spent(NamedTuple):
+class Phase(NamedTuple):
     """What the operations of a phase are: how many, their FLOPs, and their seconds by unit."""
 
     steps: int
@@ -85,16 +85,16 @@ def of_task(task_id: str, id: str, *, seed: int = 0, step: int = 1) -> Trace:
         return next_step(training)
 
 
-def phases(trace: Trace) -> dict[str, Spent]:
+def phases(trace: Trace) -> dict[str, Phase]:
     """Return what forward, loss, backward and update have to do, and took, by unit."""
-    found = {phase: Spent(0, 0, dict.fromkeys(Unit, 0.0)) for phase in ORDER}
+    found = {phase: Phase(0, 0, dict.fromkeys(Unit, 0.0)) for phase in ORDER}
     for step in trace.steps:
         phase = phase_of(step.stage)
         spent = found[phase]
         spent.seconds[step.timing.unit if step.cost.bytes else Unit.SEQUENTIAL] += (
             step.timing.seconds
         )
-        found[phase] = Spent(spent.steps + 1, spent.flops + step.cost.flops, spent.seconds)
+        found[phase] = Phase(spent.steps + 1, spent.flops + step.cost.flops, spent.seconds)
     return found
 
 

@@ -31,7 +31,15 @@ from engine.said import Said
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task
 from engine.tasks.dates import EXAMPLES, MOST_READ, WRITTEN
 from engine.trace import Unit
-from engine.training import DivergedError, Snapshot, Training, compiled, put, written
+from engine.training import (
+    DivergedError,
+    Snapshot,
+    Training,
+    compiled,
+    put,
+    unspent,
+    written,
+)
 from widgets.scenes.analytical_empirical.subject import (
     CASES,
     Ablation,
@@ -685,13 +693,16 @@ class Workshop:
         start = perf_counter()
         taken = 0
         while not self._closed and training.step < training.recipe.steps:
-            before, spent = perf_counter(), dict.fromkeys(Unit, 0.0)
+            before, spent = perf_counter(), unspent()
             try:
                 loss = training.descend(spent)
             except DivergedError as error:
                 self._roll_back(error)
                 return
-            self._recorder.watch(before, perf_counter(), spent)
+            units = {unit: sum(spent[phase][unit] for phase in spent) for unit in Unit}
+            self._recorder.watch(before, perf_counter(), units)
+            what = f"{training.recipe.title}, {training.task.name}"
+            self._recorder.train(what, training.step, spent)
             self._losses.append((training.step - 1, loss))
             taken += 1
             if visible(training.step):

@@ -15,6 +15,7 @@ from engine.units import Basis, Unit
 WINDOW_SECONDS = 2.0
 GRAIN_SECONDS = 0.01  # what follows closer is kept as one: half a per cent of the window
 MOST = 1024  # stretches of a thread that are kept: at least ten seconds of them
+STEPS = 50  # of a training, whose mean is told
 LAG_SECONDS = 0.25  # so late may the window end, that a stage that still runs need not be guessed
 
 
@@ -30,6 +31,18 @@ class _Ran(NamedTuple):
     around: Work | None = None
 
 
+class Trained(NamedTuple):
+    """What the last steps of a training took: the mean seconds of each phase by kind of work.
+
+    ``step`` is the last one of them, ``count`` how many there are.
+    """
+
+    what: str
+    step: int
+    count: int
+    seconds: Mapping[str, Mapping[Work, float]]
+
+
 class Recorder:
     """Keeps what ran in the last seconds, from any thread, in bounded memory.
 
@@ -42,6 +55,8 @@ class Recorder:
         self._ran: dict[int, deque[_Ran]] = {}  # by thread
         self._jobs: deque[_Ran] = deque(maxlen=MOST)
         self._open: dict[int, tuple[float, float]] = {}  # by thread: begun, and known until
+        self._steps: deque[Mapping[str, Mapping[Unit, float]]] = deque(maxlen=STEPS)
+        self._trained = ("", 0)  # what, and its last step
         self._count = 0
         self._waiting: Callable[[], object] | None = None
 
@@ -98,6 +113,30 @@ class Recorder:
                 begun, known = self._open[thread]
                 self._open[thread] = begun, max(known, end)
             self._noted()
+
+    def train(self, what: str, step: int, spent: Mapping[str, Mapping[Unit, float]]) -> None:
+        """Note a step of a training: its seconds by phase and unit, see ``engine.training``."""
+        with self._lock:
+            if what != self._trained[0] or step <= self._trained[1]:
+                self._steps.clear()
+            self._trained = what, step
+            self._steps.append(spent)
+
+    @property
+    def trained(self) -> Trained | None:
+        """Return what the last steps of the last training took; None: none was trained here."""
+        with self._lock:
+            steps, (what, step) = tuple(self._steps), self._trained
+        if not steps:
+            return None
+        means = {
+            phase: {
+                Work(unit.value): sum(spent[phase][unit] for spent in steps) / len(steps)
+                for unit in Unit
+            }
+            for phase in steps[0]
+        }
+        return Trained(what, step, len(steps), means)
 
     @contextmanager
     def job(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import pytest
 from engine import recorder as module
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
-from engine.recorder import Recorder
+from engine.recorder import STEPS, Recorder
 from engine.shares import CPU_PATH, Work
 from engine.trace import Basis, Unit
 
@@ -167,3 +167,42 @@ def test_threads_that_note_at_once_lose_nothing() -> None:
     shares = recorder.shares(2.0)
     assert shares is not None
     assert shares[Work.MATRIX] == pytest.approx(1.0, abs=1e-6)
+
+
+# ---- a training ----------------------------------------------------------------------------------
+
+
+def step_of(seconds: float) -> dict[str, dict[Unit, float]]:
+    """Return a step whose forward pass took so long on products, and its update a tenth of it."""
+    return {
+        "forward": {Unit.SEQUENTIAL: 0.0, Unit.STREAM: 0.0, Unit.MATRIX: seconds},
+        "update": {Unit.SEQUENTIAL: 0.0, Unit.STREAM: seconds / 10, Unit.MATRIX: 0.0},
+    }
+
+
+def test_the_last_steps_of_a_training_are_told_as_their_mean() -> None:
+    recorder = Recorder()
+    assert recorder.trained is None
+    for step, seconds in enumerate((1.0, 3.0), 1):
+        recorder.train("a GRU", step, step_of(seconds))
+    told = recorder.trained
+    assert told is not None
+    assert (told.what, told.step, told.count) == ("a GRU", 2, 2)
+    assert told.seconds["forward"][Work.MATRIX] == 2.0
+    assert told.seconds["update"][Work.STREAM] == pytest.approx(0.2)
+    for step in range(3, 3 + STEPS):  # the first ones are forgotten
+        recorder.train("a GRU", step, step_of(7.0))
+    told = recorder.trained
+    assert told is not None
+    assert (told.count, told.seconds["forward"][Work.MATRIX]) == (STEPS, 7.0)
+
+
+@pytest.mark.parametrize(("what", "step"), [("an LSTM", 9), ("a GRU", 1)])
+def test_another_training_or_one_that_begins_anew_is_told_alone(what: str, step: int) -> None:
+    recorder = Recorder()
+    recorder.train("a GRU", 8, step_of(1.0))
+    recorder.train(what, step, step_of(5.0))
+    told = recorder.trained
+    assert told is not None
+    assert (told.what, told.step, told.count) == (what, step, 1)
+    assert told.seconds["forward"][Work.MATRIX] == 5.0

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.models import Config, Model
 from engine.said import Said
 from engine.tasks import UNCOUNTED, Recipe, Task, sequences
 from engine.tasks.missing_word import WORDS
+from engine.trace import Unit
 
 SMALL = Config(
     kind="chain", words=11, embedding=8, width=16, cell="gru", answers="every"
@@ -56,6 +58,25 @@ def test_going_back_to_a_moment_and_on_gives_the_same_as_going_on() -> None:
     made.go_back(moment)
     assert made.step == 10
     assert [made.descend() for _ in range(10)] == first
+
+
+def test_the_time_of_a_step_is_told_by_phase_and_unit() -> None:
+    made, spent = trained(3), training.unspent()
+    begun = time.perf_counter()
+    made.descend(spent)
+    wall = time.perf_counter() - begun
+    assert tuple(spent) == training.PHASES
+    told = sum(sum(units.values()) for units in spent.values())
+    assert 0.5 * wall < told <= wall
+    assert spent["batch"][Unit.SEQUENTIAL] > 0
+    for phase in ("forward", "backward"):
+        assert spent[phase][Unit.MATRIX] > 0
+        assert spent[phase][Unit.STREAM] > 0
+    assert spent["update"][Unit.STREAM] > 0
+    assert spent["update"][Unit.MATRIX] == 0
+    first = {phase: dict(units) for phase, units in spent.items()}
+    made.descend(spent)  # is added to
+    assert spent["backward"][Unit.MATRIX] > first["backward"][Unit.MATRIX]
 
 
 def test_an_interrupted_training_goes_on_from_its_file(tmp_path: Path) -> None:
@@ -199,9 +220,23 @@ def test_a_learning_rate_of_1000_is_caught_and_the_weights_before_are_kept() -> 
     made.with_rate(1e-3)
 
 
-def test_a_batch_of_one_is_trained_on() -> None:
-    made = training.Training(TASK, replace(RECIPE, batch=1), 0)
-    assert math.isfinite(made.descend())
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("dates", "gru-bahdanau"),
+        ("dates", "gru-luong"),
+        ("dates", "transformer"),
+        ("reverse", "gru-luong"),
+        ("recall", "transformer"),
+        ("brackets", "rnn"),
+    ],
+)
+def test_a_batch_of_one_is_trained_on(name: str, id: str) -> None:
+    task = tasks.load(name)
+    made = training.Training(task, replace(task.recipes[id], batch=1), 0)
+    losses = [made.descend() for _ in range(2)]
+    assert all(map(math.isfinite, losses))
+    assert made.step == 2
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
