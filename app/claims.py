@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import DEFAULT_PAIR, DEFAULT_TEXT
+from app.this_machine import FILE as FILE
+from app.this_machine import place as place
 from engine.claims import PRESETS, claim_of
 from engine.shares import Work
 from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, counts, judge
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
 BUDGET_SECONDS = 30.0
-FILE = "this-machine.json"  # as of app.cpu_gpu; a test compares
 PART = "h100"  # the GPU that times are modelled for
 LENGTHS = (5, 16, 64, 256, 512)
 SWAPPED = ("the cat that slept ___", "slept cat that the ___")
@@ -363,16 +364,6 @@ PARTS: dict[str, Callable[[Numbers], Numbers]] = {
 
 
 # ---- as text -------------------------------------------------------------------------------------
-
-
-def place() -> Path:
-    """Return where this machine's sweep is kept for the command line, as for the window."""
-    from PySide6.QtCore import QCoreApplication
-
-    from app import session
-
-    QCoreApplication.setApplicationName("unrolled")  # as the window's, so that both know the same
-    return session.place().parent / FILE
 
 
 def as_data(numbers: Numbers) -> dict[str, Any]:

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize, QTimer, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QObject, QRect, QTimer, Signal
 
-from app import classes, workloads
+from app import classes, recordings, this_machine, workloads
 from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
+from app.workload_bar import WorkloadControls
 from app.workloads import Chosen
+from engine import parts
 from engine.shares import Work
 from widgets.canvas import Canvas
-from widgets.controls import Choice
-from widgets.geometry import icon_factor, px
 from widgets.scenes.computing_units import computing_units, plot_box
-from widgets.scenes.computing_units.live import WINDOW
+from widgets.scenes.computing_units.live import WINDOW, last_of
 from widgets.scenes.computing_units.subject import FACTORS, LANES, MODES, Computing, Live, Sample
 from widgets.stage import Stage
 from widgets.view import View
 
 if TYPE_CHECKING:
+    from app.recordings import Found
     from engine.live import Live as Runs
-    from engine.live import Measured
+    from engine.live import Measured, Meter
     from engine.recorder import Recorder
+    from engine.selfcheck import Recording
     from engine.tile import Tile
     from engine.workload import Workload
     from widgets.canvas import Scene
@@ -45,26 +46,48 @@ MOST_TICK = 100_000
 
 
 class _Round(NamedTuple):
-    """What the worker brings of one run."""
+    """What the worker brings of one run: ``meter`` measured it, or what took its place."""
 
     workload: Workload
     runs: Runs
     measured: Measured
     tile: Tile
+    meter: Meter
+    pipe: float | None
+    said: str  # of a GPU that was lost
 
 
-def measure(workload: Workload, runs: Runs | None, recorder: Recorder) -> _Round:
-    """Return one run of a workload on this machine, laid out anew unless it was already."""
+def measure(
+    workload: Workload, runs: Runs | None, recorder: Recorder, meter: Meter | None = None
+) -> _Round:  # fmt: skip
+    """Return one run of a workload on this machine, laid out anew unless it was already.
+
+    Without a ``meter`` a GPU is looked for; one that is lost is replaced by the CPU, and said.
+    """
     import pyqtgraph  # noqa: F401  (the plot is made of it: here, so that no frame waits)
 
+    from engine.gpu import Lost
     from engine.live import Live as Runs
+    from engine.live import Meter
 
+    meter, said = meter or workloads.meter(), ""
+    anew = runs is None or runs.workload != workload
     if runs is None or runs.workload != workload:
         runs = Runs(workload)
-        runs.run()  # touches its memory for the first time
-    with recorder.job():
-        measured = runs.run(watch=recorder.watch)
-    return _Round(workload, runs, measured, runs.tile(measured))
+    try:
+        if anew:
+            meter.run(runs)  # touches its memory for the first time
+        meter.pipe_active()  # what lies between two questions is told
+        with recorder.job():
+            measured = meter.run(runs, recorder.watch)
+    except Lost as error:
+        said, meter = str(error), Meter()
+        workload = replace(workload, precision="float32")
+        runs = Runs(workload)
+        measured = meter.run(runs, recorder.watch)
+    return _Round(
+        workload, runs, measured, runs.tile(measured), meter, meter.pipe_active(), said
+    )  # fmt: skip
 
 
 class ComputingUnits(QObject):
@@ -87,11 +110,18 @@ class ComputingUnits(QObject):
         self._good = self.chosen  # what the subject was made of
         self._round: _Round | None = None
         self._samples: tuple[Sample, ...] = ()
+        self._pipe: tuple[float | None, ...] = ()  # of each sample
+        self._path = host.folder / this_machine.FILE
+        self._anew = False  # whether this machine is to be measured although that is remembered
+        self._recordings: dict[str, Recording] = {}
+        self._reports: tuple[str, ...] = ()  # files that recordings were read from
         self._version = 0
+        self._wanted = ""  # a report that was dropped and is being read
+        self._where: Meter | None = None  # what measures here; None: nobody has looked
         self._kept_tick = 0.0
         self._front = False
         self.plot: SharePlot | None = None
-        self._background, self._meter = Background(self), Background(self)
+        self._background, self._meter, self._reader = (Background(self) for _ in range(3))
         self._next = QTimer(self)
         self._next.setSingleShot(True)
         self._next.setInterval(NEXT_RUN_MS)
@@ -109,6 +139,7 @@ class ComputingUnits(QObject):
     def _connect(self) -> None:
         self._background.done.connect(self._arrive)
         self._meter.done.connect(self._measured)
+        self._reader.done.connect(self._read)
         self._next.timeout.connect(self._run)
         self._told.timeout.connect(self._tell)
         self.player.moved.connect(self.canvas.show_tick)
@@ -121,8 +152,8 @@ class ComputingUnits(QObject):
 
     @property
     def busy(self) -> bool:
-        """Return whether another workload is being computed."""
-        return self._background.busy
+        """Return whether another workload is being computed, or a recording read."""
+        return self._background.busy or self._reader.busy
 
     @property
     def is_open(self) -> bool:
@@ -154,7 +185,10 @@ class ComputingUnits(QObject):
         """Return for what it is modelled, and what was timed."""
         if self.subject is None:
             return "", ""
-        part = self.subject.part
+        part, made = self.subject.part, self.subject.recorded
+        if made is not None:
+            title = self._say("units.badge_recorded_title", label=made.label, part=part)
+            return self._say("units.badge_recorded", card=workloads.short_name(made.card)), title
         return self._say("units.badge", part=part), self._say("units.badge_title", part=part)
 
     def page_key(self) -> object:
@@ -193,6 +227,8 @@ class ComputingUnits(QObject):
         """Compute what is chosen, and measure once."""
         self._front = True
         if self.subject is None:
+            if self._reports or recordings.FOLDER.is_dir():
+                self._reader.ask(recordings.find, self._reports)
             self._compute()
         self._run()
 
@@ -210,6 +246,13 @@ class ComputingUnits(QObject):
         self.end()
         self._background.close()
         self._meter.close()
+        self._reader.close()
+
+    def open_recording(self, path: str) -> None:
+        """Show what a file of ``unrolled doctor --gpu-selfcheck`` says; what it cannot is said."""
+        self._wanted = path
+        self._reader.ask(recordings.find, (*self._reports, path))
+        self.changed.emit()
 
     def remember(self) -> dict[str, Any]:
         """Return the workload, what is shown of it, and where we are."""
@@ -217,7 +260,8 @@ class ComputingUnits(QObject):
         return {
             "model": work.model, "mode": str(work.mode), "batch": work.batch,
             "tokens": work.tokens, "precision": str(work.precision), "style": str(work.style),
-            "part": chosen.part, "preset": workloads.preset_of(work, chosen.part),
+            "part": chosen.part, "recording": chosen.recording, "reports": list(self._reports),
+            "preset": workloads.preset_of(work, chosen.part),
             "unit": str(chosen.unit), "factor": chosen.factor, "folded": chosen.folded,
             "tick": self.player.tick,
         }  # fmt: skip
@@ -235,6 +279,11 @@ class ComputingUnits(QObject):
                 self.chosen = workloads.chosen_from(**texts, **whole)
         except ValueError:
             self.chosen = workloads.DEFAULT
+        recording, reports = kept.get("recording"), kept.get("reports")
+        if isinstance(reports, list) and all(isinstance(path, str) for path in reports):
+            self._reports = tuple(reports[: recordings.MOST])
+            if isinstance(recording, str) and self._reports:
+                self.chosen = replace(self.chosen, recording=recording)
         unit, factor, tick = (kept.get(key) for key in ("unit", "factor", "tick"))
         if isinstance(unit, str) and unit in {str(work) for work in LANES}:
             self.chosen = replace(self.chosen, unit=Work(unit))
@@ -304,9 +353,16 @@ class ComputingUnits(QObject):
                 self._take(replace(chosen, workload=asked.workload))
             elif kind == "preset":
                 preset = workloads.PRESETS[id]
-                self._take(replace(chosen, workload=preset.workload, part=preset.part))
+                self._take(
+                    replace(chosen, workload=preset.workload, part=preset.part, recording="")
+                )
+            elif kind == "part" and id in self._recordings:
+                self._take(self._recorded(id))
+            elif kind == "part" and id == workloads.AGAIN:
+                self._anew = True
+                self._take(replace(chosen, part=parts.THIS, recording=""), anew=True)
             elif kind == "part":
-                self._take(replace(chosen, part=id))
+                self._take(replace(chosen, part=id, recording=""))
             elif kind == "lanes":
                 self._take(replace(chosen, lanes=id))
             elif kind == "unit":
@@ -332,8 +388,38 @@ class ComputingUnits(QObject):
         at = FACTORS.index(self.chosen.factor) + by
         self.choose("faster", str(FACTORS[min(max(at, 0), len(FACTORS) - 1)]))
 
-    def _take(self, chosen: Chosen) -> None:
-        if chosen == self.chosen:
+    def _recorded(self, id: str) -> Chosen:
+        """Return the choice with a recording, of a workload that it has."""
+        recording = self._recordings[id]
+        part, had = recordings.part_like(recording, self.chosen.part), recording.workloads()
+        chosen = replace(self.chosen, recording=id, part=part)
+        if recording.of(chosen.workload) is None and had:
+            chosen = replace(chosen, workload=had[0])
+        return chosen
+
+    def _read(self, outcome: Outcome) -> None:
+        """Offer the recordings that were found; one that was asked for is shown."""
+        wanted, self._wanted = self._wanted, ""
+        if outcome.error is not None:
+            self.said.emit(sentence_of(outcome.error))
+            self.changed.emit()
+            return
+        found: Found = outcome.value
+        self._recordings, self._reports = found.recordings, found.paths
+        self.controls.offer_recordings(self._recordings)
+        for problem in found.problems:
+            self.said.emit(problem)
+        if wanted and wanted in found.paths:
+            # It is the last one that was read.
+            self._take(self._recorded(list(found.recordings)[-1]), anew=True)
+        elif self.chosen.recording:
+            known = self.chosen.recording in self._recordings
+            self._take(self.chosen if known else replace(self.chosen, recording=""), anew=True)
+        self.controls.show_chosen(self.chosen)
+        self.changed.emit()
+
+    def _take(self, chosen: Chosen, *, anew: bool = False) -> None:
+        if chosen == self.chosen and not anew:
             return
         self.chosen = chosen
         self.controls.show_chosen(chosen)
@@ -353,7 +439,12 @@ class ComputingUnits(QObject):
 
     def _compute(self) -> None:
         """Ask for what is chosen; until it comes the last picture stays."""
-        self._background.ask(_subject, self.chosen, self._say, self._live(), self._round)
+        self._background.ask(
+            _subject, self.chosen, self._say, self._live(), self._round,
+            _Beside(self._recordings.get(self.chosen.recording), self._path, self._anew,
+                    self._recorder),
+        )  # fmt: skip
+        self._anew = False
         self.changed.emit()
 
     def _arrive(self, outcome: Outcome) -> None:
@@ -363,13 +454,16 @@ class ComputingUnits(QObject):
             self.controls.show_chosen(self.chosen)
             self.changed.emit()
             return
-        chosen, subject = outcome.value
+        chosen, subject, problem = outcome.value
+        if problem:
+            self.said.emit(problem)
         first, other = self.subject is None, chosen.workload != self._good.workload
         last = self.subject.run if self.subject is not None else None
         self._good = chosen
         self._version += 1
         if self._live_workload() != (self._round.workload if self._round else None):
-            self._samples, self._round = (), None
+            self._samples, self._pipe = (), ()
+            self._round = None
             self._run()
         self.subject = replace(subject, live=self._live())
         self.canvas.show_scene(computing_units, self.subject, same=not other)
@@ -385,12 +479,19 @@ class ComputingUnits(QObject):
     # ------------------------------------------------------------------ measuring
 
     def _live_workload(self) -> Workload:
-        return workloads.live_workload(self.chosen.workload)[0]
+        precisions = (self._where.precisions,) if self._where is not None else ()
+        return workloads.live_workload(self.chosen.workload, *precisions)[0]
 
     def _live(self) -> Live:
         """Return what was measured, with its words."""
-        seconds = self._round.measured.seconds if self._round is not None else 0.0
-        return workloads.live(self.chosen.workload, self._samples, seconds, self._say)
+        found, work = self._round, self.chosen.workload
+        if found is None:
+            return workloads.live(work, self._samples, 0.0, self._say)
+        return workloads.live(
+            work, self._samples, found.measured.seconds, self._say, runs=found.workload,
+            path=found.measured.shares.path, device=found.meter.name, pipe=self._pipe,
+            pipe_reason=found.meter.pipe_reason,
+        )  # fmt: skip
 
     def _go_on(self) -> None:
         """Measure again and again while it plays."""
@@ -401,20 +502,25 @@ class ComputingUnits(QObject):
         if self._front and not self._meter.busy:
             runs = self._round.runs if self._round is not None else None
             classes.make()  # the worker imports pyqtgraph, which names them all
-            self._meter.ask(measure, self._live_workload(), runs, self._recorder)
+            self._meter.ask(measure, self._live_workload(), runs, self._recorder, self._where)
 
     def _measured(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.said.emit(sentence_of(outcome.error))
             return
         found: _Round = outcome.value
+        self._where = found.meter
+        if found.said:
+            self.said.emit(found.said)
         if found.workload != self._live_workload():
             self._run()
             return
         first, self._round = self._round is None, found
         if len(self._samples) >= WINDOW:
             self._samples = self._samples[WINDOW // 2 :]
+            self._pipe = self._pipe[WINDOW // 2 :]
         self._samples = (*self._samples, workloads.sample_of(found.measured))
+        self._pipe = (*self._pipe, found.pipe)
         if first:  # the lanes can show it now
             self._compute()
         if self._front:
@@ -439,7 +545,9 @@ class ComputingUnits(QObject):
             self.plot = SharePlot(self._theme, self.canvas)
             self.plot.show_theme(self._theme, self.canvas.fitted()[2])
             self._place_plot()
-        self.plot.show_samples(self._samples)
+        known = last_of(self._pipe)
+        words = self._say("units.legend.pipe_now", percent=f"{100 * known:.0f}")
+        self.plot.show_samples(self._samples, self._pipe, words)
 
     # ------------------------------------------------------------------ the plot's place
 
@@ -468,97 +576,41 @@ class ComputingUnits(QObject):
         return False
 
 
+class _Beside(NamedTuple):
+    """What else a subject is made of: a recording, and this machine, where they are chosen."""
+
+    recording: Recording | None = None
+    path: Path = Path()  # where this machine's rates are kept
+    anew: bool = False  # whether they are measured although they are
+    recorder: Recorder | None = None
+
+
 def _subject(
-    chosen: Chosen, say: Captions, live: Live, found: _Round | None
-) -> tuple[Chosen, Computing]:
-    """Return what is drawn of a choice, with what was measured of it."""
+    chosen: Chosen, say: Captions, live: Live, found: _Round | None, beside: _Beside
+) -> tuple[Chosen, Computing, str]:  # fmt: skip
+    """Return what is drawn of a choice, with what was measured of it, and what has to be said."""
     from engine.live import same
+
+    part, problem = None, ""
+    if chosen.part == parts.THIS:
+        recorder = beside.recorder
+        with recorder.job() if recorder is not None else nullcontext():
+            part, problem = this_machine.part(
+                beside.path, anew=beside.anew, note=recorder.note if recorder else None
+            )
 
     cpu = measured = tile = None
     if found is not None:
-        cpu = workloads.measured_run(found.measured, found.workload, say)
+        here = found.meter.precisions
+        cpu = workloads.measured_run(found.measured, found.workload, say, found.meter.name)
         tile = found.tile
-        if same(chosen.workload) and workloads.live_workload(chosen.workload)[0] == found.workload:
+        runs = workloads.live_workload(chosen.workload, here)[0]
+        if same(chosen.workload, here) and runs == found.workload:
             measured = found.measured.shares
     # Until the first run has come nobody has looked for a GPU: that may take seconds.
-    device = workloads.gpu_here() if found is not None else ""
+    device = found.meter.name if found is not None else ""
     made = workloads.computing(
-        chosen, say, live=live, cpu=cpu, measured=measured, tile=tile, device=device
-    )
-    return chosen, made
-
-
-class WorkloadControls(QWidget):
-    """Model, batch, tokens, part and style, each a choice, or one menu where there is no room."""
-
-    chosen = Signal(str, str)  # kind, id
-
-    def __init__(self, say: Captions) -> None:
-        super().__init__()
-        self._say = say
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._gap = 8
-        self.choices: dict[str, Choice] = {}
-        self.whole = QToolButton(self)
-        self.whole.setObjectName("choice")
-        self.whole.setText(say("units.bar.workload"))
-        self.whole.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self.whole)
-        self.whole.setMenu(menu)
-        for kind, rows in workloads.offers(say).items():
-            choice = Choice(say(f"units.bar.{kind}"))
-            choice.setParent(self)
-            for id, words in rows:
-                choice.add(id, words)
-            choice.chosen.connect(partial(self._chosen, kind))
-            choice.menu().setTitle(say(f"units.bar.{kind}"))
-            menu.addMenu(choice.menu())
-            self.choices[kind] = choice
-        self.whole.hide()
-
-    def _chosen(self, kind: str, id: str) -> None:
-        self.chosen.emit(kind, id)
-
-    def show_chosen(self, chosen: Chosen) -> None:
-        """Show what is chosen."""
-        work = chosen.workload
-        for kind, id in (
-            ("model", work.model), ("batch", str(work.batch)), ("tokens", str(work.tokens)),
-            ("part", chosen.part), ("style", str(work.style)),
-        ):  # fmt: skip
-            self.choices[kind].choose(id)
-        self._laid_anew()
-
-    def show_theme(self, theme: Theme, scale: float) -> None:
-        """Draw in another theme, so many times larger."""
-        self._gap = px(8, icon_factor(scale))
-        self._laid_anew()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the size with every choice side by side."""
-        hints = [choice.sizeHint() for choice in self.choices.values()]
-        gaps = self._gap * (len(hints) - 1)
-        return QSize(sum(h.width() for h in hints) + gaps, max(h.height() for h in hints))
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the size of the one menu."""
-        return self.whole.sizeHint()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fold the choices into one menu where they have no room."""
-        super().resizeEvent(event)
-        self._place()
-
-    def _laid_anew(self) -> None:
-        self.updateGeometry()
-        self._place()
-
-    def _place(self) -> None:
-        folded = self.width() < self.sizeHint().width()
-        x = 0
-        for button in (self.whole, *self.choices.values()):
-            button.setVisible(folded == (button is self.whole))
-            hint = button.sizeHint()
-            if folded == (button is self.whole):
-                button.setGeometry(x, (self.height() - hint.height()) // 2, *hint.toTuple())
-                x += hint.width() + self._gap
+        chosen, say, live=live, cpu=cpu, measured=measured, tile=tile, device=device, part=part,
+        recording=beside.recording,
+    )  # fmt: skip
+    return chosen, made, problem

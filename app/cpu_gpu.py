@@ -19,6 +19,7 @@ from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
+from app.this_machine import FILE
 from engine import parts
 from engine.race import OPS
 from engine.workload import Device
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from widgets.inspector import Page
     from widgets.theme import Theme
 
-FILE = "this-machine.json"  # beside the settings
 PART = "h100"
 ROUND_SECONDS = 0.15  # of measuring, before the new points are shown
 DATA, LAUNCHES = ("resident", "copied"), ("single", "graph")

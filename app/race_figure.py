@@ -65,13 +65,10 @@ def make(given: argparse.Namespace) -> Figure:
 
 def known(*, anew: bool = False) -> tuple[Measured, tuple[str, ...]]:
     """Return what this machine does, measured now unless that is remembered, and what to say."""
-    from PySide6.QtCore import QCoreApplication
-
-    from app import cpu_gpu, session
+    from app import cpu_gpu, this_machine
     from engine import race
 
-    QCoreApplication.setApplicationName("unrolled")  # as the window's, so that both know the same
-    path = session.place().parent / cpu_gpu.FILE
+    path = this_machine.place()
     found = None if anew else race.load(path)
     if found is not None:
         return found, ()

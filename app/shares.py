@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date
+import sys
 from typing import TYPE_CHECKING, Any
 
 from engine.said import Said
@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", default="", metavar="ID", help=f"{MODELS}; gpt2-124m by default")
     add("--mode", default="", metavar="M", help="training, inference (reading) or decode (writing)")
     add("--part", default="", metavar="ID", help="t4, l4, rtx4090, a100, h100, h200, b200, "
-        "desktop-cpu, or this: the machine at hand, measured in 2 s")  # fmt: skip
+        "desktop-cpu, or this: the machine at hand, measured in 2 s and remembered")  # fmt: skip
+    add("--measure", action="store_true", help="with --part this: measure it anew")
     add("--style", default="", metavar="S", help="cupy-eager, framework-eager, fused or graph")
     add("--precision", default="", metavar="P", help="fp32, tf32, fp16, bf16 or fp8")
     add("--batch", type=int, metavar="B", help="sequences at once")
@@ -64,6 +65,10 @@ def asked(given: argparse.Namespace) -> tuple[Workload, Part]:
     from engine import parts
 
     here = given.part == parts.THIS
+    if given.measure and not here:
+        raise SharesError(
+            "Only this machine can be measured here; give --part this with --measure."
+        )
     names = ("preset", "model", "mode", "style", "precision")
     chosen = chosen_from(
         **{name: getattr(given, name) for name in names}, part="" if here else given.part
@@ -73,15 +78,14 @@ def asked(given: argparse.Namespace) -> tuple[Workload, Part]:
     workload = replace(chosen.workload, **numbers)
     if given.tokenizer:
         workload = replace(workload, tokenizer=True)
-    return workload, this_machine() if here else parts.load(chosen.part)
+    if not here:
+        return workload, parts.load(chosen.part)
+    from app import this_machine
 
-
-def this_machine() -> Part:
-    """Return this machine, measured here and now."""
-    from engine import parts, race
-
-    title = f"this machine ({race.machine().cpu})"
-    return parts.this_machine(race.calibrate(), day=date.today().isoformat(), title=title)
+    found, problem = this_machine.part(this_machine.place(), anew=given.measure)
+    if problem:
+        print(problem, file=sys.stderr)
+    return workload, found
 
 
 def as_data(modelled: Modelled, *, fold: bool = False) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from widgets.live_strip import LiveStrip
 from widgets.transport import Transport
 
 if TYPE_CHECKING:
+    from app.computing import ComputingUnits
     from app.rnn_transformer import RnnTransformer
     from engine.trace import Step
     from widgets.inspector import Inspector
@@ -632,9 +633,16 @@ class Window(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Let chapter 1 read a sentence or a file."""
-        self.open_chapter(CHAPTER)
-        self.first.sentences.drop(event.mimeData())
+        """Let chapter 1 read a sentence or a file, and chapter 2 the report of a card."""
+        urls = event.mimeData().urls()
+        report = urls[0].toLocalFile() if urls and urls[0].isLocalFile() else ""
+        if report.lower().endswith(".json"):
+            self.open_chapter("three-computing")
+            if self.chapter.id == "three-computing":
+                cast("ComputingUnits", self.chapter).open_recording(report)
+        else:
+            self.open_chapter(CHAPTER)
+            self.first.sentences.drop(event.mimeData())
         event.acceptProposedAction()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802

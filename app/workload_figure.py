@@ -10,6 +10,7 @@ from engine.said import Said
 
 if TYPE_CHECKING:
     from app.figures import Figure
+    from engine.parts import Part
 
 RUNS = 24  # of the live workload, for the series
 SECONDS = 3.0  # that these may take
@@ -30,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="gpt3-layer, l4-prefill, toy, decode-1 or float32")  # fmt: skip
     add("--model", default="", metavar="ID", help="gpt2-124m by default")
     add("--mode", default="", metavar="M", help="training, inference or decode")
-    add("--part", default="", metavar="ID", help="t4, l4, rtx4090, a100, h100, h200, b200")
+    add("--part", default="", metavar="ID", help="t4, l4, rtx4090, a100, h100, h200, b200, this")
     add("--style", default="", metavar="S", help="cupy-eager, framework-eager, fused or graph")
     add("--precision", default="", metavar="P", help="fp32, tf32, fp16, bf16 or fp8")
     add("--batch", type=int, default=None, metavar="B", help="sequences at once")
@@ -50,9 +51,10 @@ def make(given: argparse.Namespace) -> Figure:
     engine.said.Said
         With one sentence, when something given does not exist or makes no sense.
     """
-    from app import workloads
+    from app import this_machine, workloads
     from app.figures import Figure
     from app.threads import leave_a_core
+    from engine import parts
     from engine.shares import Work
     from widgets import captions
     from widgets.scenes.computing_units import computing_units
@@ -72,5 +74,10 @@ def make(given: argparse.Namespace) -> Figure:
     )  # fmt: skip
     leave_a_core()
     say = captions.load("en")
-    subject = workloads.recorded(chosen, say, runs=RUNS, seconds=SECONDS)
-    return Figure(computing_units, subject, subject.last_tick)
+    part: Part | None = None
+    notes: tuple[str, ...] = ()
+    if chosen.part == parts.THIS:
+        part, problem = this_machine.part(this_machine.place())
+        notes = (problem,) if problem else ()
+    subject = workloads.recorded(chosen, say, runs=RUNS, seconds=SECONDS, part=part)
+    return Figure(computing_units, subject, subject.last_tick, {}, notes)

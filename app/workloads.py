@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import claims, parts, roofline
-from engine.live import LIVE, same, too_large
+from engine.live import LIVE, Meter, same, too_large
 from engine.live import Live as Runs
 from engine.said import Said
-from engine.shares import Shares, Work
+from engine.shares import CPU_PATH, Shares, Work
+from engine.timing import CUPTI_PATH, QUEUED_PATH
 from engine.trace import Basis
 from engine.workload import SIZES, Group, Operation, Precision, Style, Workload
 from widgets import numbers
@@ -37,6 +38,7 @@ from widgets.scenes.computing_units.subject import (
     Live,
     Longest,
     Offer,
+    Recorded,
     Run,
     Sample,
     Span,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from engine.live import Measured
     from engine.parts import Part
     from engine.roofline import Event, Modelled
+    from engine.selfcheck import Recording
     from engine.trace import Step
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 256)
@@ -69,7 +72,9 @@ SHORT_ROLES = (
     "batch", "schedule", "tokenize", "ids.copy", "loss.copy", "loss.read", "token.copy",
     "token.read", "attn.residual", "mlp.residual",
 )  # fmt: skip
+AGAIN = "this-again"  # in the list of parts: this machine, measured anew
 LISTED = 6  # of the longest operations
+CLOCKS = {"cupti": CUPTI_PATH, "events": QUEUED_PATH, "cpu": CPU_PATH}
 MAKERS = ("NVIDIA", "GeForce", "AMD", "Intel")
 CHAIN_STEPS = 4  # of a recurrent layer, that the lanes show
 MOST_SHOWN = 40  # operations of one stretch
@@ -77,10 +82,14 @@ MOST_SHOWN = 40  # operations of one stretch
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is chosen: the workload and the part, and what of it the stage shows."""
+    """What is chosen: the workload and the part, and what of it the stage shows.
+
+    ``recording`` is the id of a recording whose card the part stands for, "" without one.
+    """
 
     workload: Workload
     part: str = "h100"
+    recording: str = ""
     preset: str = ""
     lanes: str = "part"  # or "cpu": the measured run
     unit: Work = Work.MATRIX
@@ -136,7 +145,8 @@ def chosen_from(
             given[key] = SAID_AS.get(value, value)
     given |= {key: n for key, n in (("batch", batch), ("tokens", tokens)) if n}
     workload = replace(workload, **given)
-    parts.load(part or of_part)  # raises with a sentence
+    if part != parts.THIS:
+        parts.load(part or of_part)  # raises with a sentence
     changed = bool(given or part)
     return replace(
         DEFAULT, workload=workload, part=part or of_part, preset="" if changed else preset
@@ -155,6 +165,7 @@ def preset_of(workload: Workload, part: str) -> str:
 def computing(
     chosen: Chosen, say: Captions, *, live: Live | None = None, cpu: Run | None = None,
     measured: Shares | None = None, tile: Any = None, device: str = "",
+    part: Part | None = None, recording: Recording | None = None,
 ) -> Computing:  # fmt: skip
     """Return what the chapter draws of a choice.
 
@@ -167,14 +178,20 @@ def computing(
     live, cpu, measured, tile, device
         What was measured on this machine: the live series, the run that the lanes can show, the
         shares of this very workload; one tile; the name of a device that has these units.
+    part
+        What it is modelled for, by default the data sheet of the chosen part.
+    recording
+        Somebody else's measurements, which take the place of this machine's.
 
     Raises
     ------
     engine.said.Said
         If the part's file is damaged.
     """
-    part = parts.load(chosen.part)
+    part = part or parts.load(chosen.part)
     modelled = roofline.model(chosen.workload, part)
+    if recording is not None:
+        measured = recording.of(chosen.workload)
     workload = modelled.ran
     size = workload.size
     claim = claims.claim_of(workload)
@@ -195,15 +212,18 @@ def computing(
         beyond=claim.beyond,
         causes=claims.causes(modelled),
         faster=faster(modelled, chosen.unit, chosen.factor),
-        source=source(modelled, say, device),
+        source=source(modelled, say, timed_on(say, device, measured, recording)),
         modes=tuple(Offer(mode, say(f"units.offer.{mode}")) for mode in MODES),
         precisions=_precisions(part, say),
         presets=tuple((preset.nearly_true, Offer(preset.id, say(f"units.preset.{preset.id}")))
                       for preset in PRESETS.values()),
         preset=preset_of(chosen.workload, chosen.part),
-        lanes=(Offer("part", f"≈{NBSP}{short}"), Offer("cpu", say("units.this_cpu"),
-                                                        "" if cpu else say("units.no_run"))),
+        lanes=(Offer("part", f"≈{NBSP}{short}"),
+               Offer("cpu", say("units.this_gpu" if device else "units.this_cpu"),
+                     "" if cpu else say("units.no_run"))),
         measured=measured,
+        measured_on=device,
+        recorded=recorded_as(recording) if recording is not None else None,
         pipe_active=modelled.pipe_active,
         longest=tuple(
             Longest(label_of(row.operation, say), row.operation.work, row.count, row.seconds)
@@ -217,11 +237,32 @@ def computing(
     )  # fmt: skip
 
 
+def recorded_as(recording: Recording) -> Recorded:
+    """Return a recording as the chapter shows it."""
+    rows = [row for row in (*recording.data["models"], *recording.data.get("workloads", ()))
+            if "shares" in row]  # fmt: skip
+    return Recorded(
+        without_maker(recording.card), recording.date[:10], recording.label, recording.program,
+        tuple(sorted(recording.versions.items())), recording.ok, str(recording.data["tracing"]),
+        tuple((row["model"], row["precision"], recording.shares(row["model"], row["precision"]))
+              for row in rows),
+    )  # fmt: skip
+
+
 def short_title(part: Part) -> str:
     """Return a part's name without its maker and form: "H100"."""
-    words = part.title.partition(",")[0].split()
-    kept = [w for w in words if w not in MAKERS]
+    return short_name(part.title)
+
+
+def short_name(title: str) -> str:
+    """Return the name of a card without its maker, form and memory."""
+    kept = without_maker(title).partition(",")[0].split() or [title]
     return " ".join(kept[: 2 if kept[0] in ("RTX", "Desktop", "This") else 1])
+
+
+def without_maker(title: str) -> str:
+    """Return the name of a card without its maker."""
+    return " ".join(word for word in title.split() if word not in MAKERS)
 
 
 def _precisions(part: Part, say: Captions) -> tuple[Offer, ...]:
@@ -243,8 +284,19 @@ def faster(modelled: Modelled, unit: Work, factor: int) -> Faster:
     return Faster(unit, int(made.times), made.shares, made.limit)
 
 
-def source(modelled: Modelled, say: Captions, device: str) -> str:
-    """Return what was assumed, and what was timed."""
+def timed_on(
+    say: Captions, device: str, measured: Shares | None, recording: Recording | None
+) -> str:  # fmt: skip
+    """Return which bars were timed on a GPU, and on whose."""
+    if recording is not None:
+        return say("units.source_recorded", label=recording.label)
+    if not device:
+        return say("units.source_none")
+    return say("units.source_device" if measured is None else "units.source_timed", device=device)
+
+
+def source(modelled: Modelled, say: Captions, timed: str) -> str:
+    """Return what was assumed, behind what was timed."""
     part, ran = modelled.part, modelled.ran
     base = roofline.BASE
     words = say(
@@ -256,7 +308,6 @@ def source(modelled: Modelled, say: Captions, device: str) -> str:
         floor=numbers.seconds(base.floor),
         launch=numbers.seconds(modelled.launch_seconds),
     )
-    timed = say("units.source_device", device=device) if device else say("units.source_none")
     return " · ".join((timed, *modelled.notes, words))
 
 
@@ -448,8 +499,12 @@ STEPS = (
 )  # fmt: skip
 
 
-def measured_run(measured: Measured, workload: Workload, say: Captions) -> Run:
+def measured_run(
+    measured: Measured, workload: Workload, say: Captions, device: str = ""
+) -> Run:  # fmt: skip
     """Return a run of this machine as the lanes show it: each operation as long as it took.
+
+    ``device`` is the GPU that it ran on, "" for this CPU.
 
     Operations are drawn one behind the other; the Python between them stands as one, behind all.
     """
@@ -471,7 +526,7 @@ def measured_run(measured: Measured, workload: Workload, say: Captions) -> Run:
             spans.append(Span(
                 f"cpu.{step.name}", _step_label(step, say), work, clock, seconds, step.equation,
                 (("value", step.value.shape),), step.cost.flops, step.cost.bytes,
-                why=say(f"units.why_cpu.{work}"),
+                why=say(f"units.why_{'gpu' if device else 'cpu'}.{work}"),
             ))  # fmt: skip
             clock += seconds
         if spans:
@@ -479,8 +534,8 @@ def measured_run(measured: Measured, workload: Workload, say: Captions) -> Run:
     words = (
         f"{workload.size.title}, {say('units.size', batch=workload.batch, tokens=workload.tokens)}"
     )
-    return Run(Basis.MEASURED, say("units.this_cpu"), words, (),
-               tuple(stretches), (python,), workload.size.blocks)  # fmt: skip
+    return Run(Basis.MEASURED, device or say("units.this_cpu"), words, (),
+               tuple(stretches), (python,), workload.size.blocks, bool(device))  # fmt: skip
 
 
 def _step_label(step: Step, say: Captions) -> str:
@@ -495,19 +550,27 @@ def _step_label(step: Step, say: Captions) -> str:
     return say(f"units.step.{tail}") if tail in STEPS else OPS[step.op].label
 
 
-def live_workload(chosen: Workload) -> tuple[Workload, float | None]:
+def live_workload(
+    chosen: Workload, precisions: tuple[str, ...] = (Precision.FLOAT32,)
+) -> tuple[Workload, float | None]:
     """Return what is run here beside a choice, and how long the choice itself would take here.
 
-    A choice that is small enough runs itself, in float32; else the block that always does.
+    A choice that is small enough runs itself, else the block that always does; in float32 where
+    products are not computed in the chosen format here (``Meter.precisions``).
     """
     seconds = too_large(chosen)
+    within = chosen.precision if chosen.precision in precisions else Precision.FLOAT32
     if seconds is None:
-        return replace(chosen, precision=Precision.FLOAT32, style=Style.CUPY_EAGER, every=1,
+        return replace(chosen, precision=within, style=Style.CUPY_EAGER, every=1,
                        parallel=1, tokenizer=False), None  # fmt: skip
-    return LIVE, seconds
+    return replace(LIVE, precision=within), seconds
 
 
-def live(chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Captions) -> Live:
+def live(
+    chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Captions, *,
+    runs: Workload | None = None, path: str = CPU_PATH, device: str = "",
+    pipe: tuple[float | None, ...] = (), pipe_reason: str = "",
+) -> Live:  # fmt: skip
     """Return a series of runs on this machine in words: which workload, and why it is not another.
 
     Parameters
@@ -516,60 +579,90 @@ def live(chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Cap
         The workload that is chosen, which may be too large to run here.
     samples, seconds
         Shares of every run, and how long the last one took.
+    runs
+        What runs in its place, by default what would on a CPU.
+    path, device
+        The clock, as ``Shares.path``, and the GPU that runs it; "": this CPU does.
+    pipe, pipe_reason
+        How much of each run the tensor pipe worked, and why nobody knows.
     """
     workload, here = live_workload(chosen)
-    words = say("units.live_same" if here is None else "units.live_other",
-                model=workload.size.title)  # fmt: skip
+    workload = runs or workload
+    words = say(
+        "units.live_same" if here is None else "units.live_other",
+        model=workload.size.title, precision=SHORT[Precision(workload.precision)],
+    )  # fmt: skip
     note = ""
     if here is not None:
         key = "units.too_large" if math.isfinite(here) else "units.not_forward"
         note = say(key, workload=said_as(chosen, say), seconds=numbers.seconds(here or 0.0)
                    if math.isfinite(here) else "", live=said_as(workload, say))  # fmt: skip
     where = say("units.live_where", version=np.__version__)
-    return Live(words, where, samples, seconds, note)
+    if device:
+        where = say("units.live_where_gpu", device=device)
+        if pipe_reason:
+            note = f"{note} {say('units.no_pipe', why=pipe_reason)}".strip()
+    by = next((key for key, title in CLOCKS.items() if title == path), "cpu")
+    return Live(words, where, samples, seconds, note, by, device, pipe)
 
 
 @cache
-def gpu_here() -> str:
-    """Return the name of a GPU of this machine that really computes, or "".
+def meter() -> Meter:
+    """Return what measures runs here: a GPU of this machine that really computes, or the CPU.
 
     It may take seconds the first time: call it behind the first picture.
     """
     if find_spec("cupy") is None:
-        return ""
+        return Meter()
     from engine.gpu import on_device, probe
 
-    found = on_device(probe)
-    return found.name if found.backend == "CuPy" else ""
+    return Meter(on_device(probe))
 
 
-def recorded(chosen: Chosen, say: Captions, *, runs: int, seconds: float) -> Computing:
+def gpu_here() -> str:
+    """Return the name of a GPU of this machine that really computes, or "".
+
+    As slow as ``meter`` the first time.
+    """
+    return meter().name
+
+
+def recorded(
+    chosen: Chosen, say: Captions, *, runs: int, seconds: float, part: Part | None = None
+) -> Computing:  # fmt: skip
     """Return the subject of a choice with a series that is measured now: for stills.
 
     The series has at most so many runs, and ends when so many seconds are over.
     """
-    workload, _ = live_workload(chosen.workload)
+    here = meter()
+    workload, _ = live_workload(chosen.workload, here.precisions)
     runner = Runs(workload)
-    runner.run()  # touches its memory for the first time
+    here.run(runner)  # touches its memory for the first time
     series: list[Measured] = []
     start = perf_counter()
     while not series or (len(series) < runs and perf_counter() - start < seconds):
-        series.append(runner.run())
+        series.append(here.run(runner))
     samples = tuple(sample_of(one) for one in series)
+    last = series[-1]
     return computing(
         chosen,
         say,
-        live=live(chosen.workload, samples, series[-1].seconds, say),
-        cpu=measured_run(series[-1], workload, say),
-        measured=series[-1].shares if same(chosen.workload) else None,
-        tile=runner.tile(series[-1]),
-        device=gpu_here(),
-    )
+        live=live(
+            chosen.workload, samples, last.seconds, say, runs=workload, path=last.shares.path,
+            device=here.name,
+        ),
+        cpu=measured_run(last, workload, say, here.name),
+        measured=last.shares if same(chosen.workload, here.precisions) else None,
+        tile=runner.tile(last),
+        device=here.name,
+        part=part,
+    )  # fmt: skip
 
 
 def sample_of(measured: Measured) -> Sample:
-    """Return the shares of one run as the live plot takes them."""
-    return Sample(*(measured.shares[work] for work in LANES))
+    """Return the shares of one run as the live plot takes them, copies and idle time folded in."""
+    shares = measured.shares.folded
+    return Sample(*(shares[work] for work in LANES))
 
 
 def offers(say: Captions) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -578,6 +671,9 @@ def offers(say: Captions) -> dict[str, tuple[tuple[str, str], ...]]:
         "model": tuple((size.id, size.title) for size in SIZES.values()),
         "batch": tuple((str(n), say("units.bar.batch_of", count=n)) for n in BATCHES),
         "tokens": tuple((str(n), say("units.bar.tokens_of", count=n)) for n in TOKENS),
-        "part": tuple((id, short_title(parts.load(id))) for id in parts.available()),
+        "part": (
+            *((id, short_title(parts.load(id))) for id in parts.available()),
+            (parts.THIS, say("units.this_machine")), (AGAIN, say("units.this_again")),
+        ),
         "style": tuple((style.value, say(f"units.style.{style}")) for style in Style),
-    }
+    }  # fmt: skip

@@ -1,26 +1,34 @@
 """A small workload that really runs on this machine, again and again, each operation timed.
 
-Its weights are drawn at random: how long a product takes does not depend on what it multiplies.
+It runs on the GPU where one computes, by the best clock there (``engine.timing``), and else on the
+CPU. Its weights are drawn at random: how long a product takes does not depend on what it
+multiplies.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from engine import grid
+from engine.gpu import HOST, Device, on_device, ops_for
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
+from engine.precision import DEFAULT
 from engine.shares import Shares, shares_by
 from engine.tape import Tape, Watch
 from engine.tile import SIDE, Tile, multiply
+from engine.timing import Cupti, PipeActive, on_card
 from engine.trace import Step, Unit
 from engine.words import ROWS
 from engine.workload import Mode, Size, Workload, operations
+
+if TYPE_CHECKING:
+    from engine.gpu import CupyOps
 
 LIVE = Workload("block-192", Mode.INFERENCE, 4, 64, "float32", "cupy-eager")
 MOST_FLOPS = 3_000_000_000  # of a run here: a second of one slow core
@@ -46,17 +54,84 @@ def too_large(workload: Workload) -> float | None:
     return None if small and flops <= MOST_FLOPS else flops / FLOPS_A_SECOND
 
 
-def same(workload: Workload) -> bool:
-    """Return whether ``Live`` runs this very workload: on a CPU products are float32."""
-    return workload.precision == "float32" and too_large(workload) is None
+def same(workload: Workload, precisions: tuple[str, ...] = (DEFAULT,)) -> bool:
+    """Return whether ``Live`` runs this very workload where there are these precisions."""
+    return workload.precision in precisions and too_large(workload) is None
+
+
+class Meter:
+    """Where runs happen and what measures them: a GPU with its clocks, or this CPU.
+
+    There is to be one of these in a process (see ``engine.timing.Cupti``). ``pipe_reason`` says in
+    one sentence why the card's counters tell nothing of its tensor pipe; "" when they do, and where
+    there is no card.
+    """
+
+    def __init__(self, device: Device = HOST) -> None:
+        self.device = device
+        self._cupti = on_device(Cupti, device) if device.gpu else None
+        self._pipe = PipeActive() if device.gpu else None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the GPU, "" of a CPU."""
+        return self.device.name if self.device.gpu else ""
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Return in which formats products are computed there, as ``Workload.precision`` has them.
+
+        A CPU computes half precision in float32 and rounds it, which is no measurement of it.
+        """
+        if not self.device.gpu:
+            return (DEFAULT,)
+        return tuple(name.lower() for name in self.device.precisions)
+
+    @property
+    def pipe_reason(self) -> str:
+        """Return why there is no line "pipe active"."""
+        return "" if self._pipe is None else self._pipe.reason
+
+    def pipe_active(self) -> float | None:
+        """Return how much (0 … 1) the card's tensor pipe worked since it was asked last."""
+        return None if self._pipe is None else self._pipe.sample()
+
+    def ops(self, precision: str) -> Ops:
+        """Return the primitives in a precision of ``precisions``."""
+        return ops_for(
+            self.device, next(p for p in self.device.precisions if p.lower() == precision)
+        )
+
+    def run(self, live: Live, watch: Watch | None = None) -> Measured:
+        """Return one run, measured by the best clock there is.
+
+        Raises
+        ------
+        engine.gpu.Lost
+            When the GPU failed in the middle of it.
+        """
+        if not self.device.gpu:
+            return live.run(watch)
+        return on_device(self._run, live, watch)
+
+    def _run(self, live: Live, watch: Watch | None) -> Measured:
+        ops = self.ops(live.workload.precision)
+        found, shares = on_card(
+            lambda there: live.run(watch, there), cast("CupyOps", ops), self._cupti
+        )
+        return replace(found, clocked=shares)
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One run: its steps with their times, and its wall time in seconds."""
+    """One run: its steps with their times, and its wall time in seconds.
+
+    ``clocked`` are its shares where another clock than the operations' own knows them.
+    """
 
     steps: tuple[Step, ...]
     seconds: float
+    clocked: Shares | None = None
 
     @cached_property
     def shares(self) -> Shares:
@@ -64,6 +139,8 @@ class Measured:
 
         What is no operation is Python between them: sequential.
         """
+        if self.clocked is not None:
+            return self.clocked
         spent = dict.fromkeys(Unit, 0.0)
         for step in self.steps:
             spent[step.timing.unit if step.cost.bytes else Unit.SEQUENTIAL] += step.timing.seconds
@@ -91,6 +168,8 @@ class Live:
         self._config = config_of(size)
         rng = np.random.default_rng(seed)
         parameters = initialise(self._config, rng)
+        for value in parameters.values():
+            value.setflags(write=False)  # so that a device may keep them
         words = tuple(map(str, range(self._config.words)))
         self._model = Model(size.id, self._config, parameters, words)
         self._ids = rng.integers(0, self._config.words, (workload.batch, workload.tokens))
@@ -98,19 +177,33 @@ class Live:
         self._x = rng.normal(size=shape).astype(np.float32)
         self._ops = Ops()
 
-    def run(self, watch: Watch | None = None) -> Measured:
-        """Return one run, measured; ``watch`` is told what was done, as by ``Tape``."""
+    def run(self, watch: Watch | None = None, ops: Ops | None = None) -> Measured:
+        """Return one run, by default on the CPU's primitives; ``watch`` is told what was done.
+
+        Raises
+        ------
+        engine.gpu.Lost
+            When the device failed in the middle of it.
+        """
+        ops = ops or self._ops
         if self.workload.size.whole:
             hidden = self.workload.tokens - 1
-            trace = run(self._model, self._ids, hidden=hidden, ops=self._ops, watch=watch)
+            trace = run(self._model, self._ids, hidden=hidden, ops=ops, watch=watch)
             return Measured(tuple(trace.steps), trace.seconds)
-        tape = Tape(self._ops, self._model.parameters, watch)
+        tape = Tape(ops, self._model.parameters, watch)
+        try:
+            return self._block(tape, ops)
+        except Exception as error:
+            raise ops.failed(error, tape.behind) from error
+
+    def _block(self, tape: Tape, ops: Ops) -> Measured:
         x = tape.input(self._x, name="x", axes=ROWS, equation="x")
         mask = grid.closed(tape, "mask", self.workload.tokens, self.workload.tokens, causal=True,
                            dtype=self._x.dtype)  # fmt: skip
         start = perf_counter()
         for b in range(self._config.layers):
             x = grid.block(tape, x, self._config, b=f"blocks.{b}", mask=mask)
+        ops.wait()
         seconds = perf_counter() - start
         return Measured(tuple(tape.steps()), seconds)
 

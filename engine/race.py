@@ -148,6 +148,7 @@ class Measured:
     lengths: tuple[Length, ...] = ()
     complete: bool = False
     device: str = ""  # the GPU that points "gpu" were measured on
+    rates_day: str = ""  # ISO 8601, where ``rates`` were measured on another day than the rest
 
     def line(self, op: str, by: str) -> tuple[Point, ...]:
         """Return the points of one line, the smallest size first."""
@@ -295,16 +296,19 @@ class _Watch:
 
 
 def calibrate(
-    seconds: float = RATES_SECONDS, *, clock: Clock = perf_counter, stop: Stop = lambda: False
-) -> Rates:
+    seconds: float = RATES_SECONDS, *, clock: Clock = perf_counter, stop: Stop = lambda: False,
+    note: Note | None = None,
+) -> Rates:  # fmt: skip
     """Return what this machine does in a second, measured here and now in about ``seconds``.
+
+    ``note`` is told of everything that runs, as by ``sweep``.
 
     Raises
     ------
     RaceError
         When it was stopped, or the clock went backwards all the time.
     """
-    watch = _Watch(clock, stop)
+    watch = _Watch(clock, stop, note)
     watch.begin(seconds)
     rates = _rates(watch)
     if rates is None:
@@ -701,6 +705,12 @@ def load(path: Path, here: Machine | None = None) -> Measured | None:
     A file of another machine, another version or one that is damaged is as good as none: measuring
     again costs ten seconds.
     """
+    found = _kept(path, here or machine())
+    return found if found is not None and found.complete else None
+
+
+def _kept(path: Path, here: Machine) -> Measured | None:
+    """Return what a file keeps of this machine, be it a whole sweep or rates alone."""
     try:
         if path.stat().st_size > MOST_BYTES:
             return None
@@ -710,7 +720,41 @@ def load(path: Path, here: Machine | None = None) -> Measured | None:
         found = _read(data)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return found if found.complete and found.machine == (here or machine()) else None
+    return found if found.machine == here else None
+
+
+class Calibrated(NamedTuple):
+    """Rates, the day on which they were measured, and why they are not kept ("": they are)."""
+
+    rates: Rates
+    day: str
+    problem: str = ""
+
+
+def calibrated(
+    path: Path, *, anew: bool = False, clock: Clock = perf_counter, note: Note | None = None
+) -> Calibrated:
+    """Return what this machine does in a second: as it is remembered, or measured now and kept.
+
+    A sweep that is kept in the same file brings its rates along, and keeps its other numbers when
+    rates are measured anew.
+
+    Raises
+    ------
+    RaceError
+        When they are not remembered and cannot be measured.
+    """
+    here, today = machine(), date.today().isoformat()
+    found = _kept(path, here)
+    if not anew and found is not None and found.rates is not None:
+        return Calibrated(found.rates, found.rates_day or found.day)
+    rates = calibrate(clock=clock, note=note)
+    found = replace(found or Measured(here, today), rates=rates, rates_day=today)
+    try:
+        save(found, path)
+    except RaceError as error:
+        return Calibrated(rates, today, str(error))
+    return Calibrated(rates, today)
 
 
 def save(found: Measured, path: Path) -> None:
@@ -752,7 +796,10 @@ def _read(data: dict[str, Any]) -> Measured:
         When it holds something else.
     """
     known = {part.name for part in fields(Measured)}
-    kept = {name: data[name] for name in known}
+    kept = {name: data[name] for name in known - {"rates_day"}}
+    kept["rates_day"] = data.get("rates_day", "")  # the first files had none
+    if kept["rates_day"]:
+        date.fromisoformat(kept["rates_day"])
     for name, kind in ROWS.items():
         if not isinstance(kept[name], list) or len(kept[name]) > MOST_ROWS:
             raise ValueError(f"its {name} are no rows")

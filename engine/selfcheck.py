@@ -20,13 +20,15 @@ import numpy as np
 
 from engine import weights
 from engine.gpu import CupyOps, Device, ops_for
+from engine.live import LIVE, Live
 from engine.models import Model, run
 from engine.ops import Array, Ops
 from engine.precision import HALVES, PRECISIONS
 from engine.said import Said
 from engine.shares import Shares, Work, shares_of
-from engine.timing import Classified, Cupti, by_events, fp32_peak
+from engine.timing import Classified, Cupti, by_events, fp32_peak, on_card
 from engine.trace import Basis, Trace
+from engine.workload import Mode, Style, Workload
 
 FORMAT = 1
 MOST_BYTES = 8_000_000
@@ -38,6 +40,10 @@ HOLD_SECONDS = 0.001
 SENTENCE = (5, 9, 2, 7, 1)
 SIDES = (256, 1024, 4096)  # of the matrices whose product is timed
 SIDES_ON_A_CPU = (256, 512)
+# Workloads of ``engine.workload`` that are also run: the models of the stage over ``SENTENCE``, and
+# the block that chapter 2 runs.
+MODEL_OF = {"stage": "transformer", "stage-rnn": "rnn-plain"}
+LIVE_TOKENS = LIVE.batch * LIVE.tokens
 
 Operands = tuple[Array, ...]
 Case = tuple[Operands, dict[str, Any]]
@@ -181,6 +187,7 @@ def check(device: Device, *, program: str, tell: Callable[[str], object]) -> dic
         "tracing": cupti.reason or "CUPTI",
         "primitives": [],
         "models": [],
+        "workloads": [],
         "products": [],
         "kernels": [],
     }
@@ -192,6 +199,8 @@ def check(device: Device, *, program: str, tell: Callable[[str], object]) -> dic
         for id in weights.available():
             tell(f"{precision}: {id}")
             report["models"].append(_model(ops, weights.load(id), cupti, report["kernels"]))
+        tell(f"{precision}: {LIVE.size.title}")
+        report["workloads"].append(_workload(ops, cupti))
         tell(f"{precision}: products of large matrices")
         report["products"] += list(_timed_products(ops))
     if device.gpu:
@@ -274,11 +283,32 @@ def _model(ops: Ops, model: Model, cupti: Cupti, kernels: list[dict[str, Any]]) 
         "error": errors[worst],
         "step": worst,
         "ok": errors[worst] <= most,
+        **_told(shares),
+    }
+
+
+def _told(shares: Shares) -> dict[str, Any]:
+    return {
         "seconds": shares.seconds,
         "shares": {str(work): part for work, part in shares.parts.items()},
         "path": shares.path,
         "basis": str(shares.basis),
     }
+
+
+def _workload(ops: Ops, cupti: Cupti) -> dict[str, Any]:
+    """Return the time and the shares of the block that chapter 2 runs."""
+    row = {"model": LIVE.model, "tokens": LIVE_TOKENS, "precision": ops.precision}
+    try:
+        live = Live(LIVE)
+        live.run(ops=ops)  # compiles, and fills the memory pool
+        if ops.elsewhere:
+            _, shares = on_card(lambda there: live.run(ops=there), cast("CupyOps", ops), cupti)
+        else:
+            shares = live.run(ops=ops).shares
+    except Exception as failure:
+        return row | {"failed": _text(failure)}
+    return row | _told(shares)
 
 
 def _kernel(model: str, precision: str, it: Classified) -> dict[str, Any]:
@@ -335,9 +365,33 @@ class Recording:
                  if name == "driver" or name.startswith("cupy")]  # fmt: skip
         return " · ".join((f"recorded on {self.card}", self.date[:10], *drawn))
 
+    def of(self, workload: Workload) -> Shares | None:
+        """Return the shares of a workload as they were recorded; None where it is no part of it."""
+        alone = (workload.mode, workload.style) == (Mode.INFERENCE, Style.CUPY_EAGER)
+        precision = next((name for name in PRECISIONS if name.lower() == workload.precision), "")
+        if not alone or (workload.every, workload.parallel, workload.tokenizer) != (1, 1, False):
+            return None
+        size = workload.model, workload.batch, workload.tokens
+        if size == (LIVE.model, LIVE.batch, LIVE.tokens):
+            return self.shares(LIVE.model, precision)
+        if size[1:] == (1, len(SENTENCE)) and workload.model in MODEL_OF:
+            return self.shares(MODEL_OF[workload.model], precision)
+        return None
+
+    def workloads(self) -> tuple[Workload, ...]:
+        """Return the workloads of chapter 2 whose shares were recorded, the smallest last."""
+        asked = (
+            Workload(model, Mode.INFERENCE, batch, tokens, precision.lower(), Style.CUPY_EAGER)
+            for model, batch, tokens in (
+                (LIVE.model, LIVE.batch, LIVE.tokens), *((id, 1, len(SENTENCE)) for id in MODEL_OF)
+            )
+            for precision in ("float16", "bfloat16", "TF32", "float32")
+        )  # fmt: skip
+        return tuple(workload for workload in asked if self.of(workload) is not None)
+
     def shares(self, model: str, precision: str) -> Shares | None:
         """Return the shares of a model as they were recorded; None where there are none."""
-        for row in self.data["models"]:
+        for row in (*self.data["models"], *self.data.get("workloads", ())):
             if (row["model"], row["precision"]) == (model, precision) and "shares" in row:
                 parts = {Work(name): float(part) for name, part in row["shares"].items()}
                 path = f"{row['path']}, {self.label}"
@@ -355,6 +409,10 @@ _ROWS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
         {"model": str, "tokens": int, "precision": str, "tolerance": float, "ok": bool},
         {"error": float, "step": str, "seconds": float, "path": str, "basis": str, "shares": dict,
          "failed": str},
+    ),
+    "workloads": (
+        {"model": str, "tokens": int, "precision": str},
+        {"seconds": float, "path": str, "basis": str, "shares": dict, "failed": str},
     ),
     "products": ({"n": int, "precision": str}, {"seconds": float, "flops": int, "failed": str}),
     "kernels": (
@@ -403,7 +461,7 @@ def _checked(data: Any) -> Recording:
     _fits(data["ok"], bool, "ok")
     _words(device["versions"], "versions")
     for name, (needed, possible) in _ROWS.items():
-        rows = data[name]
+        rows = data.get(name, []) if name == "workloads" else data[name]  # the first had none
         if not isinstance(rows, list) or len(rows) > MOST_ROWS:
             raise ValueError(f"its {name} are no list of up to {MOST_ROWS} rows")
         for row in rows:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from statistics import median
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -50,12 +50,24 @@ from engine.shares import (
     shares_by,
 )
 from engine.tape import State, Tape, Tensor, Watch
-from engine.trace import Basis, Stage, Trace, Unit
+from engine.trace import Basis, Stage, Step, Trace, Unit
 
 if TYPE_CHECKING:
     from engine.gpu import CupyOps, Device
 
 T = TypeVar("T")
+
+
+class Timed(Protocol):
+    """A run: its steps with their times, and its wall time in seconds."""
+
+    @property
+    def steps(self) -> Sequence[Step]: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Timed)
 
 CUPTI_PATH = "CUPTI kernel activity"
 QUEUED_PATH = f"{EVENTS_PATH}, queue-ahead"
@@ -187,11 +199,18 @@ def measure(
             model, ids, hidden=tokens - 1, ops=ops, watch=_also(watch, lambda s: _add(spent, s))
         )
         return trace, shares_by(spent, trace.seconds)
+    return on_card(once, cast("CupyOps", ops), cupti)
+
+
+def on_card(
+    once: Callable[[Ops], R], ops: CupyOps, cupti: Cupti | None = None
+) -> tuple[R, Shares]:  # fmt: skip
+    """Return a run on a device and its shares by the best clock there; ``on_device`` only."""
     if cupti is not None and not cupti.reason:
-        trace, traced = cupti.trace(once, cast("CupyOps", ops))
+        found, traced = cupti.trace(once, ops)
         if not cupti.reason:
-            return trace, traced.shares
-    return by_events(once, cast("CupyOps", ops))
+            return found, traced.shares
+    return by_events(once, ops)
 
 
 def _add(total: dict[Unit, float], more: Mapping[Unit, float]) -> None:
@@ -210,7 +229,7 @@ def _also(watch: Watch | None, note: Callable[[Mapping[Unit, float]], None]) -> 
     return both
 
 
-def by_events(once: Callable[[Ops], Trace], ops: CupyOps) -> tuple[Trace, Shares]:
+def by_events(once: Callable[[Ops], R], ops: CupyOps) -> tuple[R, Shares]:
     """Return a run with its operations' times on the device, and the shares.
 
     The first run says how long the host needs, the second the wall time, and before the third the
@@ -221,12 +240,12 @@ def by_events(once: Callable[[Ops], Trace], ops: CupyOps) -> tuple[Trace, Shares
     normal = once(ops)
     ops.wait()
     ops.hold(HOLD * normal.seconds)
-    trace = once(ops)
+    found = once(ops)
     spent = dict.fromkeys(Unit, 0.0)
-    for step in trace.steps:
+    for step in found.steps:
         if step.cost.bytes:
             spent[step.timing.unit] += step.timing.seconds
-    return trace, shares_by(spent, normal.seconds, basis=Basis.INFERRED, path=QUEUED_PATH)
+    return found, shares_by(spent, normal.seconds, basis=Basis.INFERRED, path=QUEUED_PATH)
 
 
 # ---- CUPTI ---------------------------------------------------------------------------------------

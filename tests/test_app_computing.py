@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 
 from app import workload_figure, workloads
 from app.chapters import CHAPTERS, Host, make
-from app.computing import ComputingUnits, WorkloadControls
+from app.computing import ComputingUnits
+from app.workload_bar import WorkloadControls
 from engine.live import LIVE
 from engine.recorder import Recorder
 from engine.shares import Work
@@ -424,12 +425,12 @@ def test_a_gpu_that_computes_is_named_and_its_bars_stay_modelled(
     found = replace(gpu.HOST, backend="CuPy", name="Some card", reason="")
     monkeypatch.setattr(workloads, "find_spec", lambda name: object())
     monkeypatch.setattr(gpu, "on_device", lambda function: found)
-    workloads.gpu_here.cache_clear()
+    workloads.meter.cache_clear()
     assert workloads.gpu_here() == "Some card"
     monkeypatch.setattr(gpu, "on_device", lambda function: gpu.HOST)
-    workloads.gpu_here.cache_clear()
+    workloads.meter.cache_clear()
     assert workloads.gpu_here() == ""
-    workloads.gpu_here.cache_clear()
+    workloads.meter.cache_clear()
     subject = workloads.computing(workloads.DEFAULT, SAY, device="Some card")
     assert subject.source.startswith("Some card: no bar was timed on it")
     assert subject.run.basis is Basis.MODELLED

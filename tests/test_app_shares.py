@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app import this_machine
 from app.__main__ import main
 from app.shares import MODELS, PRESET_IDS
 from engine import parts, race
@@ -115,13 +117,76 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrolled shares --model gpt2-124m" in out
 
 
-def test_this_machine_is_measured_and_modelled(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+RATES = race.Rates(4e10, 8e10, 2e10, 2e10, 3e-7, 5e-8)
+
+
+def test_this_machine_is_measured_once_and_remembered(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    rates = race.Rates(4e10, 8e10, 2e10, 2e10, 3e-7, 5e-8)
-    monkeypatch.setattr(race, "calibrate", lambda: rates)
-    found = data(capsys, "--part", "this", "--model", "stage", "--mode", "inference")
+    times = 0
+
+    def calibrate(**_: Any) -> race.Rates:
+        nonlocal times
+        times += 1
+        return RATES._replace(numpy_call=3e-7 / times)
+
+    monkeypatch.setattr(race, "calibrate", calibrate)
+    monkeypatch.setattr(this_machine, "place", lambda: tmp_path / "kept" / this_machine.FILE)
+    asked = ("--part", "this", "--model", "stage", "--mode", "inference")
+    found = data(capsys, *asked)
     assert found["part"] == "this"
-    assert found["part_title"].startswith("this machine (")
+    assert found["part_title"].startswith("This machine (")
+    again = data(capsys, *asked)
+    assert times == 1
+    assert again["seconds"] == found["seconds"]
+    assert data(capsys, *asked, "--measure")["seconds"] < found["seconds"]
+    assert times == 2
+    # What a sweep of the machine has found beside the rates is kept.
+    assert race.load(this_machine.place()) is None  # no sweep yet, so that one is still made
+    # Another machine is measured anew.
+    monkeypatch.setattr(race, "machine", lambda: race.Machine("another", 1, "NumPy", "3"))
+    data(capsys, *asked)
+    assert times == 3
+
+
+def test_rates_anew_leave_the_sweep_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / this_machine.FILE
+    swept = race.Measured(
+        race.machine(), "2026-01-02", RATES, (race.Point("map", "one", 2, 1e-6),), complete=True
+    )
+    race.save(swept, path)
+    monkeypatch.setattr(race, "calibrate", lambda **_: RATES._replace(copy=1e9))
+    assert race.calibrated(path) == race.Calibrated(RATES, "2026-01-02")
+    anew = race.calibrated(path, anew=True)
+    assert anew.rates.copy == 1e9
+    assert anew.day > "2026-01-02"
+    kept = race.load(path)
+    assert kept is not None
+    assert (kept.day, kept.sizes, kept.rates) == ("2026-01-02", swept.sizes, anew.rates)
+    assert race.calibrated(path) == anew
+
+
+def test_rates_that_cannot_be_kept_are_used_and_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(race, "calibrate", lambda **_: RATES)
+    monkeypatch.setattr(this_machine, "place", lambda: tmp_path / "file" / this_machine.FILE)
+    assert main(["shares", "--part", "this", "--model", "stage", "--mode", "inference"]) == 0
+    assert "could not be kept" in capsys.readouterr().err
+
+
+def test_only_this_machine_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "give --part this" in refused(capsys, "--part", "t4", "--measure")
+
+
+def test_the_shares_of_this_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(race, "calibrate", lambda **_: RATES)
+    monkeypatch.setattr(this_machine, "place", lambda: tmp_path / this_machine.FILE)
+    found = data(capsys, "--part", "this", "--model", "stage", "--mode", "inference")
     assert found["computed_in"] == "float32"
     assert found["copy"] == found["idle"] == 0

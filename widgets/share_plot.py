@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, QTimer
-from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPixmap
+from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from engine.shares import Work
@@ -53,16 +53,27 @@ class SharePlot(pg.PlotWidget):  # type: ignore[misc]
         self.setRange(xRange=(0, WINDOW - 1), yRange=(0, 1), padding=0)
         # The highest first: each lower area covers what is not its own.
         self._curves = [item.plot(fillLevel=0.0) for _ in ORDER]
+        # A line over the areas, not one of them, on a ground that parts it from them.
+        self._pipes = [item.plot(connect="finite") for _ in range(2)]
+        self._name = pg.TextItem(anchor=(0, 0))
+        self._name.setPos(0.5, 0.99)
         self._samples: tuple[Sample, ...] = ()
+        self._pipe: tuple[float | None, ...] = ()
+        self._words = ""
         self._drawn: tuple[Sample, ...] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.draw)
         self.show_theme(theme, 1.0)
 
-    def show_samples(self, samples: Sequence[Sample]) -> None:
-        """Show these runs with the next frame of the plot."""
-        self._samples = tuple(samples)
+    def show_samples(
+        self, samples: Sequence[Sample], pipe: Sequence[float | None] = (), words: str = ""
+    ) -> None:
+        """Show these runs with the next frame of the plot.
+
+        ``pipe`` says of each how much the tensor pipe worked, ``words`` how that line is called.
+        """
+        self._samples, self._pipe, self._words = tuple(samples), tuple(pipe), words
         if not self._timer.isActive():
             self._timer.start()
 
@@ -74,6 +85,18 @@ class SharePlot(pg.PlotWidget):  # type: ignore[misc]
         for curve, work in zip(self._curves, reversed(ORDER), strict=True):
             curve.setFillBrush(brush(work, theme, scale))
             curve.setPen(line)
+        for curve, colour, wide in zip(
+            self._pipes, (theme.stage, theme.ink), (4.5, 2.0), strict=True
+        ):
+            pen = QPen(QColor(colour), wide * scale)
+            pen.setCosmetic(True)
+            curve.setPen(pen)
+        named = QFont("Inter")
+        named.setPixelSize(round(14 * scale))
+        named.setWeight(QFont.Weight.DemiBold)
+        self._name.setFont(named)
+        self._name.setColor(QColor(theme.ink))
+        self._name.fill = QBrush(QColor(theme.stage))
         self._drawn = None
         self.draw()
 
@@ -94,6 +117,21 @@ class SharePlot(pg.PlotWidget):  # type: ignore[misc]
         tops = np.cumsum(table[:, [LANES.index(work) for work in ORDER]], axis=1)  # (run, area)
         for curve, column in zip(self._curves, reversed(range(len(ORDER))), strict=True):
             curve.setData(x, np.minimum(tops[:, column], 1.0))
+        self._draw_pipe()
+
+    def _draw_pipe(self) -> None:
+        known = self._pipe[first_shown(len(self._pipe)) :]
+        known = known * 2 if len(known) == 1 else known
+        y = np.array([np.nan if part is None else min(part, 1.0) for part in known], dtype=float)
+        shown = bool(np.isfinite(y).any())
+        for curve in self._pipes:
+            curve.setData(np.arange(len(y), dtype=float), y)
+            curve.setVisible(shown)
+        item = self.getPlotItem()
+        if shown != (self._name.scene() is not None):
+            (item.addItem if shown else item.removeItem)(self._name)
+        if shown:
+            self._name.setText(self._words)
 
 
 def brush(work: Work, theme: Theme, scale: float) -> QBrush:

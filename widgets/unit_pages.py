@@ -8,6 +8,7 @@ from engine.shares import Shares, Work
 from engine.trace import Basis
 from widgets import numbers
 from widgets.numbers import NBSP
+from widgets.scenes.computing_units.live import title_of
 from widgets.scenes.computing_units.opened import digits
 from widgets.scenes.computing_units.panel import PARTS, flop_percents, time_percents
 from widgets.scenes.computing_units.subject import LANES, Computing, Span
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 PAGES = (
     "op", "share", "flops", "measured", "claim", "pipe", "causes", "amdahl", "tile", "lane", "host",
-    "live", "workload",
+    "live", "workload", "recording",
 )  # fmt: skip
 
 
@@ -58,6 +59,8 @@ def write(page: Page, subject: Computing, name: str, tick: int, say: Captions) -
         writer.host()
     elif kind == "live":
         writer.live()
+    elif kind == "recording":
+        writer.recording()
     elif kind == "workload" or not 0 < tick <= len(spans):
         writer.workload()
     else:
@@ -143,9 +146,9 @@ class _Writer:
         say, subject = self._say, self._subject
         if span.work is Work.COPY:
             return say("units.page.copy")
-        if span.lane is Work.SEQUENTIAL or subject.run.basis is Basis.MEASURED:
+        if span.lane is Work.SEQUENTIAL or subject.run.on_cpu:
             return say("units.runs.cpu")
-        return say(f"units.would.{span.lane}")
+        return say(f"units.{'runs' if subject.run.gpu else 'would'}.{span.lane}")
 
     def longest(self) -> None:
         """Write the operations that take longest in the whole step."""
@@ -177,7 +180,10 @@ class _Writer:
                                                f"{NBSP}%")  # fmt: skip
         if subject.measured is not None:
             here = time_percents(subject.measured, subject.folded)[work]
-            self._row(say("units.page.measured_share"), f"{here}{NBSP}%", strong=True)
+            key = "measured" if subject.recorded is None else "recorded"
+            self._row(say(f"units.page.{key}_share"), f"{here}{NBSP}%", strong=True)
+            if subject.recorded is not None:
+                self._words(say("units.page.recorded_said", label=subject.recorded.label))
         if work in subject.claim:
             plus = "+" if work in subject.beyond else ""
             self._row(say("units.page.claim_share"),
@@ -299,18 +305,50 @@ class _Writer:
     def live(self) -> None:
         """Write what is measured on this CPU, run after run."""
         say, series = self._say, self._subject.live
-        self._head(say("units.live"), series.workload)
+        self._head(title_of(series, say), series.workload)
         if series.samples:
             last = numbers.percents(series.samples[-1])
             for work, percent in zip(LANES, last, strict=True):
                 self._row(say(f"units.{work}"), f"{percent}{NBSP}%", strong=True)
             self._row(say("units.page.run"), numbers.seconds(series.seconds))
             self._row(say("units.page.runs"), str(len(series.samples)))
+        known = [part for part in series.pipe if part is not None]
+        if known:
+            self._row(say("units.page.pipe"), f"{100 * known[-1]:.0f}{NBSP}%")
+            self._words(say("units.page.pipe_said"))
         self._words(series.where)
+        self._row(say("units.page.clock"), say(f"units.clock.{series.clock}"))
         if series.note:
             self._words(series.note)
         self._section(say("units.page.definition"))
-        self._words(say("units.page.live_said"))
+        self._words(say("units.page.live_said_gpu" if series.device else "units.page.live_said"))
+
+    def recording(self) -> None:
+        """Write whose card was recorded, when, with which versions, and all shares of it."""
+        say, made = self._say, self._subject.recorded
+        if made is None:
+            return
+        f = self._page.formats
+        self._head(say("units.page.recording"), made.card)
+        self._words(say("units.page.not_here"))
+        self._row(say("units.page.day"), made.date)
+        self._row(say("units.page.program"), made.program)
+        for name, version in made.versions:
+            self._row(name, version)
+        self._words(say("units.page.all_right" if made.ok else "units.page.not_right"))
+        self._words(say("units.page.traced", by=made.tracing))
+        self._section(say("units.page.recorded_shares"))
+        for model, precision, shares in made.rows:
+            if shares is None:
+                continue
+            whole = time_percents(shares, False)
+            words = " · ".join(
+                f"{say(f'units.work.{work}').partition(':')[0]} {whole[work]}{NBSP}%"
+                for work in PARTS if whole[work]
+            )  # fmt: skip
+            right = [(numbers.seconds(shares.seconds), f.mono)]
+            self._page.line([(f"{model}, {precision}", f.strong)], right=right, above=6)
+            self._words(words, above=1)
 
     def workload(self) -> None:
         """Write what the workload is, and on what it is modelled."""

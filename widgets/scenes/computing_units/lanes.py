@@ -107,7 +107,7 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
             note(x + 18, y + 52 + slack, where, view, width=WORDS - 22, strong=True),
         ]  # fmt: skip
         keys = (f"units.{work}.does", f"units.{work}.memory")
-        if work is Work.MATRIX and subject.run.basis is Basis.MEASURED:
+        if work is Work.MATRIX and subject.run.on_cpu:
             keys = ("units.matrix.cpu_does", "units.matrix.cpu_memory")
         for line, key in enumerate(keys):
             words = say(key, precision=subject.precision)
@@ -123,9 +123,9 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
 def _where(subject: Computing, work: Work, view: View) -> str:
     """Return where a lane's work runs, or would run."""
     say = view.captions
-    if work is Work.SEQUENTIAL or subject.run.basis is Basis.MEASURED:
+    if work is Work.SEQUENTIAL or subject.run.on_cpu:
         return say("units.runs.cpu")
-    return say(f"units.would.{work}")
+    return say(f"units.{'runs' if subject.run.gpu else 'would'}.{work}")
 
 
 def _box_top(work: Work, place: Place) -> float:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from engine.shares import Work
 from widgets import numbers
+from widgets.geometry import text_width
 from widgets.glyphs import Box
 from widgets.picture import Command, Path, Rect, Shape
-from widgets.scenes.computing_units.layout import Place
+from widgets.scenes.computing_units.layout import NOTE, Place
 from widgets.scenes.computing_units.parts import note
 from widgets.scenes.computing_units.subject import LANES, Computing, Live
 from widgets.units import DASH, hues, pattern
 
 if TYPE_CHECKING:
+    from widgets.captions import Captions
     from widgets.view import View
 
 WINDOW = 60  # runs that the plot is wide
@@ -36,7 +38,7 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
     box = place.plot
     series = subject.live
     shapes: list[Shape] = [
-        note(x, y + 14, say("units.live"), view, size=16, strong=True, width=width),
+        note(x, y + 14, title_of(series, say), view, size=16, strong=True, width=width),
         note(x, y + 33, series.workload, view, width=width, name="live:workload",
              title=series.workload),
     ]  # fmt: skip
@@ -49,12 +51,14 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
     ]  # fmt: skip
     if series.samples:
         shapes += areas(series, box, view)
+        shapes += pipe(series, box, view)
     last = series.samples[-1] if series.samples else None
     if last is None:
         words = say("units.live_none")
     else:
         whole = dict(zip(LANES, numbers.percents(last), strict=True))
-        words = say("units.live_last", **{str(work): whole[work] for work in LANES})
+        words = say("units.live_last", clock=say(f"units.clock.{series.clock}"),
+                    **{str(work): whole[work] for work in LANES})  # fmt: skip
     shapes.append(
         note(x, top + tall + 20, words, view, width=width, name="live:shares", title=words)
     )
@@ -93,6 +97,49 @@ def areas(series: Live, box: Box, view: View) -> list[Shape]:
                 shapes.append(drawn)
         base = tops
     return shapes
+
+
+def title_of(series: Live, say: Captions) -> str:
+    """Return what the plot is called: by what the runs are done."""
+    return say("units.live_on", device=series.device) if series.device else say("units.live")
+
+
+def pipe(series: Live, box: Box, view: View) -> list[Shape]:
+    """Return how much of each run the tensor pipe worked: a line over the areas, with its name.
+
+    Where that is not known the line has a gap, and without any number there is none.
+    """
+    theme, say = view.theme, view.captions
+    x, y, width, height = box
+    known = series.pipe[first_shown(len(series.pipe)) :]
+    step = width / (WINDOW - 1)
+    commands: list[Command] = []
+    for i, part in enumerate(known):
+        if part is None:
+            continue
+        place = x + i * step, y + height * (1 - min(part, 1.0))
+        alone = (i == 0 or known[i - 1] is None) and (i + 1 == len(known) or known[i + 1] is None)
+        commands.append(("M" if i == 0 or known[i - 1] is None else "L", *place))
+        if alone:
+            commands.append(("L", place[0] + step, place[1]))
+    if not commands:
+        return []
+    words = say("units.legend.pipe_now", percent=f"{100 * last_of(series.pipe):.0f}")
+    title = say("units.live_pipe_title")
+    wide = min(text_width(words, NOTE, 600), width - 16)
+    return [
+        Path(commands=tuple(commands), stroke=theme.stage, stroke_width=4.5),
+        Path(commands=tuple(commands), stroke=theme.ink, stroke_width=2.0, name="live:pipe",
+             title=title),
+        Rect(x=x + 4, y=y + 4, width=wide + 10, height=20, radius=5, fill=theme.stage),
+        note(x + 9, y + 19, words, view, strong=True, width=wide + 1, name="live:pipe",
+             title=title),
+    ]  # fmt: skip
+
+
+def last_of(known: tuple[float | None, ...]) -> float:
+    """Return the last number that is known; 0.0 without one."""
+    return next((part for part in reversed(known) if part is not None), 0.0)
 
 
 def tiles(subject: Computing, place: Place, view: View) -> list[Shape]:

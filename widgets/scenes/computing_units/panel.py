@@ -85,6 +85,12 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
         ),
         stroke=theme.hair, stroke_width=1,
     )  # fmt: skip
+    # Numbers stand as their bars do, and closer ones give way upwards: each is a line of its own.
+    middles = [y + 27 + size / 2, y + 27 + size + CLAIMED + size / 2]
+    middles += [middles[1] + size + NEAR] * (rows - 2)
+    lines = [middle + 0.36 * place.read for middle in middles]
+    for i in reversed(range(rows - 1)):
+        lines[i] = min(lines[i], lines[i + 1] - 0.98 * place.read)
     shapes: list[Shape] = [
         grid,
         *icon(work, x, y + 4, 17, colours.text),
@@ -95,13 +101,15 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
     top = y + 27
     part = subject.flops.get(work, 0.0)
     shapes += _row(
-        work, (x, top, track, size), part, flop_percents(subject)[work], "solid", width, place,
-        view, name=f"flops:{work}",
+        work, (x, top, track, size), part, flop_percents(subject)[work], "solid", width, lines[0],
+        place, view, name=f"flops:{work}",
         title=say("units.flops_title", unit=say(f"units.{work}"),
                   percent=flop_percents(subject)[work]),
     )  # fmt: skip
     top += size + CLAIMED
-    shapes += _time_row(subject, subject.time, work, (x, top, track, size), width, place, view)
+    shapes += _time_row(
+        subject, subject.time, work, (x, top, track, size), width, lines[1], place, view
+    )  # fmt: skip
     if work in subject.claim:
         claimed = subject.claim[work]
         plus = work in subject.beyond
@@ -117,13 +125,15 @@ def _section(subject: Computing, work: Work, box: Box, place: Place, view: View)
         )  # fmt: skip
     if measured is not None:
         top += size + NEAR
-        shapes += _time_row(subject, measured, work, (x, top, track, size), width, place, view)
+        shapes += _time_row(
+            subject, measured, work, (x, top, track, size), width, lines[2], place, view
+        )  # fmt: skip
     return shapes
 
 
 def _time_row(
-    subject: Computing, shares: Shares, work: Work, box: Box, width: float, place: Place,
-    view: View,
+    subject: Computing, shares: Shares, work: Work, box: Box, width: float, line: float,
+    place: Place, view: View,
 ) -> list[Shape]:  # fmt: skip
     """Return the bar of a unit's share of time, with the range that a model leaves."""
     x, y, track, size = box
@@ -132,10 +142,11 @@ def _time_row(
     value = time_percents(shares, subject.folded)[work]
     say = view.captions
     kind = "share" if modelled else "measured"
-    title = say(f"units.{kind}_title", unit=say(f"units.{work}"), percent=value)
+    key = "recorded" if subject.recorded is not None and not modelled else kind
+    title = say(f"units.{key}_title", unit=say(f"units.{work}"), percent=value)
     shapes = _row(
         work, box, of[work], percent(value, modelled), "dashed" if modelled else "solid", width,
-        place, view, name=f"{kind}:{work}", title=title,
+        line, place, view, name=f"{kind}:{work}", title=title,
     )  # fmt: skip
     low, high = (bound or {} for bound in (of.low, of.high))
     if work in low and work in high:
@@ -156,8 +167,8 @@ def _time_row(
 
 
 def _row(
-    work: Work, box: Box, part: float, words: str, edge: Edge, width: float, place: Place,
-    view: View, *, name: str, title: str,
+    work: Work, box: Box, part: float, words: str, edge: Edge, width: float, line: float,
+    place: Place, view: View, *, name: str, title: str,
 ) -> list[Shape]:  # fmt: skip
     x, y, track, size = box
     wide = max(track * part, 2.0 if part > 0 else 0.0)
@@ -165,13 +176,13 @@ def _row(
     if wide:
         shapes += bar(work, (x, y, wide, size), view.theme, edge, name=name, title=title)
     shapes.append(
-        Text(x=x + width, y=y + size / 2 + 0.36 * place.read, text=words, size=place.read,
+        Text(x=x + width, y=line, text=words, size=place.read,
              weight=700, fill=view.theme.ink, anchor="end", read_by_class=True, name=name,
              title=title)
     )  # fmt: skip
     if name.startswith("flops:"):  # counted: a rule under the number
         long = text_width(words, place.read, 700)
-        shapes.append(rule(x + width - long, y + size / 2 + 0.36 * place.read + 4, long, view))
+        shapes.append(rule(x + width - long, line + 4, long, view))
     if view.selected == name:
         shapes.append(ringed((x, y, max(wide, 8.0), size), view))
     return shapes
@@ -251,8 +262,15 @@ def _signs(subject: Computing, view: View) -> list[tuple[str, str]]:
         ("counted", say("units.legend.counted")),
         ("modelled", say("units.legend.modelled")),
     ]
-    if subject.measured is not None:
-        rows.append(("measured", say("units.legend.measured")))
+    if subject.recorded is not None:
+        key = "recorded" if subject.measured is not None else "not_recorded"
+        rows.append(
+            ("measured" if subject.measured is not None else "", say(f"units.legend.{key}"))
+        )
+        rows.append(("", f"{subject.recorded.card} · {subject.recorded.date}"))
+    elif subject.measured is not None:
+        where = subject.measured_on or say("units.this_cpu")
+        rows.append(("measured", say("units.legend.measured", where=where)))
     rows.append(("claimed", say("units.legend.claimed")))
     if subject.pipe_active is not None:
         pipe = f"≈{NBSP}{100 * subject.pipe_active:.0f}{NBSP}%"
@@ -273,11 +291,14 @@ def _legend(subject: Computing, x: float, bottom: float, width: float, view: Vie
             shapes += bar(Work.MATRIX, box, theme, "dashed", radius=3)
         elif sign == "claimed":
             shapes += claim(x + 13, y - 6, y + 2, theme, beyond=False, name="", title="")
-        else:
+        elif sign == "pipe":
             shapes.append(
                 Path(commands=(("M", x + 13, y - 11), ("L", x + 19, y - 5), ("L", x + 13, y + 1),
                                ("L", x + 7, y - 5), ("Z",)),
                      fill=theme.stage, stroke=theme.ink, stroke_width=1.6, dash=(2.5, 1.5))
             )  # fmt: skip
-        shapes.append(note(x + 38, y, words, view, width=width - 38))
+        # What was recorded is said with all its versions where it is opened.
+        of = subject.recorded if sign in ("", "measured") else None
+        name, title = ("recording", of.label) if of is not None else ("", "")
+        shapes.append(note(x + 38, y, words, view, width=width - 38, name=name, title=title))
     return shapes

@@ -89,7 +89,7 @@ class Run:
     """The operations of one step as the lanes show them: what the host does before and after.
 
     Of the blocks, which are alike, one is shown; ``blocks`` says how many there are. ``where`` is
-    the part that it is modelled for, or this CPU.
+    the part that it is modelled for, or what it was measured on; ``gpu`` tells that this is a GPU.
     """
 
     basis: Basis
@@ -99,6 +99,12 @@ class Run:
     stretches: tuple[Stretch, ...]
     after: tuple[Span, ...]
     blocks: int = 1
+    gpu: bool = False
+
+    @property
+    def on_cpu(self) -> bool:
+        """Return whether a CPU was measured, which does the work of all lanes itself."""
+        return self.basis is Basis.MEASURED and not self.gpu
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
@@ -197,7 +203,26 @@ class Live:
     where: str  # by what, and on how many threads
     samples: tuple[Sample, ...] = ()
     seconds: float = 0.0  # of the last run
-    note: str = ""  # why it is not the workload itself, and what the recorder costs
+    note: str = ""  # why it is not the workload itself, and what cannot be measured of it
+    clock: str = "cpu"  # that measured: cupti, events or cpu
+    device: str = ""  # the GPU that runs it; "": this CPU does
+    pipe: tuple[
+        float | None, ...
+    ] = ()  # of each run, how much the tensor pipe worked; None: unknown
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What somebody else's card was measured to do: never this machine's numbers."""
+
+    card: str
+    date: str
+    label: str  # with versions
+    program: str
+    versions: tuple[tuple[str, str], ...]
+    ok: bool  # whether all that it computed was right
+    tracing: str  # by what kernels were timed, or why not
+    rows: tuple[tuple[str, str, Shares | None], ...]  # model, precision, shares
 
 
 @dataclass(frozen=True)
@@ -205,7 +230,8 @@ class Computing:
     """One workload on one part, with all that is counted, modelled, measured and claimed of it.
 
     ``flops`` are the parts (0 … 1) of counted FLOPs by unit; ``time`` the modelled shares of time;
-    ``measured`` those of the very same workload on this machine, None where it did not run here.
+    ``measured`` those of the very same workload on this machine, None where it did not run here;
+    ``measured_on`` is its GPU, "" for its CPU. With ``recorded`` they are of somebody else's card.
     ``claim`` are the course text's shares of time, ``beyond`` the units with a "+" behind theirs.
     ``causes`` say why time and claim differ. ``run`` is what the lanes show.
     """
@@ -231,6 +257,8 @@ class Computing:
     preset: str = ""
     lanes: tuple[Offer, ...] = ()
     measured: Shares | None = None
+    measured_on: str = ""
+    recorded: Recorded | None = None
     pipe_active: float | None = None
     longest: tuple[Longest, ...] = ()
     live: Live = field(default_factory=lambda: Live("", ""))
