@@ -43,6 +43,7 @@ ACTIONS = (
     Action("causal", ("K",), "stage", "", CHAPTER),
     Action("positions", ("P",), "stage", "", CHAPTER),
     Action("trained", ("U",), "stage", "", CHAPTER),
+    Action("precision", ("Q",), "stage", "", CHAPTER),
     Action("influence", ("I",), "stage", "", CHAPTER),
     Action("predict", ("V",), "stage", "", CHAPTER),
     Action("pin", ("X",), "stage", "", CHAPTER),

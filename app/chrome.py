@@ -243,7 +243,7 @@ class Bar(QWidget):
             button.setText(text if words else "")
         if beside:
             expands = self._controls.sizePolicy().expandingDirections()
-            self._row.insertWidget(0, self._controls, 8 if expands else 0)
+            self._row.insertWidget(0, self._controls, 3 if expands else 0)
         else:
             self._column.insertWidget(0, self._controls)
 
@@ -287,6 +287,9 @@ class SentenceControls(QWidget):
         for precision in PRECISIONS:
             self.precision_choice.add(precision, say(f"window.precision.{precision}"))
         self.precision_choice.grey("TF32", say("window.no_tf32"))
+        self.precision_choice.menu().setTitle(say("window.precision_choice"))
+        sets = self.set_choice.menu()  # which offers the precision where that has no room
+        self._within = (sets.addSeparator(), sets.addMenu(self.precision_choice.menu()))
         self.laboratory = QPushButton(say("window.laboratory"))
         self.laboratory.setObjectName("box")
         self.laboratory.setToolTip(say("action.long_range"))
@@ -304,7 +307,7 @@ class SentenceControls(QWidget):
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Leave out what the sentence would have no room beside: precision, then laboratory."""
+        """Fold away what the sentence would have no room beside: precision, then laboratory."""
         super().resizeEvent(event)
         self._fit()
 
@@ -313,6 +316,8 @@ class SentenceControls(QWidget):
         for part in (self.laboratory, self.precision_choice):
             room -= part.sizeHint().width() + self._row.spacing()
             part.setVisible(room >= 0)
+        for entry in self._within:
+            entry.setVisible(room < 0)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return what sentence and models need at the least."""

@@ -130,6 +130,7 @@ class ComputingUnits(QObject):
         self._told.setInterval(TOLD_MS)
         self.keys: Mapping[str, Callable[[], object]] = {
             "mode": self.next_mode,
+            "precision": self.next_precision,
             "longer": lambda: self._faster(1),
             "shorter": lambda: self._faster(-1),
         }
@@ -332,6 +333,14 @@ class ComputingUnits(QObject):
         """Go from training to inference, to decoding, and back."""
         at = MODES.index(str(self.chosen.workload.mode))
         self.choose("mode", MODES[(at + 1) % len(MODES)])
+
+    def next_precision(self) -> None:
+        """Go to the next precision in which the part computes, from the least to the most exact."""
+        if self.subject is None:
+            return
+        known = [offer.id for offer in self.subject.precisions if not offer.reason]
+        at = known.index(now) if (now := str(self.chosen.workload.precision)) in known else -1
+        self.choose("precision", known[(at + 1) % len(known)])
 
     def choose(self, kind: str, id: str) -> None:
         """Choose something of a kind; what cannot be is said, and nothing changes."""

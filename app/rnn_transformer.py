@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget
 
-from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT
+from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, PRECISION
 from app.chapters import Group, Host
 from app.choices import Choices
 from app.chrome import EmptyPage, SentenceControls
@@ -106,6 +106,7 @@ class RnnTransformer(QObject):
             "longer": self.studies.longer,
             "sentence": self.controls.edit,
             "recent": self.sentences.show_recent,
+            "precision": self.sentences.next_precision,
             "undo": self.sentences.undo,
             "redo": self.sentences.redo,
         }
@@ -159,11 +160,13 @@ class RnnTransformer(QObject):
             return "", ""
         facts = self.pair.grid.facts
         names = {"backend": facts.backend, "device": facts.device}
-        title = self._say("window.badge_title", **names)
+        words, title = self._say("window.badge", **names), self._say("window.badge_title", **names)
+        if facts.precision != PRECISION:
+            words = f"{words} · {facts.precision}"
         device = self.sentences.devices.device
         if device is not None and device.reason:
             title = f"{title} {device.reason}"
-        return self._say("window.badge", **names), title
+        return words, title
 
     def page_key(self) -> object:
         """Return what the inspector's page depends on, None without a run."""
@@ -208,6 +211,7 @@ class RnnTransformer(QObject):
             "recent": [text for text in self.sentences.recent if len(text) <= LONGEST],
             "chain": setting.chain,
             "grid": setting.grid,
+            "precision": setting.precision,
             "tick": self.player.tick,
             "layer": view.layer,
             "query": view.query,
@@ -228,6 +232,7 @@ class RnnTransformer(QObject):
                 str(kept.get("chain", chain)), str(kept.get("grid", grid))
             )
         self.sentences.show_setting()
+        self.sentences.restore_precision(kept.get("precision"))
         self.studies.keep_influence(kept.get("influence"))
         good = isinstance(tick, int | float) and 0 <= tick < MOST_TICKS
         layer, query = (kept.get(name) for name in ("layer", "query"))

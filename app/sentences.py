@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QMimeData, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu
 
-from app import CELLS, DEFAULT_TEXT, PRECISIONS, SETS
+from app import CELLS, DEFAULT_TEXT, PRECISION, PRECISIONS, SETS
 from app.background import Background, Outcome
 from app.devices import Devices
 from app.history import History
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TYPING_MS = 250  # after the last key, what was typed is computed
 RECENT = 10  # sentences that are kept
 LONGEST = 10_000  # characters of one of them
+TENSOR_ONLY = "TF32"  # a mode of tensor cores, which no CPU has
 SWITCHES = ("attention", "both", "causal", "positions", "trained")
 
 
@@ -60,6 +61,7 @@ class Sentences(QObject):
         self._file = ""  # the saved trace that is being opened, or shown
         self._asked = ""  # the text that is being computed, or shown
         self._due = True  # to be asked for when the chapter comes to the front
+        self._later = ""  # a precision that only a device may have
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(TYPING_MS)
@@ -242,6 +244,31 @@ class Sentences(QObject):
         self.show_setting()
         self.compute()
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Return the precisions that can be chosen; before a device is known, the CPU's."""
+        device = self.devices.device
+        if device is not None:
+            return device.precisions
+        return tuple(name for name in PRECISIONS if name != TENSOR_ONLY)
+
+    def next_precision(self) -> None:
+        """Compute in the next precision there is, and say in which."""
+        known = self.precisions
+        at = known.index(self.setting.precision) if self.setting.precision in known else -1
+        name = known[(at + 1) % len(known)]
+        self.choose(precision=name)
+        words = self._say(f"window.precision.{name}")
+        self._notice.say(self._say("window.precision_now", precision=words), passing=True)
+
+    def restore_precision(self, name: object) -> None:
+        """Take a precision that was kept; one that only a device has waits until it is found."""
+        if name == TENSOR_ONLY:
+            self._later = TENSOR_ONLY
+        elif isinstance(name, str) and name in PRECISIONS:
+            self.setting = replace(self.setting, precision=name)
+            self.show_setting()
+
     def toggle(self, name: str) -> None:
         """Switch one of the switches, where there are weights for it."""
         changed = {name: not getattr(self.setting, name)}
@@ -303,6 +330,10 @@ class Sentences(QObject):
         assert device is not None
         for precision in PRECISIONS:
             self._controls.precision_choice.grey(precision, device.missing.get(precision, ""))
+        if self._later in device.precisions and self.setting.precision == PRECISION:
+            self.setting = replace(self.setting, precision=self._later)
+            self.show_setting()
+        self._later = ""
         if device.gpu and not self._file and self.text.strip():
             self.compute()
 
