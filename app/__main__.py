@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import MOST_SIDE, THEMES, shares
+from app import CHAPTER, MOST_SIDE, THEMES, shares
 from app.figures import FIGURES, UsageError, add_text, text_of
 from app.threads import leave_a_core
 from engine.said import Said
@@ -149,6 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     shot = commands.add_parser("shot", help="draw the whole window into a PNG", epilog=EXAMPLES)
     shot.set_defaults(run=_shot)
     add_text(shot)
+    shot.add_argument("--chapter", default=CHAPTER, metavar="ID", help="or its number in the rail; "
+                      "what a chapter measures it measures first")  # fmt: skip
     shot.add_argument("--tick", type=_tick, default=math.inf, metavar="N", help="or last")
     shot.add_argument("--theme", choices=THEMES, default="light")
     shot.add_argument("--size", type=_size, default=(1600, 900), metavar="WxH", help="in px")
@@ -359,7 +361,8 @@ def _shot(given: argparse.Namespace) -> int:
 
     path = Path(given.output)
     export.check(path)
-    shoot(path, text=text_of(given), tick=given.tick, theme_name=given.theme, size=given.size)
+    shoot(path, text=text_of(given), tick=given.tick, theme_name=given.theme, size=given.size,
+          chapter=given.chapter)  # fmt: skip
     print(given.output)
     return 0
 

@@ -93,6 +93,11 @@ class Chapter(Protocol):
         ...
 
     @property
+    def measuring(self) -> bool:
+        """Return whether numbers are still coming by themselves: a picture waits for them."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Return whether an element is opened: then a narrow window shows the inspector."""
         ...

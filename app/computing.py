@@ -157,6 +157,12 @@ class ComputingUnits(QObject):
         return self._background.busy or self._reader.busy
 
     @property
+    def measuring(self) -> bool:
+        """Return whether the first run here is still to come, or to be drawn."""
+        drawn = self.plot is not None and self.plot.settled
+        return self._front and not (self._samples and drawn)
+
+    @property
     def is_open(self) -> bool:
         """Return whether an element is opened."""
         return bool(self.canvas.view.selected)

@@ -184,6 +184,11 @@ class LongRange(QObject):
         return self._front and not self.subject.known and not self.subject.problem
 
     @property
+    def measuring(self) -> bool:
+        """Return whether an experiment is being computed."""
+        return any(worker.busy for worker in self._workers.values())
+
+    @property
     def is_open(self) -> bool:
         """Return whether an element is opened."""
         return bool(self.canvas.view.selected)

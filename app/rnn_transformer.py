@@ -129,6 +129,11 @@ class RnnTransformer(QObject):
         return self.sentences.busy
 
     @property
+    def measuring(self) -> bool:
+        """Return whether lengths are being timed."""
+        return self.studies.measuring.busy
+
+    @property
     def is_open(self) -> bool:
         """Return whether an element is opened."""
         return self.selection.is_open

@@ -7,6 +7,7 @@ computes, and what draws its results, is imported and begins behind it.
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app import CHAPTER
 from engine.said import Said
 from widgets.fonts import register_chrome_fonts
 
@@ -82,22 +84,36 @@ def after_first_frame(window: Window, do: Callable[[], object]) -> None:
     window.installEventFilter(Watch(window))
 
 
-def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int]) -> None:
+def shoot(
+    path: Path, *, text: str, tick: float, theme_name: str, size: tuple[int, int],
+    chapter: str = CHAPTER,
+) -> None:  # fmt: skip
     """Save a picture of the whole window at a tick (inf: the last), as PNG; it needs no display.
+
+    A chapter that measures this machine does so first, unless that is remembered.
 
     Raises
     ------
     engine.said.Said
-        With one sentence, when the text cannot be computed, the window cannot have the size or the
-        tick, or the file cannot be written.
+        With one sentence, when the text cannot be computed, there is no such chapter, the window
+        cannot have the size or the tick, or the file cannot be written.
     """
+    from app import this_machine
+    from app.chapters import CHAPTERS
     from app.compute import tick_in
     from app.window import Window
 
     if not text.strip():
         raise Said("There is no word to read; give a text with ___ for a word.")
+    by_number = {str(entry.number): id for id, entry in CHAPTERS.items() if entry.number}
+    id = by_number.get(chapter, chapter)
+    if id not in CHAPTERS:
+        known = ", ".join((*by_number, *CHAPTERS))
+        raise Said(f"There is no chapter {chapter[:40]!r}; there are {known}.")
     running = application()
     with tempfile.TemporaryDirectory() as folder:
+        if this_machine.place().is_file():
+            shutil.copy(this_machine.place(), Path(folder) / this_machine.FILE)
         window = Window(Path(folder) / "session.json")
         try:
             least = window.minimumSize()
@@ -110,15 +126,25 @@ def shoot(path: Path, *, text: str, tick: float, theme_name: str, size: tuple[in
             window.show()
             window.set_theme(theme_name)
             window.first.sentences.set_text(text)
-            while window.first.sentences.background.busy or window.first.studies.measuring.busy:
-                running.processEvents()
-                sleep(0.005)  # a loop that never rests would be in the times
+            _wait(lambda: window.first.sentences.background.busy or window.first.measuring)
             if window.first.pair is None:
                 raise Said(window.notice.text())
-            window.player.seek(tick_in(window.first.pair.last_tick, tick))
+            window.open_chapter(id)
+            _wait(lambda: window.chapter.busy or window.chapter.measuring)
+            if window.chapter.id != id or not window.chapter.groups():
+                raise Said(window.notice.text())
+            window.player.seek(tick_in(window.player.last, tick))
+            _wait(lambda: window.chapter.busy)
             window.now.show_now()
             running.processEvents()
             if not window.export_window(path=str(path)):
                 raise Said(window.notice.text())
         finally:
             window.close()
+
+
+def _wait(waits: Callable[[], bool]) -> None:
+    """Handle events while something is awaited."""
+    while waits():
+        QApplication.processEvents()
+        sleep(0.005)  # a loop that never rests would be in the times

@@ -78,6 +78,11 @@ class TheClaims(QObject):
         return False
 
     @property
+    def measuring(self) -> bool:
+        """Return whether numbers are being gathered."""
+        return self._gathering
+
+    @property
     def is_open(self) -> bool:
         """Return whether somebody asked for more about a statement."""
         return self._opened

@@ -193,3 +193,28 @@ def test_shot_draws_the_window_and_refuses_what_it_cannot(
         assert main(["shot", *refused, "-o", str(place)]) == 2
         assert word in capsys.readouterr().err
     assert place.read_bytes() == kept
+
+
+@pytest.mark.parametrize("chapter", ["2", "three-computing", "4"])
+def test_shot_draws_any_chapter(qapp: QApplication, tmp_path: Path, chapter: str) -> None:
+    """What a chapter measures is there: it is another picture than that of an empty one."""
+    place = tmp_path / "chapter.png"
+    asked = ["shot", "--chapter", chapter, "--size", "1280x720", "--tick", "2", "-o", str(place)]
+    assert main(asked) == 0
+    image = QImage(str(place))
+    assert (image.width(), image.height()) == (1280, 720)
+    colours = {image.pixel(x, y) for x in range(110, 1260, 7) for y in range(60, 610, 7)}
+    assert len(colours) > 40
+
+
+def test_shot_knows_the_chapters(
+    qapp: QApplication, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "chapter.png"
+    for refused, words in (
+        (["--chapter", "9"], "There is no chapter '9'; there are 1, 2, "),
+        (["--chapter", "2", "--tick", "9999"], "behind the last, "),
+    ):
+        assert main(["shot", *refused, "-o", str(place)]) == 2
+        assert words in capsys.readouterr().err
+    assert not place.exists()

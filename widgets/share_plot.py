@@ -66,6 +66,11 @@ class SharePlot(pg.PlotWidget):  # type: ignore[misc]
         self._timer.timeout.connect(self.draw)
         self.show_theme(theme, 1.0)
 
+    @property
+    def settled(self) -> bool:
+        """Return whether all runs are drawn."""
+        return self._samples is self._drawn
+
     def show_samples(
         self, samples: Sequence[Sample], pipe: Sequence[float | None] = (), words: str = ""
     ) -> None:
