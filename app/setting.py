@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from app import CELLS, PRECISION, SETS
 
-_CHAIN = re.compile(rf"({'|'.join(CELLS)})(-bi)?(-plain)?({'|'.join(filter(None, SETS))})?")
-_GRID = re.compile(r"transformer(-causal)?")
+# Compiled when they are asked for: the first frame of the window asks for neither.
+_CHAIN = rf"({'|'.join(CELLS)})(-bi)?(-plain)?({'|'.join(filter(None, SETS))})?"
+_GRID = r"transformer(-causal)?"
 # In this order they give way where no weights were trained for a combination.
 _GIVING_WAY = ({"both": False}, {"attention": True}, {"both": False, "attention": True},
                {"both": False, "attention": True, "size": ""})  # fmt: skip
@@ -64,7 +65,7 @@ def of_models(chain: str, grid: str) -> Setting:
     ValueError
         When no setting has these ids.
     """
-    left, right = _CHAIN.fullmatch(chain), _GRID.fullmatch(grid)
+    left, right = re.fullmatch(_CHAIN, chain), re.fullmatch(_GRID, grid)
     if left is None or right is None:
         raise ValueError(f"{chain} beside {grid} is on no stage")
     cell, both, plain, size = left.groups()

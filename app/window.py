@@ -34,12 +34,10 @@ from app import session as sessions
 from app.actions import ACTIONS
 from app.chapters import CHAPTERS, Chapter, Host, make
 from app.chrome import Bar, KeySheet, Rail
-from app.experiments import Seek, arrange
 from app.live import Now
 from app.player import Player
 from app.presenting import Presenting
 from app.saying import sentence_of
-from app.stills import Stills
 from engine.recorder import Recorder
 from widgets import captions, theme
 from widgets.canvas import Canvas
@@ -50,7 +48,9 @@ from widgets.transport import Transport
 
 if TYPE_CHECKING:
     from app.computing import ComputingUnits
+    from app.experiments import Seek
     from app.rnn_transformer import RnnTransformer
+    from app.stills import Stills
     from engine.trace import Step
     from widgets.inspector import Inspector
 
@@ -90,7 +90,6 @@ class Window(QMainWindow):
         self._seek: Seek | None = None  # an experiment that is on its way to its tick
         self._chapters: dict[str, Chapter] = {}  # those that have been opened, by id
         self.recorder = Recorder()
-        self.stills = Stills(self, self._say)
         self._build()
         self.first = cast("RnnTransformer", self._made(CHAPTER))
         self.chapter: Chapter = self.first
@@ -148,8 +147,6 @@ class Window(QMainWindow):
         self.setCentralWidget(whole)
 
     def _connect(self) -> None:
-        self.stills.said.connect(self.notice.say)
-        self.stills.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         self.transport.pressed.connect(self.do)
         self.transport.sought.connect(lambda tick: self.player.seek(tick))
         self.transport.speed_chosen.connect(lambda speed: self.player.set_speed(speed))
@@ -179,6 +176,16 @@ class Window(QMainWindow):
         row = QHBoxLayout(self.side)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(made)
+        return made
+
+    @cached_property
+    def stills(self) -> Stills:
+        """Return what saves and copies; it is made when something is to be."""
+        from app.stills import Stills
+
+        made = Stills(self, self._say)
+        made.said.connect(self.notice.say)
+        made.failed.connect(lambda error: self.notice.say(sentence_of(error)))
         return made
 
     @property
@@ -229,7 +236,8 @@ class Window(QMainWindow):
         )
         made.restore(self.session.chapters.get(id, {}))
         made.player.set_reduced(self.session.still)
-        made.show_theme(self._theme, self.session.scale)
+        if len(self._chapters) > 1:  # the first is shown with all that is round it
+            made.show_theme(self._theme, self.session.scale)
         made.canvas.activated.connect(self.activate)
         made.player.moved.connect(self._show_tick)
         made.player.changed.connect(self._show_player)
@@ -267,6 +275,8 @@ class Window(QMainWindow):
         if self._seek is not None:
             self._seek.stop()
             self._seek = None
+        from app.experiments import Seek, arrange
+
         made = self._chapters.get(id)
         if made is None:
             kept = self.session.chapters.get(id, {})
@@ -662,5 +672,6 @@ class Window(QMainWindow):
             print(problem, file=sys.stderr)
         for chapter in self._chapters.values():
             chapter.close()
-        self.stills.close()
+        if "stills" in self.__dict__:
+            self.stills.close()
         super().closeEvent(event)

@@ -208,18 +208,19 @@ def host_spans(kernels: Sequence[Kernel]) -> tuple[Span, ...]:
 # (884 of Volta, 1688 of Turing, 16816 of Ampere) are in the older names, "tensorop" in CUTLASS's,
 # "tensor16x8x16" in xmma's; recent cuBLAS says only nvjet. "xmma_gemm" alone proves nothing: there
 # are such kernels for CUDA cores.
-TENSOR_NAMES = re.compile(
+TENSOR_NAMES = (
     r"nvjet|[hsi]?884|1688|16816|16832|[hqi]mma|wgmma|utcmma|tcgen05|tensorop|tensor\d+x\d+x\d+"
-    r"|flash_(?:fwd|bwd)|fmha|unrolled_mma",
-    re.IGNORECASE,
+    r"|flash_(?:fwd|bwd)|fmha|unrolled_mma"
 )
 # Kernels that multiply on CUDA cores, and those that multiply nothing.
-PLAIN_PRODUCTS = re.compile(r"gemv|gemmk1|_simt_|(?<![a-z0-9])[sdc]gemm|dot_kernel", re.IGNORECASE)
-HELPERS = re.compile(
-    r"^cupy_|splitk_?reduce|cub::|reduce|elementwise|memset|memcpy|transpose|unrolled_spin",
-    re.IGNORECASE,
-)
+PLAIN_PRODUCTS = r"gemv|gemmk1|_simt_|(?<![a-z0-9])[sdc]gemm|dot_kernel"
+HELPERS = r"^cupy_|splitk_?reduce|cub::|reduce|elementwise|memset|memcpy|transpose|unrolled_spin"
 PROOF = 1.05  # times the float32 peak: what a card's boost cannot explain
+
+
+def _names(kind: str, kernel_name: str) -> bool:
+    """Return whether a kernel is called as a kind is; compiled when the first is asked for."""
+    return re.search(kind, kernel_name, re.IGNORECASE) is not None
 
 
 class Votes(NamedTuple):
@@ -261,9 +262,9 @@ def classify(
     """
     if not tensor_cores:
         return Work.STREAM, Votes(Work.STREAM, None, None)
-    tensor = TENSOR_NAMES.search(kernel_name) is not None
-    helper = HELPERS.search(kernel_name) is not None
-    plain = helper or PLAIN_PRODUCTS.search(kernel_name) is not None
+    tensor = _names(TENSOR_NAMES, kernel_name)
+    helper = _names(HELPERS, kernel_name)
+    plain = helper or _names(PLAIN_PRODUCTS, kernel_name)
     by_name = None if tensor == plain else Work.MATRIX if tensor else Work.STREAM
     by_dispatch = None
     if dispatched is not None and not (dispatched is Unit.MATRIX and helper and not tensor):

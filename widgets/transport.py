@@ -364,7 +364,7 @@ class Transport(QWidget):
 
     def _ring(self, on: bool) -> None:
         button = self.buttons["play"]
-        if button.property("late") != on:
+        if bool(button.property("late")) != on:
             button.setProperty("late", on)
             button.style().unpolish(button)
             button.style().polish(button)
