@@ -77,6 +77,11 @@ class AnalyticalEmpirical(QObject):
         return self._awaited
 
     @property
+    def measuring(self) -> bool:
+        """Return whether there is nothing to be seen yet: what is trained is asked for."""
+        return self.subject is None
+
+    @property
     def is_open(self) -> bool:
         """Return whether an element is opened."""
         return bool(self.canvas.view.selected)
@@ -188,16 +193,33 @@ class AnalyticalEmpirical(QObject):
         if name.startswith("choose:"):
             _, kind, id = name.split(":", 2)
             self.choose(kind, id)
+        elif name == "descent:again":
+            self._record(anew=True)
+            self._select("descent")
         elif not name or self._is_element(name):
+            if name == "descent":
+                self._record()
             self._select("" if name == self.canvas.view.selected else name)
+
+    def _record(self, *, anew: bool = False) -> None:
+        """Let the step that follows the moment in view be recorded, unless one was already."""
+        subject = self.subject
+        if subject is not None and (anew or subject.descent is None):
+            tick = self.player.shown
+            at = tick - 1 if 0 < tick <= subject.last_moment else subject.last_moment - 1
+            self.workshop.descent(at)
 
     def follow(self, name: str) -> None:
         """Open what a link names."""
         self.activate(name)
 
     def back(self) -> None:
-        """Close what is opened."""
-        self._select("")
+        """Close what is opened; of a step of descent go back to what it was opened from."""
+        from widgets import descent_pages
+
+        subject, name = self.subject, self.canvas.view.selected
+        known = subject is not None and name.startswith("descent:")
+        self._select(descent_pages.parent(subject.descent, name) if known and subject else "")
 
     def leave(self) -> None:
         """Close what is opened."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -44,6 +44,7 @@ from widgets.scenes.analytical_empirical.subject import (
     CASES,
     Ablation,
     Case,
+    Descent,
     Head,
     Moment,
     Right,
@@ -61,6 +62,7 @@ ROWS = 16  # sentences that are asked at once
 ROUND = 32  # sentences of a case that are asked in a round
 ENOUGH = 512  # sentences of a case
 SEED = 12345  # of the first round: that of ``unrolled evaluate``; each round has the next
+RUNS = 3  # of a step that is recorded, of which the fastest is shown
 TOGETHER = 256  # answers that are timed at once
 MOST_BRACKETS = 64  # that are read of a text
 PATIENCE_SECONDS = 0.9  # for the thread to end
@@ -360,6 +362,7 @@ class Workshop:
         self._passing: tuple[Snapshot, Moment] | None = None  # the network as it is, while it runs
         self._losses: list[tuple[int, float]] = []
         self._todo: list[Callable[[], None]] = []
+        self._recorded: Descent | None = None
         self._times: Times | None = None
         self._ablation: Ablation | None = None
 
@@ -413,6 +416,10 @@ class Workshop:
     def look_at(self, number: int) -> None:
         """Let the network of a moment answer the text, by its place among the moments."""
         self._order(lambda: self._look_at(number))
+
+    def descent(self, number: int) -> None:
+        """Record the step that is taken from a moment, by its place, operation by operation."""
+        self._order(lambda: self._record(number))
 
     def rest(self, resting: bool) -> None:
         """Do nothing until it is told to go on; training is paused."""
@@ -541,7 +548,7 @@ class Workshop:
 
     def _shipped(self) -> None:
         """Begin with the network as it is shipped: one moment, and no training."""
-        self._training = None
+        self._training = self._recorded = None
         self._running = False
         vector = Weights(self._model.parameters).vector.copy()
         steps = int(self._model.card.get("steps", 0))
@@ -657,6 +664,33 @@ class Workshop:
         head = moment.head or self._asker.strongest()
         return replace(moment, head=head, written=self._asker.write(self._read, head))
 
+    # ---- one step, recorded
+
+    def _record(self, number: int) -> None:
+        """Record the step that follows a moment, on another training: this one stays as it is."""
+        from engine.learning_step import next_step
+
+        if not 0 <= number < len(self._kept):
+            return
+        moment = self._kept[number][0]
+        fresh = not moment.mean.size
+        training = Training(self._task, self._recipe(self._task, self.wish), self.wish.seed)
+        if fresh:  # as it is shipped: its weights are all that was kept
+            zeros = np.zeros_like(moment.weights)
+            training.go_back(Snapshot(0, moment.weights, zeros, zeros))
+        else:
+            training.go_back(moment)
+        with self._recorder.job():
+            times = (next_step(training, watch=self._watched) for _ in range(RUNS))
+            trace = min(times, key=lambda trace: trace.seconds)
+        rate = float(trace.step("update.weights").told["rate"])
+        self._recorded = Descent(moment.step, trace, rate, fresh)
+
+    def _watched(self, start: float, end: float, spent: Mapping[Unit, float]) -> None:
+        self._recorder.watch(start, end, spent)
+        if self._closed:
+            raise Said("The window was closed while a step was recorded.")
+
     # ---- training
 
     def _train(self, on: bool) -> None:
@@ -673,6 +707,7 @@ class Workshop:
         """Begin from step 0 with the first weights of the seed."""
         self._training = Training(self._task, self._recipe(self._task, self.wish), self.wish.seed)
         self._kept, self._losses, self._running = [], [], False
+        self._recorded = None
         self._begin_counts()
         self._keep()
         self._plan()
@@ -802,6 +837,7 @@ class Workshop:
             examples=EXAMPLES if task.name == "dates" else 0,
             lines=self._lines, times=self._times, ablation=self._ablation,
             sure={case: count.surety for case, count in self._counts.items() if count.asked},
+            descent=self._recorded,
         )  # fmt: skip
 
 

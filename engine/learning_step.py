@@ -371,7 +371,7 @@ class _Step:
             change *= rate / (1 - BETA1**step)
             return w - change
 
-        formula = "w ← w − η m̂ / (√v̂ + ε)"
+        formula = "w ← w − η m′ / (√v′ + ε)"
         with tape.stage("update", "Change the weights", formula):
             w = vector("before", "flat", joined, *weights, equation="w")
             g = vector("gradient", "flat", joined, *gradients, equation="g = ∂L/∂w")

@@ -34,12 +34,12 @@ class _Ran(NamedTuple):
 class Trained(NamedTuple):
     """What the last steps of a training took: the mean seconds of each phase by kind of work.
 
-    ``step`` is the last one of them, ``count`` how many there are.
+    ``step`` is the last one of them, ``steps`` how many there are.
     """
 
     what: str
     step: int
-    count: int
+    steps: int
     seconds: Mapping[str, Mapping[Work, float]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +22,11 @@ from engine import tasks
 from engine.recorder import Recorder
 from engine.said import Said
 from engine.shares import Work
-from widgets import captions, solve_pages, theme
+from widgets import captions, numbers, solve_pages, theme
 from widgets.controls import Notice
 from widgets.hit import named
 from widgets.inspector import Inspector
-from widgets.scenes.analytical_empirical.subject import Solved
+from widgets.scenes.analytical_empirical.subject import Descent, Solved
 
 SAY = captions.load("en")
 PATIENCE_MS = 20_000
@@ -364,7 +365,131 @@ def test_the_figure_offers_what_the_chapter_has() -> None:
         assert workshop.TASKS[task] in tasks.load(task).recipes
 
 
+def recorded(chapter: AnalyticalEmpirical, qtbot: QtBot) -> Descent:
+    """Open one step of descent, and wait until it is recorded."""
+    chapter.activate("descent")
+    descent = until(chapter, qtbot, lambda s: s.descent is not None).descent
+    assert descent is not None
+    return descent
+
+
+def page_of(chapter: AnalyticalEmpirical, inspector: Inspector) -> str:
+    inspector.show_page(chapter.page_key(), chapter.write)
+    return str(inspector.text.toPlainText()).replace("\u00a0", " ")
+
+
+def test_one_step_of_descent_opens_operation_by_operation(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    trained(chapter, qtbot, 4)
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    descent = recorded(chapter, qtbot)
+    assert chapter.subject is not None
+    step = chapter.subject.moments[-1].step
+    assert (descent.after, descent.fresh) == (step, False)
+    page = page_of(chapter, inspector)
+    assert f"Step {step + 1}" in page
+    for words in ("forward", "backward", "update", "where the time goes, measured"):
+        assert words in page
+    percents = [int(n) for n in re.findall(r"^.*?(\d+) %$", page.split("goes, measured")[1], re.M)]
+    phases = page.split("goes, measured")[1].split("operations")[0]
+    whole = re.findall(r"^(?:forward|loss|backward|update|Python and recording)\t(\d+) %", phases,
+                       re.M)  # fmt: skip
+    assert sum(map(int, whole)) == 100
+    assert len(percents) > len(whole)  # the units of each stand below it
+    links = list(inspector.text.links)
+    assert {"descent:stage:loss", "descent:stage:update", "descent:stage:write.3.back"} <= set(
+        links
+    )
+    chapter.follow("descent:stage:write.3.back")
+    page = page_of(chapter, inspector)
+    name = "attn.pattern.3.grad"
+    assert name in page
+    assert "Matrix" in page or "Stream" in page
+    assert f"descent:op:{name}" in inspector.text.links
+    chapter.follow(f"descent:op:{name}")
+    page = page_of(chapter, inspector)
+    first = descent.trace.value(name)[0][0]
+    assert numbers.value(float(first)) in page
+    assert "of the first sentence" in page
+    assert set(descent.trace.step(name).reads) <= set(page.split())
+    chapter.follow("descent:op:rnn.W_h.grad")
+    assert "in 50 × out 150" in page_of(chapter, inspector)
+    chapter.follow("descent:op:loss")
+    assert numbers.value(float(descent.trace.value("loss"))) in page_of(chapter, inspector)
+    seen = []
+    while chapter.is_open:
+        seen.append(chapter.canvas.view.selected)
+        chapter.back()
+    assert seen == ["descent:op:loss", "descent:stage:loss", "descent"]
+    # The next step that is taken has the loss that was recorded.
+    chapter.activate("choose:train:step")
+    solved = until(chapter, qtbot, lambda s: s.moments[-1].step == step + 1)
+    assert solved.losses[-1][1] == pytest.approx(float(descent.trace.value("loss")), rel=1e-5)
+
+
+def test_another_moment_is_recorded_when_it_is_asked_for(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    trained(chapter, qtbot, 4)
+    first = recorded(chapter, qtbot)
+    chapter.player.seek(2.0)  # step 1
+    qtbot.waitUntil(lambda: chapter.player.shown == 2)
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    assert "Record the step after 1" in page_of(chapter, inspector)
+    chapter.follow("descent:again")
+    solved = until(chapter, qtbot, lambda s: s.descent is not first and s.descent is not None)
+    assert solved.descent is not None
+    assert solved.descent.after == 1
+    assert "Step 2" in page_of(chapter, inspector)
+    chapter.activate("choose:train:reset")  # it was of a training that is no more
+    until(chapter, qtbot, lambda s: s.descent is None)
+    assert "being recorded" in page_of(chapter, inspector) or not chapter.is_open
+
+
+def test_a_step_from_shipped_weights_says_that_its_means_begin(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    solved = begun(chapter, qtbot)
+    descent = recorded(chapter, qtbot)
+    assert (descent.after, descent.fresh) == (solved.moments[-1].step, True)
+    assert not descent.trace.value("update.mean.before").any()
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    assert "begin at 0" in page_of(chapter, inspector)
+
+
+def test_closing_while_a_step_is_recorded_ends_the_thread(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    chapter.activate("descent")
+    qtbot.wait(60)
+    start = perf_counter()
+    chapter.close()
+    assert perf_counter() - start < 1.0
+    assert not any(thread.name == "workshop" for thread in threading.enumerate())
+
+
 def test_pages_know_no_other_names(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:
     solved = begun(chapter, qtbot)
-    for name in ("", "op:1", "line:-1", "digit:10", "digit:x", "right:nobody", "row:"):
+    assert solve_pages.is_element(solved, "descent")
+    for name in (
+        "",
+        "descent:op:loss",
+        "descent:again",
+        "op:1",
+        "line:-1",
+        "digit:10",
+        "digit:x",
+        "right:nobody",
+        "row:",
+    ):
         assert not solve_pages.is_element(solved, name)

@@ -187,14 +187,14 @@ def test_the_last_steps_of_a_training_are_told_as_their_mean() -> None:
         recorder.train("a GRU", step, step_of(seconds))
     told = recorder.trained
     assert told is not None
-    assert (told.what, told.step, told.count) == ("a GRU", 2, 2)
+    assert (told.what, told.step, told.steps) == ("a GRU", 2, 2)
     assert told.seconds["forward"][Work.MATRIX] == 2.0
     assert told.seconds["update"][Work.STREAM] == pytest.approx(0.2)
     for step in range(3, 3 + STEPS):  # the first ones are forgotten
         recorder.train("a GRU", step, step_of(7.0))
     told = recorder.trained
     assert told is not None
-    assert (told.count, told.seconds["forward"][Work.MATRIX]) == (STEPS, 7.0)
+    assert (told.steps, told.seconds["forward"][Work.MATRIX]) == (STEPS, 7.0)
 
 
 @pytest.mark.parametrize(("what", "step"), [("an LSTM", 9), ("a GRU", 1)])
@@ -204,5 +204,5 @@ def test_another_training_or_one_that_begins_anew_is_told_alone(what: str, step:
     recorder.train(what, step, step_of(5.0))
     told = recorder.trained
     assert told is not None
-    assert (told.what, told.step, told.count) == (what, step, 1)
+    assert (told.what, told.step, told.steps) == (what, step, 1)
     assert told.seconds["forward"][Work.MATRIX] == 5.0

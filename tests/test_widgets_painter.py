@@ -32,7 +32,7 @@ from widgets.svg import svg
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
-MARKS = "⊤√⊙Σσ…−×·–—“”’←→↑↓≈≤≥∞αβθµ½⟨⟩"  # what equations and captions may hold beyond letters
+MARKS = "⊤√⊙Σσ…−×·–—“”’←→↑↓≈≤≥∞αβθµ½⟨⟩‖∂′ΦφγηεL"  # what equations and captions may hold beyond letters
 
 Pixels = NDArray[np.int16]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from widgets import numbers
+from widgets import descent_pages, numbers
 from widgets.numbers import NBSP
 from widgets.scenes.analytical_empirical.program import changed
 from widgets.scenes.analytical_empirical.rows import ROWS
@@ -24,6 +24,8 @@ def is_element(subject: Solved, name: str) -> bool:
         written = subject.moments[-1].written
         many = len(subject.source) if kind == "line" else len(written.symbols) if written else 0
         return int(rest) < many
+    if kind == "descent":
+        return descent_pages.is_element(subject.descent, rest)
     return (kind == "right" and rest in ("rule", "network")) or (kind == "row" and rest in ROWS)
 
 
@@ -31,7 +33,9 @@ def write(page: Page, subject: Solved, name: str, tick: int, say: Captions) -> N
     """Write the page of an element, or without one what both do at a tick."""
     writer = _Writer(page, subject, tick, say)
     kind, _, rest = name.partition(":")
-    if kind == "line" and is_element(subject, name):
+    if kind == "descent" and is_element(subject, name):
+        descent_pages.write(page, subject, rest, tick, say)
+    elif kind == "line" and is_element(subject, name):
         writer.line(int(rest))
     elif kind == "digit" and is_element(subject, name):
         writer.digit(int(rest))
@@ -79,6 +83,13 @@ class _Writer:
             self.digit(done - 1)
         elif line is None:
             self.right()
+        self._descent()
+
+    def _descent(self) -> None:
+        """Lead to one step of descent."""
+        page, say = self._page, self._say
+        page.rule()
+        page.line([page.link(say("descent.open"), "descent", how=page.formats.body)])
 
     def line(self, number: int) -> None:
         """Write a line of the rule with the names that it knows."""
@@ -170,6 +181,7 @@ class _Writer:
             self._row(say("solve.steps"), numbers.exact(moment.step), strong=True)
             self._row(say("solve.page.parameters"), numbers.exact(subject.parameters))
             self._row(say("solve.page.batch"), str(subject.batch))
+            self._descent()
         elif row == "order" and times is not None:
             for label, rule, network in (
                 ("alone", times.rule, times.alone), ("batch", times.rule_batch, times.together),

@@ -43,7 +43,7 @@ def network(subject: Solved, shown: int, place: Place, view: View) -> list[Shape
         Text(x=left, y=y + 27, text=say("solve.network_title"), size=max(19.0, read), weight=600,
              fill=theme.ink, read_by_class=True),
         words(right, y + 27, say("solve.step", step=moment.step, steps=subject.steps), view,
-              end=True),
+              end=True, name="descent", title=say("descent.open")),
         *_curves(subject, shown, (left, y + 40, right - left, CURVES), view),
     ]  # fmt: skip
     if view.controls:

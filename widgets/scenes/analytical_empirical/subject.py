@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.rules import Line, Ran
+
+if TYPE_CHECKING:
+    from engine.trace import Trace
 
 CASES = ("clean", "out-of-range", "typo", "exceptions")
 
@@ -110,6 +113,18 @@ class Sure(NamedTuple):
     asked: int
 
 
+class Descent(NamedTuple):
+    """One step of descent that was recorded, on its batch; ``after`` is the step it is taken from.
+
+    ``fresh`` tells that the means of AdamW begin with it, since nobody kept those of the training.
+    """
+
+    after: int
+    trace: Trace
+    rate: float
+    fresh: bool
+
+
 @dataclass(frozen=True)
 class Solved:
     """One task and one text, solved twice.
@@ -145,6 +160,7 @@ class Solved:
     times: Times | None = None
     ablation: Ablation | None = None
     sure: Mapping[str, Sure] = field(default_factory=dict)
+    descent: Descent | None = field(default=None, compare=False)
 
     @property
     def last_moment(self) -> int:
