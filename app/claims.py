@@ -24,6 +24,7 @@ from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, count
 
 if TYPE_CHECKING:
     from engine.race import Measured, Note
+    from engine.tape import Watch
     from engine.trace import Pair, Trace
 
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
@@ -81,11 +82,7 @@ def gather(
         if stop():
             return
         if getattr(found, name) is None:
-            began = perf_counter()
             found = part(found)
-            if note is not None and name in UNWATCHED:
-                ended = perf_counter()
-                note(began, ended, {Work.UNCLASSIFIED: ended - began})
             yield found
     if found.threads is None and not stop():
         yield _against_gpu(found, _measured(path, anew, stop, note))
@@ -293,6 +290,7 @@ def _at_once(measured: Measured) -> float | None:
 
 def _rules_and_networks(found: Numbers) -> Numbers:
     from app import learning
+    from app.compute import recorder_here
     from app.workshop import Asker
     from engine import rules, tasks
 
@@ -302,9 +300,11 @@ def _rules_and_networks(found: Numbers) -> Numbers:
         case: learning.evaluate("dates", learning.RULE, case, count=COUNT, seed=SEED)["accuracy"]
         for case in CASES
     }
-    outside = learning.evaluate("dates", NETWORK, "out-of-range", count=COUNT, seed=SEED)
+    outside = learning.evaluate(
+        "dates", NETWORK, "out-of-range", count=COUNT, seed=SEED, watch=_watch()
+    )  # fmt: skip
     model, ran = learning.load(task, NETWORK), rules.run("dates", TYPO)
-    asker = Asker(task, model)
+    asker = Asker(task, model, recorder_here())
     text = "5 march 2019"
     program = rules.RULES["dates"].answer
     return replace(
@@ -343,16 +343,22 @@ def _trained(found: Numbers) -> Numbers:
     )
 
 
+def _watch() -> Watch | None:
+    """Return what is told of the runs of this thread, None without a window."""
+    from app.compute import recorder_here
+
+    recorder = recorder_here()
+    return None if recorder is None else recorder.watch
+
+
 def _seeds(task: str, model: str, case: str) -> tuple[float, ...]:
     """Return the share right of the shipped training, asked anew, and of those from other seeds."""
     from app import learning
 
-    told = learning.evaluate(task, model, case, count=COUNT, seed=SEED)
+    told = learning.evaluate(task, model, case, count=COUNT, seed=SEED, watch=_watch())
     return (told["accuracy"], *told["seeds"][1:])
 
 
-# Of what runs in these nobody tells the kind of work: questions to compiled networks.
-UNWATCHED = ("rule", "bottleneck")
 # A number that each part brings, and the part; the quick ones first.
 PARTS: dict[str, Callable[[Numbers], Numbers]] = {
     "depths": _counted,

@@ -388,18 +388,23 @@ def _run(
     return replace(trace, facts=replace(trace.facts, notes=notes + trace.facts.notes))
 
 
-_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_RECORDER: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 
 
 @contextmanager
 def watched(recorder: Recorder) -> Iterator[None]:
     """Let a recorder be told of every run that this thread computes in the block."""
-    before = _WATCH.set(recorder.watch)
+    before = _RECORDER.set(recorder)
     try:
         with recorder.job():
             yield
     finally:
-        _WATCH.reset(before)
+        _RECORDER.reset(before)
+
+
+def recorder_here() -> Recorder | None:
+    """Return the recorder that is told of what this thread computes now, None without one."""
+    return _RECORDER.get()
 
 
 _DEVICE: ContextVar[Device] = ContextVar("device", default=HOST)
@@ -424,7 +429,8 @@ def _fastest(
     A chain stays on the CPU where launching its operations on the GPU alone would take longer, and
     says so. A GPU that is lost in the middle of a run is replaced by the CPU, and that is said.
     """
-    device, watch = _DEVICE.get(), _WATCH.get()
+    device, recorder = _DEVICE.get(), _RECORDER.get()
+    watch = None if recorder is None else recorder.watch
 
     def runs(ops: Ops) -> Trace:
         return _fastest_on(ops, read, ids, hidden=hidden, words=words, watch=watch)

@@ -19,7 +19,7 @@ from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
-from app.this_machine import FILE
+from app.this_machine import FILE as FILE
 from engine import parts
 from engine.race import OPS
 from engine.workload import Device

@@ -14,6 +14,7 @@ from engine.said import Said
 
 if TYPE_CHECKING:
     from engine.models import Model
+    from engine.tape import Watch
     from engine.tasks import Task
 
 RULE = "rule"  # the id of a task's program, where a model's stands
@@ -99,13 +100,17 @@ def load(task: Task, id: str) -> Model:
     return weights.read(weights.folder(task.name) / f"{id}.safetensors")
 
 
-def evaluate(task_id: str, model_id: str, case: str, *, count: int, seed: int) -> dict[str, Any]:
+def evaluate(
+    task_id: str, model_id: str, case: str, *, count: int, seed: int, watch: Watch | None = None
+) -> dict[str, Any]:  # fmt: skip
     """Return how well a model or the rule answers fresh sentences of a case, as what JSON can hold.
 
     ``accuracy`` is the share of sentences that are right as a whole; ``interval`` holds it with 95
     per cent confidence. Of a model also the share of single answers, how sure it was (the mean of
     the least probability of an answer) where it was right and where it was not, and what each
     training from another seed reached.
+
+    ``watch`` is told of every run of a model, as by ``engine.tape``; a rule is Python alone.
 
     Source of the interval: Wilson 1927, as in Brown, Cai & DasGupta 2001, eq. 4.
 
@@ -122,7 +127,9 @@ def evaluate(task_id: str, model_id: str, case: str, *, count: int, seed: int) -
         right = rules.right(task, case, count=count, seed=seed)
         return {**told, **share(right, count)}
     model = load(task, model_id)
-    got = training.score(task, model.config, model.parameters, case, sentences=count, seed=seed)
+    got = training.score(
+        task, model.config, model.parameters, case, sentences=count, seed=seed, watch=watch
+    )  # fmt: skip
     return {
         **told,
         **share(got.whole, got.sentences),

@@ -175,7 +175,7 @@ class Asker:
         batch = self.batch_of(text)
         program = self._program(batch)
         start = perf_counter()
-        answered, sure = written(program, batch)
+        answered, sure = written(program, batch, self._recorder.watch)
         seconds = perf_counter() - start
         symbols = "".join(self.task.vocabulary[i] for i in answered[0])
         rows, looks, query, keys = self._looks(program, head)
@@ -210,7 +210,7 @@ class Asker:
         for some in _pieces(batch, ROWS):
             program = self._program(some)
             if sure:
-                found, p = written(program, some)
+                found, p = written(program, some, self._recorder.watch)
             else:
                 before, spent = perf_counter(), dict.fromkeys(Unit, 0.0)
                 program.forward(spent)
@@ -227,12 +227,26 @@ class Asker:
         """Return the least time that answers to so many texts took."""
         batch = self.batch_of(text, rows)
         program = compiled(self.task, self.config, self.weights, batch, self._ops)
+        kinds = dict.fromkeys(Unit, 0.0)  # of a run whose operations are timed, which takes longer
+
+        def watch(start: float, end: float, spent: Mapping[Unit, float]) -> None:
+            for unit, seconds in spent.items():
+                kinds[unit] += seconds
+            self._recorder.watch(start, end, spent)
+
+        put(program, batch)
+        start = perf_counter()
+        written(program, batch, watch)
+        timed = perf_counter() - start
         found = []
         for _ in range(times):
             put(program, batch)
             start = perf_counter()
             written(program, batch)
-            found.append(perf_counter() - start)
+            end = perf_counter()
+            found.append(end - start)
+            part = min(found[-1] / timed, 1.0)
+            self._recorder.watch(start, end, {unit: part * s for unit, s in kinds.items()})
         return min(found)
 
     def depth(self, text: str) -> int:

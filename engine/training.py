@@ -26,6 +26,7 @@ from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
 from engine.program import NOTHING, Beside, Program
 from engine.said import Said
+from engine.tape import Watch
 from engine.tasks import UNCOUNTED, Batch, Recipe, Task, fresh
 from engine.trace import Unit
 
@@ -290,9 +291,12 @@ class Score:
 
 def score(
     task: Task, config: Config, parameters: Mapping[str, Array], case: str, *,
-    sentences: int = 256, seed: int = 12345, ops: Ops | None = None,
+    sentences: int = 256, seed: int = 12345, ops: Ops | None = None, watch: Watch | None = None,
 ) -> Score:  # fmt: skip
-    """Return how well a model answers fresh sentences of a case; it writes its own target."""
+    """Return how well a model answers fresh sentences of a case; it writes its own target.
+
+    ``watch`` is told of every run, as by ``engine.tape``.
+    """
     ops, weights = ops or Ops(), Weights(parameters)
     rng = fresh(seed, case)
     right = asked = whole = done = 0
@@ -301,7 +305,8 @@ def score(
         program = compiled(task, config, weights, batch, ops)
         put(program, batch)
         targets = program.targets.reshape(len(batch.ids), -1)  # (sentence, answer)
-        answered, p = (array.reshape(targets.shape) for array in written(program, batch))
+        found = written(program, batch, watch)
+        answered, p = (array.reshape(targets.shape) for array in found)
         counted = targets != UNCOUNTED
         good = (answered == targets) | ~counted
         right += int((good & counted).sum())
@@ -315,17 +320,32 @@ def score(
     return Score(case, right, asked, whole, done, (means[0], means[1]))
 
 
-def written(program: Program, batch: Batch) -> tuple[Array, Array]:
-    """Return what a model answers with its probability, word by word where it writes a target."""
+def written(
+    program: Program, batch: Batch, watch: Watch | None = None
+) -> tuple[Array, Array]:  # fmt: skip
+    """Return what a model answers with its probability, word by word where it writes a target.
+
+    ``watch`` is told of every run, as by ``engine.tape``.
+    """
     if batch.target is not None:
         target = program.inputs["decoder.tokens"]
         target[:, 1:] = 0
         for t in range(target.shape[1] - 1):
-            program.forward()
+            _run(program, watch)
             target[:, t + 1] = program.value("answer.probabilities")[:, t].argmax(-1)
-    program.forward()
+    _run(program, watch)
     p = program.value("answer.probabilities")
     return p.argmax(-1), p.max(-1)
+
+
+def _run(program: Program, watch: Watch | None) -> None:
+    """Run a program forward, each operation timed where somebody watches."""
+    if watch is None:
+        program.forward()
+        return
+    start, spent = time.perf_counter(), dict.fromkeys(Unit, 0.0)
+    program.forward(spent)
+    watch(start, time.perf_counter(), spent)
 
 
 def train(

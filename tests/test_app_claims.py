@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -15,10 +15,12 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_statements import FULL
 
-from app import claims, cpu_gpu, experiments
+from app import claims, cpu_gpu, experiments, learning
 from app.__main__ import main
 from app.chapters import CHAPTERS, Host, make
+from app.compute import watched
 from app.the_claims import TheClaims
+from app.workshop import Asker
 from engine import weights
 from engine.claims import PRESETS
 from engine.race import OPS
@@ -27,6 +29,7 @@ from engine.said import Said
 from engine.shares import Work
 from engine.statements import STATEMENTS, Numbers
 from engine.tasks import load
+from engine.trace import Unit
 from widgets import captions, theme
 from widgets.controls import Notice
 from widgets.inspector import Inspector
@@ -94,17 +97,38 @@ def test_what_is_there_is_left_as_it_is_and_a_stop_ends_it(tmp_path: Path) -> No
     assert not path.exists()
 
 
-def test_what_nobody_watches_is_noted_as_unclassified(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", ["rule", "bottleneck"])
+def test_questions_to_networks_are_told_by_their_kind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
 ) -> None:
-    path = tmp_path / "machine.json"
-    noted: list[Any] = []
-    part = {"rule": lambda found: replace(found, rule=FULL.rule)}
-    monkeypatch.setattr(claims, "PARTS", part)
-    next(claims.gather(path, note=lambda start, end, spent: noted.append((start, end, spent))))
-    ((start, end, spent),) = noted
-    assert list(spent) == [Work.UNCLASSIFIED]
-    assert spent[Work.UNCLASSIFIED] == end - start > 0
+    monkeypatch.setattr(claims, "COUNT", 16)
+    monkeypatch.setattr(claims, "PARTS", {part: claims.PARTS[part]})
+    recorder = Recorder()
+    began = perf_counter()
+    with watched(recorder):
+        next(claims.gather(tmp_path / "machine.json", note=recorder.note))
+    ended = perf_counter()
+    shares = recorder.shares(ended, ended - began)
+    assert shares is not None
+    assert shares[Work.UNCLASSIFIED] == 0.0
+    assert shares[Work.MATRIX] > 0.01
+    assert shares[Work.STREAM] > 0.01
+    assert shares[Work.SEQUENTIAL] > 0.0  # Python between them, and the rule
+
+
+def test_runs_that_are_timed_alone_count_by_the_kinds_of_one_that_is_watched() -> None:
+    told: list[tuple[float, float, float]] = []
+
+    class Told(Recorder):
+        def watch(self, start: float, end: float, spent: Mapping[Unit, float]) -> None:
+            told.append((start, end, sum(spent.values())))
+
+    task = load("dates")
+    asker = Asker(task, learning.load(task, claims.NETWORK), Told())
+    best = asker.seconds("5 march 2019", 2, 3)
+    timed = told[-3:]
+    assert min(end - start for start, end, _ in timed) == best
+    assert all(0 < spent <= (end - start) * 1.05 for start, end, spent in timed)
 
 
 def test_the_sweep_is_that_of_the_chapter_beside(tmp_path: Path) -> None:
