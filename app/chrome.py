@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.chapters import Entry
 
 SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
+BAR_HIGH, BAR_LOW = (50, 6), (42, 2)  # px at 100 %: at least, and above and below what it holds
 COLUMN = 400  # px at 100 % that a column of keys takes
 # How the bar is arranged, the first that fits: badge, words on Present and Export, and the controls
 # of the chapter beside the rest or on a row of their own.
@@ -147,6 +148,7 @@ class Bar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._arranged, self._arranging = ARRANGEMENTS[0], False
+        self._scale, self._low = 1.0, False
         self._column, self._row = QVBoxLayout(self), QHBoxLayout()
         self._column.addLayout(self._row)  # while it is empty: see widgets.transport
         self._controls = QWidget()  # of the chapter that is open
@@ -197,12 +199,23 @@ class Bar(QWidget):
             button.setText(words)
             self._saved[button] = button.sizeHint().width() - least
         # The room between words grows half as much as they do.
-        side, edge, gap = (px(size, icon_factor(scale)) for size in (18, 6, 10))
+        self._scale = scale
+        self._row.setSpacing(px(10, icon_factor(scale)))
+        self._set_height()
+        self._fit(anew=True)
+
+    def condense(self, low: bool) -> None:
+        """Take less height, where the stage needs it."""
+        if low != self._low:
+            self._low = low
+            self._set_height()
+
+    def _set_height(self) -> None:
+        high, edge = BAR_LOW if self._low else BAR_HIGH
+        side, edge = (px(size, icon_factor(self._scale)) for size in (18, edge))
         self._column.setContentsMargins(side, edge, side, edge)
         self._column.setSpacing(edge)
-        self._row.setSpacing(gap)
-        self.setMinimumHeight(px(50, icon_factor(scale)))
-        self._fit(anew=True)
+        self.setMinimumHeight(px(high, icon_factor(self._scale)))
 
     def event(self, event: QEvent) -> bool:
         """Arrange the bar anew when it or what it holds has another size."""
@@ -313,9 +326,9 @@ class SentenceControls(QWidget):
 
     def _fit(self) -> None:
         room = self.width() - self.sizeHint().width()
-        for part in (self.laboratory, self.precision_choice):
-            room -= part.sizeHint().width() + self._row.spacing()
-            part.setVisible(room >= 0)
+        self.laboratory.setVisible(room >= 0)
+        needed = self.precision_choice.sizeHint().width() + self._row.spacing()
+        self.precision_choice.setVisible(room >= needed)
         for entry in self._within:
             entry.setVisible(room < 0)
 
@@ -326,9 +339,10 @@ class SentenceControls(QWidget):
         return QSize(wide, max(self.field.sizeHint().height(), *(part.height() for part in parts)))
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the size with some room for the sentence."""
+        """Return the size with some room for the sentence, and with the laboratory."""
         least = self.minimumSizeHint()
-        return QSize(least.width() + self.field.minimumWidth() // 2, least.height())
+        more = self.laboratory.sizeHint().width() + self._row.spacing()
+        return QSize(least.width() + self.field.minimumWidth() // 2 + more, least.height())
 
     def edit(self) -> None:
         """Put the cursor into the sentence."""

@@ -55,10 +55,12 @@ if TYPE_CHECKING:
     from widgets.inspector import Inspector
 
 # px at 100 %.
-INSPECTOR_PX = 320
-# Of the window: below, each folds away. The stage needs 1018 to be seen without scrolling; the
-# rail gives way first, because a click on a node is to show its numbers.
-NARROW = {"inspector": 1018 + INSPECTOR_PX, "rail": 1118}
+STAGE_PX, STAGE_HIGH = 1018, 600  # that the stage needs to be seen without scrolling
+ROUND_PX = 146  # that bar, clock and strip take of the height, where there is room for them
+INSPECTOR_PX, LEAST_INSPECTOR = 320, 256  # as wide as it is, and where the stage needs its room
+# Of the window: below, each folds away. The rail gives way first, because a click on a node is to
+# show its numbers.
+NARROW = {"inspector": STAGE_PX + INSPECTOR_PX, "rail": STAGE_PX + 100}
 BESIDE_RAIL = 470  # of bar and foot, at the least
 INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
 IN_THE_BAR = ("sentence", "recent")  # actions that need the bar, which Present hides
@@ -459,6 +461,7 @@ class Window(QMainWindow):
         self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
         for part in (self.rail, self.transport, self.live, self.capsule):
             part.show_theme(shown, scale)
+        self._condense()
         if self._is_made:
             self.inspector.show_theme(shown, scale)
         self._show_player()
@@ -535,12 +538,25 @@ class Window(QMainWindow):
         """Fold inspector and rail away where the window is narrow and nobody asks for them."""
         opened = self.chapter.is_open and not self._refolded
         asked = "inspector" in self._unfolded or opened
-        wide = min(px(INSPECTOR_PX, self.session.scale), round(INSPECTOR_MOST * self.width()))
-        self.side.setFixedWidth(wide)
+        self.side.setFixedWidth(self._inspector_width())
         inspector = self.session.inspector and (asked or self._has_room("inspector"))
         self.side.setVisible(inspector and not self.presenting.on)
         rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
         self.rail.setVisible(rail and self._rail_fits and not self.presenting.on)
+
+    def _condense(self) -> None:
+        """Let what is above and below the stage be low where the stage needs its height."""
+        low = self.height() < px(STAGE_HIGH + ROUND_PX, self.session.scale)
+        for part in (self.bar, self.transport, self.live):
+            part.condense(low)
+
+    def _inspector_width(self) -> int:
+        """Return how wide the inspector is: a little less where the stage then need not scroll."""
+        scale = self.session.scale
+        beside = self.width() - px(STAGE_PX, scale)
+        if px(LEAST_INSPECTOR, scale) <= beside < px(INSPECTOR_PX, scale):
+            return beside
+        return min(px(INSPECTOR_PX, scale), round(INSPECTOR_MOST * self.width()))
 
     @property
     def _rail_fits(self) -> bool:
@@ -658,6 +674,7 @@ class Window(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fold what does not fit, and show again what does."""
         super().resizeEvent(event)
+        self._condense()
         self._show_page()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802

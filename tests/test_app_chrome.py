@@ -55,6 +55,25 @@ def test_in_a_narrow_window_a_click_brings_the_inspector_and_esc_takes_it_away(
     assert not window.inspector.isVisible()
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1600, 900)])
+@pytest.mark.parametrize("name", ["", "chain:rnn.h.3"])
+def test_at_usual_sizes_the_whole_stage_is_seen_also_with_an_element_opened(
+    window: Window, qtbot: QtBot, size: tuple[int, int], name: str
+) -> None:
+    window.resize(*size)
+    key(window, qtbot, "End")
+    if name:
+        window.activate(name)
+        assert window.inspector.isVisible()
+    stage = window.first.stage
+    bars = (stage.horizontalScrollBar(), stage.verticalScrollBar())
+    qtbot.waitUntil(lambda: not any(bar.maximum() for bar in bars), timeout=5000)
+    scrubber = window.transport.scrubber
+    assert scrubber.height() >= 36  # its words end there
+    window.resize(1600, 900)
+    assert (window.bar.height(), window.live.height()) == (50, 30)
+
+
 def test_what_is_folded_for_want_of_room_comes_back_with_it(window: Window, qtbot: QtBot) -> None:
     window.resize(1024, 720)
     key(window, qtbot, "Ctrl+I")

@@ -553,6 +553,32 @@ def test_a_choice_leaves_the_images_of_what_does_not_depend_on_it(
     assert {slot.split()[0] for slot in before if before[slot] != after[slot]} == anew
 
 
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [("chain:rnn.h.3", ("chain:rnn.h.2", "ask:2")), ("chain:attn.pattern[1]",
+     ("chain:rnn.h.2", "chain:rnn.h.5"))],
+)  # fmt: skip
+def test_what_an_opened_element_reads_is_lit_although_nothing_is_pointed_at(
+    name: str, reads: tuple[str, ...]
+) -> None:
+    pair = pair_of(5)
+
+    def dashed(**chosen: Any) -> list[Rect]:
+        picture = recurrence_attention(pair, 13.0, view_of(**chosen))
+        return [s for s in flat(picture.shapes) if isinstance(s, Rect) and s.dash == (5.0, 3.0)]
+
+    lit = dashed(selected=name)
+    assert lit == dashed(hovered=name)
+    picture = recurrence_attention(pair, 13.0, view_of())
+    places = {element: box for element, _, box in named(picture)}
+    for read in reads:
+        x, y, width, height = places[read]
+        assert any(r.x <= x + width / 2 <= r.x + r.width and r.y <= y + height / 2 <= r.y + r.height
+                   for r in lit)  # fmt: skip
+    # What is pointed at goes before what is open.
+    assert dashed(selected=name, hovered="chain:rnn.h.5") == dashed(hovered="chain:rnn.h.5")
+
+
 def test_a_selected_weight_is_ringed_in_its_map() -> None:
     pair = pair_of(64)
     name = "grid:blocks.1.attn.pattern[2,10,40]"
@@ -562,7 +588,6 @@ def test_a_selected_weight_is_ringed_in_its_map() -> None:
     )
     before = set(flat(plain.shapes))
     rings = [s for s in flat(chosen.shapes) if isinstance(s, Rect) and s not in before]
-    assert len(rings) == 1
-    ring = rings[0]
+    (ring,) = (ring for ring in rings if not ring.dash)  # a dashed one is round what it reads
     assert ring.width < 15  # round the cell, and not round the whole map
     assert hit(chosen, ring.x + ring.width / 2, ring.y + ring.height / 2) == name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from widgets.picture import Picture, Shape
 
 # px at 100 %
-HEIGHT, BAR, TEXT, ICON = 30.0, 12.0, 13.0, 11.0
+HEIGHT, LOW, BAR, TEXT, ICON = 30.0, 22.0, 12.0, 13.0, 11.0
 EDGE, GAP = 18.0, 14.0
 NAMED = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX, Work.COPY, Work.UNCLASSIFIED, Work.IDLE)
 ALWAYS = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX)
@@ -31,6 +31,7 @@ class LiveStrip(QWidget):
     def __init__(self, theme: Theme, say: Captions) -> None:
         super().__init__()
         self._theme, self._say, self._scale = theme, say, 1.0
+        self._low = False
         self._shares: Shares | None = None
         self._told: tuple[int, ...] | None = None  # what is on the screen
         self._begun = False  # the first frame of the window does not wait for what paints
@@ -41,13 +42,19 @@ class LiveStrip(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Return the height of a line."""
-        return QSize(400, px(HEIGHT, self._scale))
+        return QSize(400, px(LOW if self._low else HEIGHT, self._scale))
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
         self._theme, self._scale = theme, scale
-        self.setFixedHeight(px(HEIGHT, scale))
+        self.setFixedHeight(self.sizeHint().height())
         self.update()
+
+    def condense(self, low: bool) -> None:
+        """Take less height, where the stage needs it."""
+        if low != self._low:
+            self._low = low
+            self.show_theme(self._theme, self._scale)
 
     def show_shares(self, shares: Shares | None) -> None:
         """Show what ran; None: nothing did. The same per cents again cost nothing."""

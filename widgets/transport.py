@@ -37,10 +37,10 @@ MARK_PX = 5  # between two marks of ticks at least
 RING_AFTER_MS = 150  # a result that is late is said by a ring round the play button
 # px at 100 %
 GAP = 14.0  # between two groups of the scrubber
-SCRUBBER = (200, 42)
+SCRUBBER, LOW_SCRUBBER = (200, 42), (200, 36)
 TITLE = 480  # what the longest title takes, up to a hundred ticks
 BEFORE, BEHIND = 22, 16  # the scrubber
-SIDES = (20, 3, 20, 2)
+SIDES, LOW_SIDES = (20, 3, 20, 2), (20, 1, 20, 0)
 
 
 def _font(size: int, *, bold: bool) -> QFont:
@@ -86,10 +86,10 @@ class Scrubber(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(captions("transport.scrubber"))
 
-    def enlarge(self, scale: float) -> None:
-        """Draw everything so many times larger."""
-        self._scale = scale
-        self.setMinimumSize(*(px(side, scale) for side in SCRUBBER))
+    def enlarge(self, scale: float, low: bool = False) -> None:
+        """Draw everything so many times larger; low: with no more height than that takes."""
+        self._scale, self._low = scale, low
+        self.setMinimumSize(*(px(side, scale) for side in (LOW_SCRUBBER if low else SCRUBBER)))
         self.update()
 
     @property
@@ -148,7 +148,7 @@ class Scrubber(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         # Along the line in px; across it in px at 100 %.
         theme, k, now = self.theme, self._scale, self.x_of(self.tick)
-        y = 12.0 * k
+        y, under = (10.0 * k, 9.0 * k) if self._low else (12.0 * k, 13.0 * k)
         current = self._group_of(int(self.tick + 0.5))
         for number, ((caption, first, last), (left, right)) in enumerate(
             zip(self.groups, self.spans(), strict=True)
@@ -169,7 +169,7 @@ class Scrubber(QWidget):
             font = _font(px(13, k), bold=number == current)
             painter.setFont(font)
             painter.setPen(QColor(theme.ink if number == current else theme.ink2))
-            place = QRectF(left, y + 13 * k, right - left, 18 * k)
+            place = QRectF(left, y + under, right - left, 18 * k)
             words = QFontMetricsF(font).elidedText(
                 caption, Qt.TextElideMode.ElideRight, right - left + GAP * k
             )
@@ -248,7 +248,7 @@ class Transport(QWidget):
         self.setObjectName("transport")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._say, self._theme = captions, theme
-        self._playing, self._scale = False, 1.0
+        self._playing, self._scale, self._low = False, 1.0, False
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(RING_AFTER_MS)
@@ -302,15 +302,22 @@ class Transport(QWidget):
         """Draw in another theme, so many times larger."""
         self._theme = self.scrubber.theme = theme
         self._scale = scale
-        self.scrubber.enlarge(scale)
+        self.scrubber.enlarge(scale, self._low)
         for name, button in self.buttons.items():
             size = self._icon_px(name)
             button.setIconSize(QSize(size, size))
             if name != "play":
                 button.setIcon(icon(name, theme.ink, size))
-        self._above.setContentsMargins(*(px(side, icon_factor(scale)) for side in SIDES))
+        sides = LOW_SIDES if self._low else SIDES
+        self._above.setContentsMargins(*(px(side, icon_factor(scale)) for side in sides))
         self._show_play()
         self._fit()
+
+    def condense(self, low: bool) -> None:
+        """Take less height, where the stage needs it."""
+        if low != self._low:
+            self._low = low
+            self.show_theme(self._theme, self._scale)
 
     def _icon_px(self, name: str) -> int:
         return px(24 if name == "play" else 20, icon_factor(self._scale))

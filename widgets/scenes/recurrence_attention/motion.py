@@ -168,7 +168,7 @@ def dimmed(pair: Pair, place: Layout, view: View) -> list[Shape]:
 
 
 def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
-    """Return what marks the selected element, and rings round what the hovered one reads.
+    """Return what marks the selected element, and rings round what it, or the hovered one, reads.
 
     While a word is dragged: rings round it, and round the one whose place it would take.
     """
@@ -179,7 +179,7 @@ def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
         if target is not None and view.hovered != f"ask:{view.dragged}":
             shapes.append(_ring(around(target, 4), view, dash=()))
         return shapes
-    for box in read_boxes(pair, view.hovered, place):
+    for box in read_boxes(pair, view.hovered or view.selected, place):
         shapes.append(_ring(around(box, 3), view, dash=(5.0, 3.0)))
     if view.selected:
         chosen = place_of(pair, view.selected, place)
