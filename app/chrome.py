@@ -256,7 +256,7 @@ class Bar(QWidget):
             button.setText(text if words else "")
         if beside:
             expands = self._controls.sizePolicy().expandingDirections()
-            self._row.insertWidget(0, self._controls, 3 if expands else 0)
+            self._row.insertWidget(0, self._controls, 8 if expands else 0)
         else:
             self._column.insertWidget(0, self._controls)
 

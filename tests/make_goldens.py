@@ -11,7 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FILES = ("test_widgets_scenes.py", "test_widgets_compare.py", "test_widgets_units.py",
-         "test_widgets_solve.py", "test_widgets_cpu_gpu.py", "test_widgets_claims.py")  # fmt: skip
+         "test_widgets_solve.py", "test_widgets_cpu_gpu.py", "test_widgets_claims.py",
+         "test_widgets_long_range.py")  # fmt: skip
 
 
 def main() -> None:

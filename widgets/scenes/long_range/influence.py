@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.laboratory import Fading, Reach
 from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, marker
-from widgets.picture import Rect, Shape
+from widgets.picture import Group, Rect, Shape
 from widgets.scenes.long_range.layout import NOTE, Place
 from widgets.scenes.long_range.parts import (
     band,
@@ -21,7 +23,13 @@ from widgets.scenes.long_range.parts import (
     slider,
     words,
 )
-from widgets.scenes.long_range.subject import MATRICES, MOST_WORDS, RADII_SHOWN, Laboratory
+from widgets.scenes.long_range.subject import (
+    MATRICES,
+    MOST_WORDS,
+    RADII_SHOWN,
+    Fades,
+    Laboratory,
+)
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -30,7 +38,8 @@ if TYPE_CHECKING:
 SIDES = ("chain", "grid")
 PART = 0.53  # of the body, for the sentence
 POINTS = (1, 2, 4, 8, 16, 32, 64, 128)  # reads that can be opened
-EXPONENTS = (-12, 6)  # of ten, at the ends of the gradients' axis
+# Of ten, at the ends of the gradients' axis: the nearest that hold all medians.
+LOWS, HIGHS = (-12, -24, -48), (6, 12, 42)
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -46,8 +55,10 @@ def influence(subject: Laboratory, tick: float, place: Place, view: View) -> lis
         drawn += _bars(side, reach, seen(reach, tick), tick, box, place, view)
     middle = x + half + 24
     drawn += line([(middle, y + 2), (middle, y + height - 8)], view.theme.hair)
-    drawn += _fades(subject, (middle + 22, y, place.edge - middle - 22, height), place, view)
-    return drawn
+    # Nothing of it moves with the tick: it is made once.
+    box = (middle + 22, y, place.edge - middle - 22, height)
+    still = _fades(subject, box, place, replace(view, hovered=""))
+    return [*drawn, still]
 
 
 def seen(reach: Reach, tick: float) -> tuple[bool, ...]:
@@ -127,13 +138,14 @@ def _bars(
             drawn.append(ring((middle - wide / 2 - 3, foot - full, wide + 6, full), view))
         if t in now and pitch >= 24:
             drawn += marker((middle - pitch / 2 + 2, top - size - 8, pitch - 4,
-                             full + 3 * size + 20), theme)  # fmt: skip
+                             full + 3 * size + 25), theme)  # fmt: skip
     if reach.kind == "grid" and math.floor(tick) == 1:
-        drawn += marker((left - 2, top - size - 8, width + 4, full + 3 * size + 20), theme)
+        drawn += marker((left - 2, top - size - 8, width + 4, full + 3 * size + 25), theme)
     return drawn
 
 
-def _fades(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape]:
+@lru_cache(maxsize=16)
+def _fades(subject: Laboratory, box: Box, place: Place, view: View) -> Group:
     """Return what is left of a gradient against T on a log axis, and the slider of the radius."""
     say = view.captions
     x, y, width, height = box
@@ -160,13 +172,15 @@ def _fades(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shap
         drawn.append(words(x, row + size - 2, say("lab.matrix_is", matrix=matrix), view, size=size))
         row += size + 10
     plot: Box = (x + 58, row + 14, width - 62 - 8, y + height - row - 14 - 42)
-    return [*drawn, *_plot(subject, plot, place, view)]
+    drawn += _plot(subject, plot, place, view)
+    return Group(shapes=tuple(drawn), slot="fades", cache_key=(subject, box, place, view))
 
 
 def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape]:
     theme, say = view.theme, view.captions
     x, y, width, height = box
-    low, high = EXPONENTS
+    fades = subject.fade()
+    low, high = _exponents(fades)
 
     def up(value: float) -> float:
         exponent = math.log10(value) if value > 0 else -math.inf
@@ -176,8 +190,8 @@ def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape
         return x + width * (reads - 1) / (POINTS[-1] - 1)
 
     drawn: list[Shape] = []
-    every = 3 if height > 130 else 6
-    for exponent in range(low, high + 1, every):
+    every = max(3, 3 * math.ceil((high - low) / 3 / max(height / 34, 1)))
+    for exponent in range(-every * (-low // every), high + 1, every):
         py = up(10.0**exponent)
         drawn += line([(x, py), (x + width, py)], theme.hair2 if exponent == 0 else theme.hair)
         label = "1" if exponent == 0 else f"10{str(exponent).translate(SUPERSCRIPT)}"
@@ -186,7 +200,6 @@ def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape
         drawn.append(words(across(reads), y + height + 19, str(reads), view, weight=500,
                            anchor="middle"))  # fmt: skip
     drawn.append(words(x - 8, y + height + 37, say("lab.reads_axis"), view, weight=500))
-    fades = subject.fade()
     if fades is None:
         drawn.append(words(x + width / 2, y + height / 2, say("lab.fades_awaited"), view,
                            size=place.read, anchor="middle"))  # fmt: skip
@@ -195,13 +208,13 @@ def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape
              ("linear", fades.linear, theme.ink3, "square"))  # fmt: skip
     ends: dict[str, float] = {}
     for kind, fading, colour, shape in named:
-        every_t = range(1, len(fading.median) + 1)
-        bounds = fading.spread
-        drawn += band([(across(t), up(bounds[t - 1][1])) for t in every_t],
-                      [(across(t), up(bounds[t - 1][0])) for t in every_t], colour)  # fmt: skip
-        drawn += line([(across(t), up(fading.median[t - 1])) for t in every_t], colour, 2.6)
+        median = fading.median
+        drawn += band([(across(t), up(most)) for t, (_, most) in enumerate(fading.spread, 1)],
+                      [(across(t), up(least)) for t, (least, _) in enumerate(fading.spread, 1)],
+                      colour)  # fmt: skip
+        drawn += line([(across(t), up(left)) for t, left in enumerate(median, 1)], colour, 2.6)
         for t in POINTS:
-            value = fading.median[t - 1]
+            value = median[t - 1]
             name = f"fade:{kind}:{t}"
             title = say("lab.fade_title", kind=say(f"lab.fade.{kind}"), reads=t,
                         value=numbers.value(value))  # fmt: skip
@@ -209,7 +222,7 @@ def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape
             drawn.append(mark(shape, cx, cy, colour, theme.stage, name=name, title=title))
             if view.selected == name:
                 drawn.append(ring((cx - 5, cy - 5, 10, 10), view))
-        ends[kind] = up(fading.median[POINTS[-2] - 1])
+        ends[kind] = up(median[POINTS[-2] - 1])
     # A name stands on its line at 64 reads; where both lines are near, one below the other.
     upper, lower = sorted(ends, key=ends.__getitem__)
     gap = place.read + 8
@@ -228,6 +241,16 @@ def _plot(subject: Laboratory, box: Box, place: Place, view: View) -> list[Shape
                   ink="ink" if kind == "tanh" else "ink2", read=True),
         ]  # fmt: skip
     return drawn
+
+
+def _exponents(fades: Fades | None) -> tuple[int, int]:
+    """Return the powers of ten at the ends of the axis."""
+    if fades is None:
+        return LOWS[0], HIGHS[0]
+    values = [*fades.tanh.median, *fades.linear.median]
+    least, most = math.log10(max(min(values), 1e-300)), math.log10(max(*values, 1e-300))
+    low = next((it for it in LOWS if it <= least), LOWS[-1])
+    return low, next((it for it in HIGHS if it >= most), HIGHS[-1])
 
 
 def fading_words(subject: Laboratory, say: Captions) -> str:

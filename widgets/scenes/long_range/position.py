@@ -90,9 +90,12 @@ def _panel(
         drawn.append(words(x + 16, y + height - size - 24, label, view, width=width - 32))
     for old in range(count):
         new = old_of[old]
+        sx, ex = left + (old + 0.5) * pitch, left + (new + 0.5) * pitch
+        if not shuffled:
+            drawn.append(Ellipse(cx=sx, cy=below, rx=radius, ry=radius, stroke=theme.ghost,
+                                 stroke_width=1.4, dash=(4.0, 4.0)))  # fmt: skip
         if not shuffled or new >= count:
             continue
-        sx, ex = left + (old + 0.5) * pitch, left + (new + 0.5) * pitch
         element = f"word:{which}:{old}"
         title = say(
             "lab.word_title" if known else "lab.word_moved", word=words_old[old], before=old + 1,

@@ -195,8 +195,8 @@ def _patterns(subject: Laboratory, tick: float, box: Box, place: Place, view: Vi
 def basis_words(found: Width, say: Captions) -> str:
     """Return where the queries and keys of a width are from."""
     if found.basis == TRAINED:
-        return say("lab.of_trained", heads=found.heads, d=found.d_head)
-    return say("lab.of_drawn", d=found.d_head)
+        return say("lab.of_trained", count=found.heads)
+    return say("lab.of_drawn")
 
 
 def messages(subject: Laboratory, tick: float, say: Captions) -> tuple[str, ...]:

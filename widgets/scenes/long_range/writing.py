@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 COUNTERS = 330.0  # px at the right
-MOST_BOX = 46.0
+MOST_BOX = 60.0
 WHATS = ("depth", "flops", "seconds")
 
 
