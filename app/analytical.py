@@ -54,6 +54,8 @@ class AnalyticalEmpirical(QObject):
         self.subject: Solved | None = None
         self.workshop = Workshop(self._tell, host.recorder)
         self._awaited, self._number = False, 0
+        self._left = self._rests = False  # while it trained; until it begins again
+        self._behind = self._ran = False  # that training goes on, also later; it is seen to
         self._kept_tick: float | None = None
         self._version = 0
         self.keys: Mapping[str, Callable[[], object]] = {
@@ -150,15 +152,32 @@ class AnalyticalEmpirical(QObject):
         self.controls.show_theme(theme, scale)
 
     def begin(self) -> None:
-        """Solve what is chosen, and ask on."""
-        self.workshop.rest(False)
+        """Solve what is chosen, and ask on; a training that went on behind goes on."""
+        self._rest(False)
+        if self._behind:
+            self.workshop.train(True)
+        self._left = self._behind = self._ran = False
         if self.subject is None:
             self._solve()
 
     def end(self) -> None:
         """Stand still: the training is paused, nothing is asked."""
         self.player.seek(self.player.target)
-        self.workshop.rest(True)
+        self._left = self.workshop.trains
+        self._rest(True)
+
+    def _rest(self, resting: bool) -> None:
+        self._rests = resting
+        self.workshop.rest(resting)
+
+    def train_behind(self, on: bool) -> None:
+        """Let a training that ran when this chapter was left go on behind another, or pause."""
+        if on and (self._left or self._behind):
+            self._left, self._behind, self._ran = False, True, False
+            self._rest(False)
+            self.workshop.train(True)
+        elif not on:
+            self._rest(True)
 
     def close(self) -> None:
         """End the workshop."""
@@ -306,6 +325,9 @@ class AnalyticalEmpirical(QObject):
         """Show what is known now, where we were."""
         before, now = self.subject, told.solved
         self.subject = now
+        if self._ran and not now.running and not self._rests:  # it has ended, or could not go on
+            self._behind = False
+        self._ran = self._behind and now.running
         if told.number == self._number:  # and no newer wish is on its way
             self.wish, self._awaited = told.wish, False
         self._version += 1

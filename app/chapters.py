@@ -33,6 +33,8 @@ class Host(NamedTuple):
     ``notice`` is for a sentence that stays, or passes by; others are ``said``. ``recorder`` is told
     of everything that runs. ``open_experiment(chapter, settings, tick)`` shows another chapter, set
     up with what its ``restore`` takes; ``open_chapter`` shows one as it was left.
+    ``train_behind`` lets a training that ran when its chapter was left go on behind this one, or
+    pause.
     """
 
     window: QWidget  # the parent of everything
@@ -43,6 +45,7 @@ class Host(NamedTuple):
     recorder: Recorder
     open_experiment: Callable[[str, Mapping[str, Any], float], object] = lambda *_: None
     open_chapter: Callable[[str], object] = lambda _: None
+    train_behind: Callable[[bool], object] = lambda _: None
 
 
 class Chapter(Protocol):

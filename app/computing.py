@@ -21,7 +21,7 @@ from engine import parts
 from engine.shares import Work
 from widgets.canvas import Canvas
 from widgets.scenes.computing_units import computing_units, plot_box
-from widgets.scenes.computing_units.live import WINDOW, last_of
+from widgets.scenes.computing_units.live import WINDOW, last_of, shows_training
 from widgets.scenes.computing_units.subject import FACTORS, LANES, MODES, Computing, Live, Sample
 from widgets.stage import Stage
 from widgets.view import View
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 NEXT_RUN_MS = 80  # between two runs: 12 a second at most
 TOLD_MS = 500  # how often the stage says the last numbers
+STILL = 6  # times that a training took no step, until it is looked at no more
 MOST_TICK = 100_000
 
 
@@ -100,7 +101,8 @@ class ComputingUnits(QObject):
     def __init__(self, host: Host) -> None:
         super().__init__(host.window)
         self._say, self._theme, self._scale = host.say, host.theme, 1.0
-        self._recorder = host.recorder
+        self._recorder, self._host = host.recorder, host
+        self._seen = (-1, 0)  # the training's last step that was seen, and how often
         self.player = Player(self)
         self.canvas = Canvas(View(1188, 728, host.theme, host.say))
         self.page = Stage(self.canvas)
@@ -231,8 +233,11 @@ class ComputingUnits(QObject):
         self._place_plot()
 
     def begin(self) -> None:
-        """Compute what is chosen, and measure once."""
+        """Compute what is chosen, and measure once; a training goes on behind."""
         self._front = True
+        self._host.train_behind(True)
+        self._seen = (-1, 0)
+        self._told.start()
         if self.subject is None:
             if self._reports or recordings.FOLDER.is_dir():
                 self._reader.ask(recordings.find, self._reports)
@@ -241,6 +246,8 @@ class ComputingUnits(QObject):
 
     def end(self) -> None:
         """Stand still, and measure nothing in the back."""
+        if self._front:
+            self._host.train_behind(False)
         self._front = False
         self._next.stop()
         self._told.stop()
@@ -313,6 +320,8 @@ class ComputingUnits(QObject):
         elif name == "tile:fp16":
             self.choose("panel", "faster" if self.chosen.panel == "tile" else "tile")
             self._select(name if self.chosen.panel == "tile" else "")
+        elif name.startswith("open:"):
+            self._host.open_chapter(name.removeprefix("open:"))
         elif name.startswith("tile:c[") and name.endswith("]"):
             row, column = (int(n) for n in name[7:-1].split(","))
             self._take(replace(self.chosen, cell=(row, column)))
@@ -497,8 +506,17 @@ class ComputingUnits(QObject):
         precisions = (self._where.precisions,) if self._where is not None else ()
         return workloads.live_workload(self.chosen.workload, *precisions)[0]
 
+    @property
+    def _trains(self) -> bool:
+        """Return whether a training took a step a moment ago."""
+        return 0 <= self._seen[0] and self._seen[1] < STILL
+
     def _live(self) -> Live:
-        """Return what was measured, with its words."""
+        """Return what was measured of the training and of the workload that runs here."""
+        return replace(self._series(), trained=self._recorder.trained)
+
+    def _series(self) -> Live:
+        """Return what was measured of the workload that runs here, with its words."""
         found, work = self._round, self.chosen.workload
         if found is None:
             return workloads.live(work, self._samples, 0.0, self._say)
@@ -514,6 +532,8 @@ class ComputingUnits(QObject):
             self._run()
 
     def _run(self) -> None:
+        if self._round is not None and self._trains:
+            return  # both would be slower than they are
         if self._front and not self._meter.busy:
             runs = self._round.runs if self._round is not None else None
             classes.make()  # the worker imports pyqtgraph, which names them all
@@ -546,12 +566,23 @@ class ComputingUnits(QObject):
                 self._next.start()
 
     def _tell(self) -> None:
-        """Let the stage say the last numbers."""
-        if self.subject is not None and self._front:
+        """Let the stage say the last numbers; while a training takes steps, again and again."""
+        if not self._front:
+            return
+        trained = self._recorder.trained
+        step, times = trained.step if trained is not None else -1, self._seen[1]
+        self._seen = (step, times + 1 if step == self._seen[0] else 0)
+        if self.subject is not None:
+            before = shows_training(self.subject)
             self.subject = replace(self.subject, live=self._live())
             self.canvas.show_scene(computing_units, self.subject, same=True)
             if self.canvas.view.selected.startswith("live"):
+                self._version += shows_training(self.subject)
                 self.changed.emit()
+            if before != shows_training(self.subject):
+                self._place_plot()
+        if self._seen[1] < STILL:
+            self._told.start()
 
     def _draw_plot(self) -> None:
         if self.plot is None:
@@ -576,7 +607,13 @@ class ComputingUnits(QObject):
         place = QRect(round(x), round(y), round(wide), round(high))
         if plot.geometry() != place:
             plot.setGeometry(place)
-        plot.setVisible(not self.canvas.blank and self.subject is not None)
+        plot.setVisible(self._plot_is_seen)
+
+    @property
+    def _plot_is_seen(self) -> bool:
+        """Return whether the plot is on the stage: not on a black screen, nor where bars are."""
+        subject = self.subject
+        return not self.canvas.blank and subject is not None and not shows_training(subject)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
         """Let the plot follow the stage."""
@@ -585,7 +622,7 @@ class ComputingUnits(QObject):
         elif (
             self.plot is not None
             and event.type() == QEvent.Type.Paint
-            and self.plot.isVisibleTo(self.canvas) == self.canvas.blank
+            and self.plot.isVisibleTo(self.canvas) != self._plot_is_seen
         ):
             QTimer.singleShot(0, self, self._place_plot)
         return False

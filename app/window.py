@@ -47,6 +47,7 @@ from widgets.live_strip import LiveStrip
 from widgets.transport import Transport
 
 if TYPE_CHECKING:
+    from app.analytical import AnalyticalEmpirical
     from app.computing import ComputingUnits
     from app.experiments import Seek
     from app.rnn_transformer import RnnTransformer
@@ -229,6 +230,7 @@ class Window(QMainWindow):
                 self.recorder,
                 self.open_experiment,
                 self.open_chapter,
+                self._train_behind,
             ),
         )
         self._chapters[id] = made
@@ -293,6 +295,12 @@ class Window(QMainWindow):
 
     def _sought(self) -> None:
         self._seek = None
+
+    def _train_behind(self, on: bool) -> None:
+        """Let a training go on behind another chapter, or pause."""
+        chapter = self._chapters.get("analytical-empirical")
+        if chapter is not None:
+            cast("AnalyticalEmpirical", chapter).train_behind(on)
 
     def _place(self, chapter: Chapter) -> None:
         """Put a chapter's page and controls into their places."""

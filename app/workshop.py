@@ -419,6 +419,11 @@ class Workshop:
         """Go on training, or pause; a network as shipped begins anew from step 0."""
         self._order(lambda: self._train(on))
 
+    @property
+    def trains(self) -> bool:
+        """Return whether a training runs now."""
+        return self._running
+
     def step(self) -> None:
         """Take one step of descent."""
         self._order(self._one_step)

@@ -188,6 +188,31 @@ def test_leaving_stops_the_training_and_coming_back_finds_it_as_it_was(
     until(chapter, qtbot, lambda s: s.moments[-1].step > solved.moments[-1].step)
 
 
+def test_a_training_goes_on_behind_another_chapter_that_asks_for_it(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, host: Host
+) -> None:
+    begun(chapter, qtbot)
+    chapter.end()
+    chapter.train_behind(True)  # nothing was trained when it was left
+    qtbot.wait(100)
+    assert not chapter.workshop.trains
+    chapter.begin()
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.running and s.moments[-1].step > 2)
+    chapter.end()
+    chapter.train_behind(True)
+    qtbot.waitUntil(lambda: chapter.workshop.trains, timeout=PATIENCE_MS)
+    told = host.recorder.trained
+    assert told is not None
+    qtbot.waitUntil(lambda: (host.recorder.trained or told).step > told.step, timeout=PATIENCE_MS)
+    chapter.train_behind(False)  # that chapter is left for another one
+    qtbot.waitUntil(lambda: not chapter.workshop.trains, timeout=PATIENCE_MS)
+    chapter.begin()  # which is this one: it goes on
+    qtbot.waitUntil(lambda: chapter.workshop.trains, timeout=PATIENCE_MS)
+    assert told.what == "GRU with attention (Bahdanau), dates"
+    assert set(told.seconds) == {"batch", "forward", "backward", "update"}
+
+
 @pytest.mark.parametrize("task", ["dates", "brackets"])
 def test_closing_ends_the_thread_within_a_second(
     chapter: AnalyticalEmpirical, qtbot: QtBot, task: str

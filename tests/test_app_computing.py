@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from app.workload_bar import WorkloadControls
 from engine.live import LIVE
 from engine.recorder import Recorder
 from engine.shares import Work
-from engine.trace import Basis
+from engine.trace import Basis, Unit
+from engine.training import PHASES
 from widgets import captions, theme, unit_pages
 from widgets.controls import Notice
 from widgets.inspector import Inspector
@@ -256,6 +258,85 @@ def test_in_the_back_nothing_is_measured(chapter: ComputingUnits, qtbot: QtBot) 
     assert not chapter._next.isActive()
     chapter.begin()
     qtbot.waitUntil(lambda: len(chapter._samples) > known, timeout=PATIENCE_MS)
+
+
+def step_of(seconds: float) -> dict[str, dict[Unit, float]]:
+    """Return the times of a step of training."""
+    units = {Unit.SEQUENTIAL: 0.0, Unit.STREAM: 2 * seconds, Unit.MATRIX: seconds}
+    return {phase: dict(units) for phase in PHASES}
+
+
+def page_of(chapter: ComputingUnits, qtbot: QtBot) -> tuple[str, list[str]]:
+    """Return the words and links of the inspector's page."""
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    inspector.show_page(chapter.page_key(), chapter.write)
+    return str(inspector.text.toPlainText()).replace("\u00a0", " "), list(inspector.text.links)
+
+
+def test_no_training_is_said_with_how_to_start_one(qtbot: QtBot, host: Host) -> None:
+    opened: list[str] = []
+    chapter = ComputingUnits(host._replace(open_chapter=opened.append))
+    for widget in (chapter.page, chapter.controls):
+        qtbot.addWidget(widget)
+    begun(chapter, qtbot)
+    chapter.activate("live:trained")
+    page, links = page_of(chapter, qtbot)
+    assert "No training has run in this window yet" in page
+    assert "press N" in page
+    assert links == ["open:analytical-empirical"]
+    chapter.follow(links[0])
+    assert opened == ["analytical-empirical"]
+    chapter.close()
+
+
+def test_a_training_that_runs_is_shown_by_phase_and_unit(
+    chapter: ComputingUnits, qtbot: QtBot, host: Host
+) -> None:
+    begun(chapter, qtbot)
+    chapter.player.play()
+    qtbot.waitUntil(lambda: chapter.plot is not None and chapter.plot.isVisibleTo(chapter.canvas),
+                    timeout=PATIENCE_MS)  # fmt: skip
+    chapter.end()
+    host.recorder.train("a GRU, dates", 1, step_of(1e-3))
+    chapter.begin()
+
+    def shows(step: int) -> bool:
+        told = chapter.subject.live.trained if chapter.subject is not None else None
+        return told is not None and told.step == step
+
+    qtbot.waitUntil(partial(shows, 1), timeout=PATIENCE_MS)
+    plot = chapter.plot
+    assert plot is not None
+    qtbot.waitUntil(lambda: not plot.isVisibleTo(chapter.canvas), timeout=PATIENCE_MS)
+    for step in (2, 3):  # and while it goes on
+        host.recorder.train("a GRU, dates", step, step_of(1e-3))
+        qtbot.waitUntil(partial(shows, step), timeout=PATIENCE_MS)
+    chapter.activate("live:backward")
+    page, _ = page_of(chapter, qtbot)
+    assert "This training" in page or "training of this window" in page
+    for phase in PHASES:
+        assert f"{phase}\t25 %" in page
+    assert "12 ms" in page  # a step
+    chapter.choose("mode", "inference")
+    settle(chapter, qtbot)
+    qtbot.waitUntil(lambda: plot.isVisibleTo(chapter.canvas), timeout=PATIENCE_MS)
+    # Nothing takes a step any more, so nobody looks.
+    qtbot.waitUntil(lambda: not chapter._told.isActive(), timeout=PATIENCE_MS)
+
+
+def test_a_training_goes_on_behind_it_and_pauses_when_it_is_left(qtbot: QtBot, host: Host) -> None:
+    told: list[bool] = []
+    chapter = ComputingUnits(host._replace(train_behind=told.append))
+    for widget in (chapter.page, chapter.controls):
+        qtbot.addWidget(widget)
+    chapter.begin()
+    assert told == [True]
+    chapter.end()
+    assert told == [True, False]
+    chapter.close()
+    assert told == [True, False]
 
 
 def test_closing_ends_the_workers(chapter: ComputingUnits, qtbot: QtBot) -> None:

@@ -19,6 +19,7 @@ from app.workloads import Chosen
 from engine import claims, parts, roofline
 from engine.live import LIVE, Measured
 from engine.live import Live as Runs
+from engine.recorder import Trained
 from engine.said import Said
 from engine.shares import Work
 from engine.tile import multiply
@@ -28,12 +29,13 @@ from widgets import captions, numbers, theme, unit_pages
 from widgets.geometry import fit, text_width
 from widgets.hit import named
 from widgets.numbers import NBSP
-from widgets.picture import Group, Picture, Shape, Text
+from widgets.picture import Group, Picture, Rect, Shape, Text
 from widgets.scenes.computing_units import Computing, computing_units, plot_box
 from widgets.scenes.computing_units.faster import parts_of
 from widgets.scenes.computing_units.live import WINDOW, first_shown
 from widgets.scenes.computing_units.panel import flop_percents, time_percents
 from widgets.scenes.computing_units.subject import FACTORS, LANES, Sample
+from widgets.scenes.computing_units.trained import by_phase
 from widgets.svg import svg
 from widgets.view import View
 
@@ -329,6 +331,62 @@ def test_the_plot_lies_where_the_scene_draws_the_series() -> None:
         picture = computing_units(subject_of(), 0, view)
         box = next(box for name, _, box in named(picture) if name == "live:plot")
         assert box == pytest.approx(plot_box(width, height, controls))
+
+
+def seconds(sequential: float, stream: float, matrix: float) -> dict[Work, float]:
+    return dict(zip(LANES, (sequential, stream, matrix), strict=True))
+
+
+TRAINED = Trained(
+    "GRU with attention (Bahdanau), dates", 312, 50,
+    {"batch": seconds(2e-3, 0, 0), "forward": seconds(0, 9e-3, 2e-3),
+     "backward": seconds(0, 14e-3, 5.2e-3), "update": seconds(0, 1e-3, 0)},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1188, 700), (1294, 728), (1700, 900)])
+@pytest.mark.parametrize("controls", [True, False])
+def test_a_training_is_shown_by_phase_and_unit_and_adds_up_to_100(
+    size: tuple[int, int], controls: bool
+) -> None:
+    subject = subject_of()
+    subject = replace(subject, live=replace(subject.live, trained=TRAINED))
+    picture = computing_units(subject, 3, view_of(*size, controls=controls))
+    check_texts(picture, f"training {size}")
+    place = plot_box(*size, controls=controls)
+    whole = 0
+    for phase, of in by_phase(TRAINED).items():
+        titled = [s for s in flat(picture.shapes) if getattr(s, "name", "") == f"live:{phase}"]
+        said = [s.text for s in titled if isinstance(s, Text)]
+        percent = sum(of.values())
+        assert said == [phase, f"{percent}{NBSP}%"]
+        whole += percent
+        track, *parts_ = [s for s in titled if isinstance(s, Rect)]
+        shown = [share for share in of.values() if share]
+        assert len(parts_) == len(shown)
+        for part, share in zip(parts_, shown, strict=True):
+            assert part.width == pytest.approx(track.width * share / 100)
+            assert part.y >= place[1]
+        assert unit_pages.is_element(subject, f"live:{phase}")
+    assert whole == 100
+    by = by_phase(TRAINED)
+    assert by["backward"][Work.STREAM] > by["forward"][Work.STREAM] > by["update"][Work.STREAM] > 0
+    assert not [s for s in texts(picture) if s.text == "100"]  # the axis of the plot
+
+
+def test_without_a_training_it_says_so_in_its_mode_alone() -> None:
+    def said(subject: Computing, **more: Any) -> list[str]:
+        picture = computing_units(subject, 3, view_of(1900, 1000, **more))
+        return [t.text for t in texts(picture) if t.name == "live:trained"]
+
+    training, inference = subject_of(), subject_of("toy")
+    assert (training.mode, inference.mode) == ("training", "inference")
+    assert said(training) == [SAY("units.trained_none")]
+    assert "N in chapter 4" in said(training)[0]
+    assert said(training, controls=False) == []  # nobody can press a key of a figure
+    assert said(inference) == []
+    trained = replace(inference, live=replace(inference.live, trained=TRAINED))
+    assert said(trained) == []
 
 
 def test_a_full_plot_drops_its_older_half_and_does_not_slide() -> None:

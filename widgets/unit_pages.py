@@ -12,6 +12,7 @@ from widgets.scenes.computing_units.live import title_of
 from widgets.scenes.computing_units.opened import digits
 from widgets.scenes.computing_units.panel import PARTS, flop_percents, time_percents
 from widgets.scenes.computing_units.subject import LANES, Computing, Span
+from widgets.scenes.computing_units.trained import by_phase
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -305,6 +306,8 @@ class _Writer:
     def live(self) -> None:
         """Write what is measured on this CPU, run after run."""
         say, series = self._say, self._subject.live
+        if self._subject.mode == "training":
+            self._training()
         self._head(title_of(series, say), series.workload)
         if series.samples:
             last = numbers.percents(series.samples[-1])
@@ -322,6 +325,31 @@ class _Writer:
             self._words(series.note)
         self._section(say("units.page.definition"))
         self._words(say("units.page.live_said_gpu" if series.device else "units.page.live_said"))
+
+    def _training(self) -> None:
+        """Write what a step of the real training takes, by phase and unit, or how to start one."""
+        say, trained, f = self._say, self._subject.live.trained, self._page.formats
+        self._head(
+            say("units.page.trained"), trained.what if trained else say("units.trained_none")
+        )
+        if trained is None:
+            self._words(say("units.trained_how"))
+        else:
+            for phase, of in by_phase(trained).items():
+                self._row(say(f"units.trained.{phase}"), f"{sum(of.values())}{NBSP}%", strong=True)
+                for work, share in of.items():
+                    if share:
+                        words = say(f"units.{work}")
+                        self._page.line([f.chip(str(work), words)],
+                                        right=[(f"{share}{NBSP}%", f.mono)], above=4)  # fmt: skip
+            whole = sum(sum(of.values()) for of in trained.seconds.values())
+            self._row(say("units.page.trained_step"), numbers.seconds(whole), strong=True)
+            self._words(say("units.page.trained_said", steps=trained.steps, step=trained.step))
+        link = self._page.link(
+            say("units.page.trained_open"), "open:analytical-empirical", how=f.body
+        )
+        self._page.line([link], above=4)
+        self._page.rule()
 
     def recording(self) -> None:
         """Write whose card was recorded, when, with which versions, and all shares of it."""

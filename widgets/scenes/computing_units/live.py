@@ -12,6 +12,7 @@ from widgets.picture import Command, Path, Rect, Shape
 from widgets.scenes.computing_units.layout import NOTE, Place
 from widgets.scenes.computing_units.parts import note
 from widgets.scenes.computing_units.subject import LANES, Computing, Live
+from widgets.scenes.computing_units.trained import bars, none_yet
 from widgets.units import DASH, hues, pattern
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
     x, y, width, _ = place.live
     box = place.plot
     series = subject.live
+    if shows_training(subject) and series.trained is not None:
+        return bars(series.trained, place, view)
+    title = title_of(series, say)
     shapes: list[Shape] = [
-        note(x, y + 14, title_of(series, say), view, size=16, strong=True, width=width),
+        note(x, y + 14, title, view, size=16, strong=True, width=width),
         note(x, y + 33, series.workload, view, width=width, name="live:workload",
              title=series.workload),
     ]  # fmt: skip
+    if subject.mode == "training" and view.controls:
+        shapes += none_yet(series, text_width(title, 16, 600), place, view)
     left, top, wide, tall = box
     shapes += [
         Rect(x=left, y=top, width=wide, height=tall, fill=theme.well, name="live:plot",
@@ -63,6 +69,11 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
         note(x, top + tall + 20, words, view, width=width, name="live:shares", title=words)
     )
     return shapes
+
+
+def shows_training(subject: Computing) -> bool:
+    """Return whether the real training of this window stands in the place of the plot."""
+    return subject.mode == "training" and subject.live.trained is not None
 
 
 def areas(series: Live, box: Box, view: View) -> list[Shape]:

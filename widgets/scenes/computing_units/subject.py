@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from engine.claims import Cause
+from engine.recorder import Trained
 from engine.shares import Shares, Work
 from engine.tile import Tile
 from engine.trace import Basis
@@ -209,6 +210,7 @@ class Live:
     pipe: tuple[
         float | None, ...
     ] = ()  # of each run, how much the tensor pipe worked; None: unknown
+    trained: Trained | None = None  # the real training of this window; None: none has run
 
 
 @dataclass(frozen=True)
