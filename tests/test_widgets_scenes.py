@@ -553,6 +553,20 @@ def test_a_choice_leaves_the_images_of_what_does_not_depend_on_it(
     assert {slot.split()[0] for slot in before if before[slot] != after[slot]} == anew
 
 
+@pytest.mark.parametrize("tokens", [32, 64, 512])
+def test_per_cents_at_both_ends_of_the_strip_stay_over_it(tokens: int) -> None:
+    pair = pair_of(tokens)
+    asked = Spread("chain", "asked", (0.5, *(0.0,) * (tokens - 2), 0.5), tokens)
+    view = view_of(1188, 700, switches=SWITCHES, spreads=(asked,))
+    place = layout(tokens, pair.grid.facts.heads, 1188, 700)
+    picture = recurrence_attention(pair, float(pair.last_tick), view)
+    found = [text for text in texts(picture) if text.name.startswith("chain:attn.pattern[")]
+    assert [text.text for text in found] == ["50 %", "50 %"]
+    for text in found:
+        x0, _, x1, _ = box_of(text)
+        assert place.left - 1e-6 <= x0 <= x1 <= place.right + 1e-6
+
+
 @pytest.mark.parametrize(
     ("name", "reads"),
     [("chain:rnn.h.3", ("chain:rnn.h.2", "ask:2")), ("chain:attn.pattern[1]",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
 from widgets import equation
+from widgets.geometry import text_width
 from widgets.glyphs import CELLS, arrow, heat, pooled
 from widgets.numbers import percents
 from widgets.picture import Cells, Ellipse, Group, Rect, Shape, Text
@@ -284,7 +285,9 @@ def _weight(
     x, y = cx + (8 if place.detail == "full" else 4), place.node_y + place.node_r + 22
     anchor: Literal["start", "middle"] = "start"
     if place.strip is not None:
-        x, y, anchor = cx, place.strip[1] - 5, "middle"
+        half = text_width(text, place.read, heavy) / 2  # the switches begin where the words end
+        x = min(max(cx, place.left + half), place.right - half)
+        y, anchor = place.strip[1] - 5, "middle"
     return [
         Text(
             x=x, y=y, text=text, weight=heavy, fill=colour,
