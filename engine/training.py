@@ -101,8 +101,8 @@ class Training:
         ----------
         spent
             Seconds by phase and unit, as ``unspent`` returns them, to which those of this step are
-            added: drawing the batch is host work, the loss belongs to the forward pass. Timing
-            takes a little time, too.
+            added: drawing the batch is host work, the loss belongs to the forward pass, and laying
+            a run out when its shape is met for the first time to none. Timing takes a little time.
 
         Raises
         ------
@@ -112,8 +112,9 @@ class Training:
         forward, backward = (None, None) if spent is None else (spent["forward"], spent["backward"])
         clock = time.perf_counter
         begun = clock()
-        program = self.program(self.next_batch())
+        batch = self.next_batch()
         drawn = clock()
+        program = self.program(batch)
         program.forward(forward)
         answered = clock()
         loss = program.loss()

@@ -67,7 +67,7 @@ def test_the_time_of_a_step_is_told_by_phase_and_unit() -> None:
     wall = time.perf_counter() - begun
     assert tuple(spent) == training.PHASES
     told = sum(sum(units.values()) for units in spent.values())
-    assert 0.5 * wall < told <= wall
+    assert 0.3 * wall < told <= wall
     assert spent["batch"][Unit.SEQUENTIAL] > 0
     for phase in ("forward", "backward"):
         assert spent[phase][Unit.MATRIX] > 0
