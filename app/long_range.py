@@ -165,7 +165,6 @@ class LongRange(QObject):
             "long_range": self.next_experiment,
             "shorter": lambda: self._slide(-1),
             "longer": lambda: self._slide(1),
-            "mode": self._other_matrix,
         }
         for worker in self._workers.values():
             worker.done.connect(self._came)
@@ -358,10 +357,6 @@ class LongRange(QObject):
             self.choose("radius", str(RADII_SHOWN[min(max(at, 0), len(RADII_SHOWN) - 1)]))
         elif self.subject.known:
             self.player.seek(min(max(self.player.target + by, 0), self.player.last))
-
-    def _other_matrix(self) -> None:
-        if self.subject.experiment == "influence":
-            self.choose("matrix", MATRICES[not self.subject.orthogonal])
 
     def _select(self, name: str) -> None:
         if name != self.canvas.view.selected:

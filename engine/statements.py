@@ -554,6 +554,8 @@ def _black_box(n: There) -> Finding:
 
 ONE, TWO, THREE, FOUR = "rnn-transformer", "three-computing", "cpu-gpu", "analytical-empirical"
 GROUPS = (ONE, TWO, THREE, FOUR)
+# A part of the first; its tick at the longest sequences of training: 2 digits stand at tick 0.
+LABORATORY, LONGEST_TRAINED = "long-range", 14
 END = math.inf
 _NO_GPU = "No GPU was timed: the shares are those of the roofline model."
 
@@ -578,7 +580,7 @@ STATEMENTS = (
         "holds if nothing looks back when models without attention reverse under 90 % of the "
         "longest inputs they were trained on and one with it 90 % or more",
         ("bottleneck",), _bottleneck, "A recurrent model without attention that reaches 90 %.",
-        Experiment(ONE, {"chain": "rnn-plain"}, END),
+        Experiment(LABORATORY, {"experiment": "bottleneck"}, LONGEST_TRAINED),
     ),
     # the grid
     Statement(
@@ -598,7 +600,7 @@ STATEMENTS = (
         "holds when swapping two words moves the answer with positions, and by no more than "
         "rounding without them",
         ("order",), _positions, "An answer that moves without positions, too.",
-        Experiment(ONE, {}, 0),
+        Experiment(LABORATORY, {"experiment": "position"}, END),
     ),
     # what they mean
     Statement(
@@ -621,7 +623,8 @@ STATEMENTS = (
         "direct", ONE, "A Transformer’s attention connects words directly",
         "holds when two words are one step of attention apart, and in the chain as many reads as "
         "lie between them",
-        ("path",), _direct, "A way of more than one step.", Experiment(ONE, {}, 4),
+        ("path",), _direct, "A way of more than one step.",
+        Experiment(LABORATORY, {"experiment": "influence"}, END),
     ),
     Statement(
         "design", ONE, "Contrast, colour, labels and metaphors make the picture work",
@@ -650,7 +653,8 @@ STATEMENTS = (
         "than any recurrent model of its size, from every seed; holds if training finds it when "
         "from some",
         ("recalled",), _long_range, "A recurrent model of the same size within 10 points.",
-        Experiment(ONE, {}, END), "Lengths beyond the training: there the Transformer breaks, too.",
+        Experiment(LABORATORY, {"experiment": "bottleneck"}, END),
+        "Lengths beyond the training: there the Transformer breaks, too.",
     ),
     # 3 Computing in AI
     Statement(

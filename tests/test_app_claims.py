@@ -23,6 +23,7 @@ from app.the_claims import TheClaims
 from app.workshop import Asker
 from engine import weights
 from engine.claims import PRESETS
+from engine.laboratory import EXPERIMENTS
 from engine.race import OPS
 from engine.recorder import Recorder
 from engine.said import Said
@@ -162,6 +163,8 @@ def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
                 assert value in OPS
             elif key == "task":
                 assert value == "dates"
+            elif key == "experiment":
+                assert value in EXPERIMENTS
             else:
                 assert key == "case"
                 assert value in load("dates").cases
@@ -291,8 +294,9 @@ def test_the_window_goes_to_the_experiment(
     assert window.chapter.id == "claims"
     try:
         for id, chapter, tick in (
-            ("bottleneck", "rnn-transformer", None), ("training", "three-computing", 1),
-            ("inference", "three-computing", 1), ("positions", "rnn-transformer", 0),
+            ("single-path", "rnn-transformer", None), ("training", "three-computing", 1),
+            ("inference", "three-computing", 1), ("design", "rnn-transformer", 0),
+            ("bottleneck", "long-range", 14), ("positions", "long-range", None),
         ):  # fmt: skip
             window.open_chapter("claims")
             window.activate(f"open:{id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import replace
 from functools import lru_cache
@@ -60,7 +61,7 @@ def bottleneck(*, points: int = 99) -> Bottleneck:
     }  # fmt: skip
 
     def share(n: int, at: float) -> float:
-        return round(1 / (1 + np.exp(1.7 * (n - at))), 3)
+        return round(1 / (1 + math.exp(1.7 * (n - at))), 3)
 
     return Bottleneck(
         "reverse", 16, lengths, 200,

@@ -126,11 +126,16 @@ def _bars(
                               dash=(4.0, 4.0)))  # fmt: skip
         if pitch >= 30:
             word = reach.words[t] if pitch >= 46 else str(t + 1)
-            drawn.append(words(middle, foot + size + 4, word, view, size=size, weight=600,
-                               ink="ink", anchor="middle", width=pitch - 4, read=True))  # fmt: skip
-        if known[t] and pitch >= 58:
-            drawn.append(words(middle, foot + 2 * size + 8, path_words(reach, t, say), view,
-                               size=size, anchor="middle", read=True))  # fmt: skip
+            fits = text_width(word, size, 600) <= pitch - 4
+            drawn.append(words(middle, foot + size + 4, word, view, size=size if fits else NOTE,
+                               weight=600, ink="ink", anchor="middle", width=pitch - 4,
+                               read=fits))  # fmt: skip
+        if known[t] and pitch >= 30:
+            way = path_words(reach, t, say)
+            fits = text_width(way, size) <= pitch - 4
+            way = way if fits else str(reach.longest[t] or "—")
+            drawn.append(words(middle, foot + 2 * size + 8, way, view, size=size if fits else NOTE,
+                               anchor="middle", read=fits))  # fmt: skip
         area: Box = (middle - pitch / 2 + 1, top - size - 6, pitch - 2, full + 3 * size + 16)
         drawn.append(Rect(x=area[0], y=area[1], width=area[2], height=area[3], name=name,
                           title=title))  # fmt: skip
