@@ -20,7 +20,7 @@ from widgets import captions, theme
 from widgets import numbers as numbers_module
 from widgets.counters import TOKENS, WHATS, depth_line, is_counter
 from widgets.geometry import STRIP_PX, fit_screen, text_width
-from widgets.hit import hit, named
+from widgets.hit import bounds, hit, named
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
@@ -28,7 +28,8 @@ from widgets.scenes.recurrence_attention.chain import chain
 from widgets.scenes.recurrence_attention.chain import words as words_row
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import CLASSIC, layout
+from widgets.scenes.recurrence_attention.layout import CLASSIC, layout, read_boxes
+from widgets.scenes.recurrence_attention.motion import lit
 from widgets.scenes.recurrence_attention.states import strips
 from widgets.svg import svg
 from widgets.view import Growth, Spread, Switch, View
@@ -581,16 +582,46 @@ def test_what_an_opened_element_reads_is_lit_although_nothing_is_pointed_at(
         picture = recurrence_attention(pair, 13.0, view_of(**chosen))
         return [s for s in flat(picture.shapes) if isinstance(s, Rect) and s.dash == (5.0, 3.0)]
 
-    lit = dashed(selected=name)
-    assert lit == dashed(hovered=name)
+    rings = dashed(selected=name)
+    assert rings == dashed(hovered=name)
     picture = recurrence_attention(pair, 13.0, view_of())
     places = {element: box for element, _, box in named(picture)}
     for read in reads:
         x, y, width, height = places[read]
         assert any(r.x <= x + width / 2 <= r.x + r.width and r.y <= y + height / 2 <= r.y + r.height
-                   for r in lit)  # fmt: skip
+                   for r in rings)  # fmt: skip
     # What is pointed at goes before what is open.
     assert dashed(selected=name, hovered="chain:rnn.h.5") == dashed(hovered="chain:rnn.h.5")
+
+
+@pytest.mark.parametrize("models", [("rnn", "transformer"), ("lstm-bi", "transformer-causal")])
+@pytest.mark.parametrize("tokens", [3, 12, 32, 64])
+def test_every_number_of_a_run_can_be_opened_on_the_stage(
+    tokens: int, models: tuple[str, str]
+) -> None:
+    """The first and the last of each step, and its rows: also where nothing of it is drawn."""
+    pair = pair_of(tokens, *models)
+    view = view_of()
+    place = layout(tokens, pair.grid.facts.heads, view.width, view.height)
+    for trace in (pair.chain, pair.grid):
+        for step in trace.steps:
+            for ends in ((0,) * step.value.ndim, tuple(n - 1 for n in step.value.shape)):
+                for i in range(step.value.ndim + 1):
+                    brackets = f"[{','.join(map(str, ends[:i]))}]" if i else ""
+                    name = f"{trace.facts.kind}:{step.name}{brackets}"
+                    for shape in lit(pair, pair.last_tick, place, replace(view, selected=name)):
+                        x0, y0, x1, y1 = bounds(shape) or (0, 0, 0, 0)
+                        assert min(x0, y0) >= 0, name
+                        assert x1 <= view.width, name
+                        assert y1 <= view.height, name
+
+
+def test_a_weighted_sum_reads_from_every_word() -> None:
+    pair = pair_of(3)
+    place = layout(3, pair.grid.facts.heads, 1188, 728)
+    for number in ("[2,1]", "[2,1,7]"):
+        assert len(read_boxes(pair, f"grid:blocks.0.attn.z{number}", place)) == 3
+    assert len(read_boxes(pair, "grid:blocks.0.attn.pattern[2,1,0]", place)) == 2
 
 
 def test_a_selected_weight_is_ringed_in_its_map() -> None:

@@ -224,7 +224,7 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
         half = min(place.word_width / 2, place.pitch / 2 - 1)
         top, bottom = place.positions
         return (place.columns[index[0]] - half, top, 2 * half, bottom - top)
-    if ".attn." in part and len(index) >= 2:
+    if step.axes[:1] == ("head",) and len(index) >= 2:
         if place.maps:
             return place.maps[index[0]]
         r = place.grid_r
@@ -290,13 +290,15 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
         return []
     if step.name == "embed.positions":
         return []
-    if ".attn." in step.name and len(index) >= 2:
-        head, query = index[0], index[1]
-        if step.name.endswith((".q", ".k", ".v")):
-            return _word_boxes([query], place) if ".0." in step.name else [place.rest]
-        keys = words if len(index) == 2 else (index[2],)
+    if re.match(r"blocks\.\d+\.attn\.[qkv]\b", step.name) and len(index) >= 2:
+        token = index[step.axes.index("token")]
+        return _word_boxes([token], place) if ".0." in step.name else [place.rest]
+    if step.axes[:1] == ("head",) and len(index) >= 2:
+        head, query = index[:2]
+        one = step.axes[2:] == ("key",) and len(index) == 3
+        keys = (index[2],) if one else words
         if place.maps:
-            return _word_boxes({*keys, query}, place) if len(index) == 3 else []
+            return _word_boxes({*keys, query}, place) if one else []
         r = place.grid_r
         y = place.heads[head]
         return [(place.columns[k] - r, y - r, 2 * r, 2 * r) for k in {*keys, query}]
