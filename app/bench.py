@@ -81,13 +81,14 @@ def measure() -> dict[str, Any]:
         "runs": runs(),
         "engine": engine(),
         "recording": recording(),
+        "training": training(),
         "start": start(),
     }
 
 
 def report(data: dict[str, Any]) -> str:
     """Return measurements as text for people."""
-    from app import speed
+    from app import speed, training_speed
 
     width, height = data["size"]
     lines = [f"Frames while playing, {width} x {height}, CPU ms (95 % within {TARGET_MS:g} ms)"]
@@ -114,6 +115,8 @@ def report(data: dict[str, Any]) -> str:
         f"goal {row['goal']:.0%}   {_verdict(row['added'], row['goal'])}"
         for row in data["recording"]
     ]
+    lines += ["", "A step of training, batches of 64, CPU time of one thread"]
+    lines += training_speed.report(data["training"])
     begin = data["start"]
     lines += [
         "",
@@ -173,6 +176,12 @@ def engine() -> list[dict[str, Any]]:
 def recording() -> list[dict[str, Any]]:
     """Return what the records and times of every step add to a run, as a part of it."""
     rows: list[dict[str, Any]] = _child("recording")["rows"]
+    return rows
+
+
+def training() -> list[dict[str, Any]]:
+    """Return how many steps of training a second there are, beside PyTorch's."""
+    rows: list[dict[str, Any]] = _child("training")["rows"]
     return rows
 
 
@@ -468,6 +477,13 @@ def _engine(_: float) -> None:
     _tell({"rows": speed.measure()})
 
 
+def _training(_: float) -> None:
+    """Measure steps of training."""
+    from app import training_speed
+
+    _tell({"rows": training_speed.measure()})
+
+
 def _units(_: float) -> None:
     """Measure frames of chapters 2 and 4, and the plot."""
 
@@ -563,5 +579,6 @@ CHILDREN: dict[str, Callable[..., None]] = {
     "answer": _answer,
     "engine": _engine,
     "recording": _recording,
+    "training": _training,
     "units": _units,
 }

@@ -6,7 +6,8 @@ batch of 64 sentences: forward, the cross-entropy of every token's answer, backw
 gradient bounded, AdamW. PyTorch computes the same from weights of the same shapes, with its fused
 optimizer and its fused GRU.
 
-PyTorch is asked for here and in ``app.speed``, and nowhere else. It is the extra ``oracle``.
+``unrolled bench`` shows it. PyTorch is asked for here and in ``app.speed``, and nowhere else. It is
+the extra ``oracle``.
 """
 
 from __future__ import annotations
@@ -45,18 +46,21 @@ def configurations() -> Iterator[tuple[str, Config, int]]:
         yield "GRU, 64 numbers", chain, tokens
 
 
-def measure() -> list[dict[str, Any]]:
-    """Return a row of measurements for each, as what JSON can hold."""
+def measure(pairs: int = PAIRS) -> list[dict[str, Any]]:
+    """Return a row of measurements for each configuration, as what JSON can hold.
+
+    Each is measured so many times, by turns with PyTorch.
+    """
     from threadpoolctl import threadpool_limits
 
     torch = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
     if torch is not None:
         torch.set_num_threads(1)
     with threadpool_limits(1):
-        return [_row(torch, *each) for each in configurations()]
+        return [_row(torch, *each, pairs=pairs) for each in configurations()]
 
 
-def _row(torch: Any, title: str, config: Config, tokens: int) -> dict[str, Any]:
+def _row(torch: Any, title: str, config: Config, tokens: int, *, pairs: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, WORDS, (BATCH, tokens + 1))
     batch = Batch(ids[:, :-1].copy(), ids[:, 1:].copy())
@@ -69,7 +73,7 @@ def _row(torch: Any, title: str, config: Config, tokens: int) -> dict[str, Any]:
     ours = Training(task, recipe, 0).descend
     theirs = _torch_step(torch, config, batch) if torch else None
     seconds, ratios = [], []
-    for turn in range(WARM + PAIRS):
+    for turn in range(WARM + pairs):
         spent: dict[Callable[[], Any], float] = {}
         steps = [ours] if theirs is None else [ours, theirs]
         for step in steps if turn % 2 else reversed(steps):

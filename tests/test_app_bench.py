@@ -86,6 +86,22 @@ DATA = {
         {"model": "Transformer, d = 256", "tokens": 128, "added": 0.0123, "goal": 0.05},
         {"model": "GRU, 256 numbers", "tokens": 128, "added": 0.061, "goal": 0.05},
     ],
+    "training": [
+        {
+            "model": "GRU, 64 numbers",
+            "tokens": 16,
+            "seconds": 0.01,
+            "steps_per_second": 100.0,
+            "goals": [goal("steps a second", [1.3, 1.45, 1.5], 1.4, at_least=True)],
+        },
+        {
+            "model": "GRU, 64 numbers",
+            "tokens": 32,
+            "seconds": 0.02,
+            "steps_per_second": 50.0,
+            "goals": [goal("steps a second", None, 1.4, at_least=True)],
+        },
+    ],
     "start": {
         "application_seconds": 0.5,
         "empty_window_seconds": 0.25,
@@ -248,9 +264,19 @@ def test_a_start_is_the_median_of_several_by_turns_behind_one_that_compiles(
     )
 
 
+def test_steps_of_training_stand_beside_pytorchs_and_their_goal() -> None:
+    text = report(DATA)
+    assert re.search(
+        r"GRU, 64 numbers +16 tokens +100\.0 / s +1\.45 of PyTorch's +goal at least 1\.40 +kept$",
+        text,
+        re.MULTILINE,
+    )
+    assert re.search(r"32 tokens +50\.0 / s .*needs the extra oracle$", text, re.MULTILINE)
+
+
 def test_measurements_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_frames", lambda count: {"tokens": count})
-    for part in ("answers", "memory", "engine", "recording"):
+    for part in ("answers", "memory", "engine", "recording", "training"):
         monkeypatch.setattr(bench, part, lambda part=part: DATA[part])
     monkeypatch.setattr(bench, "start", lambda: DATA["start"])
     monkeypatch.setattr(live_bench, "rows", lambda *_: DATA["units"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import speed
+from app import speed, training_speed
 from engine.ops import Ops
 
 GRID = replace(
@@ -94,3 +94,46 @@ def test_times_of_different_answers_are_refused() -> None:
     speed.check_same("gru", ours, answer.numpy())
     with pytest.raises(ArithmeticError, match="gru: PyTorch's answer differs by"):
         speed.check_same("gru", ours, answer.flip(0).numpy())
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+def small_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return a step of the first Transformer and of the first GRU, measured twice."""
+    rows = list(training_speed.configurations())
+    chosen = [rows[0], next(row for row in rows if row[1].kind == "chain")]
+    monkeypatch.setattr(training_speed, "configurations", lambda: iter(chosen))
+    monkeypatch.setattr(training_speed, "BATCH", 4)
+    return training_speed.measure(pairs=2)
+
+
+def test_training_is_measured_in_every_shape_with_its_goal() -> None:
+    rows = list(training_speed.configurations())
+    assert [(config.kind, config.width, tokens) for _, config, tokens in rows] == [
+        (kind, width, tokens)
+        for kind, width in (("grid", 40), ("grid", 64), ("chain", 64))
+        for tokens in (16, 32, 64)
+    ]
+    assert training_speed.AT_LEAST == {"grid": 0.95, "chain": 1.4}
+
+
+def test_without_pytorch_training_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    rows = small_training(monkeypatch)
+    for row in rows:
+        assert row["steps_per_second"] == pytest.approx(1 / row["seconds"])
+        assert (row["goals"][0]["measured"], row["goals"][0]["kept"]) == (None, None)
+    assert "\n".join(training_speed.report(rows)).count("needs the extra oracle") == 2
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+
+
+@pytest.mark.needs_oracle
+def test_with_pytorch_training_has_its_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = small_training(monkeypatch)
+    for row, bound in zip(rows, (0.95, 1.4), strict=True):
+        (aim,) = row["goals"]
+        assert aim["goal"] == bound
+        assert aim["measured"] > 0
+        assert aim["kept"] is (aim["measured"] >= bound)
+    assert "oracle" not in "\n".join(training_speed.report(rows))
