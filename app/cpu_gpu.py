@@ -66,7 +66,7 @@ def sweep(stop: Callable[[], bool], recorder: Recorder | None = None) -> Iterato
     """
     from importlib.util import find_spec
 
-    from engine import race
+    from engine import race, race_device
 
     device = None
     if find_spec("cupy") is not None:
@@ -75,7 +75,7 @@ def sweep(stop: Callable[[], bool], recorder: Recorder | None = None) -> Iterato
         found = gpu.on_device(gpu.probe)
         if found.gpu:
             ops = gpu.on_device(gpu.ops_for, found)
-            device = race.OnDevice(found.name, ops, gpu.on_device)
+            device = race_device.OnDevice(found.name, ops, gpu.on_device)
     note = None if recorder is None else recorder.note
     return race.sweep(stop=stop, device=device, note=note)
 
@@ -187,7 +187,11 @@ class CpuGpu(QObject):
         """Return what is measured and what is modelled."""
         if self.subject is None:
             return "", ""
-        part = self.subject.part_name
+        part, measured = self.subject.part_name, self.subject.measured
+        if measured is not None and measured.device:
+            device = measured.device
+            title = self._say("race.badge_device_title", part=part, device=device)
+            return self._say("race.badge_device", device=device), title
         return self._say("race.badge", part=part), self._say("race.badge_title", part=part)
 
     def page_key(self) -> object:

@@ -22,6 +22,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, wraps
 from importlib import import_module, metadata
@@ -60,6 +61,20 @@ extern "C" __global__ void unrolled_spin(const long long ticks) {
 }
 """
 CLOCK_RATE = 13  # cudaDevAttrClockRate, kHz
+
+# One attention weight a thread, exp(q k / √8 - lse): the outputs of ``engine.race``.
+OUTPUTS = r"""
+extern "C" __global__ void unrolled_outputs(
+    const float* q, const float* k, const float* lse, float* out, const int count
+) {
+    const int i = blockDim.x * blockIdx.x + threadIdx.x;
+    if (i >= count) return;
+    float sum = 0.0f;
+    for (int j = 0; j < 8; ++j) sum += q[8 * i + j] * k[8 * i + j];
+    out[i] = expf(sum * 0.35355339f - lse[i]);
+}
+"""
+THREADS = 128  # of a block
 
 
 @dataclass(frozen=True)
@@ -398,6 +413,14 @@ class Elapsed:
         return float(self._cuda.get_elapsed_time(self._begin, self._end)) / 1000
 
 
+class Graph:
+    """What was recorded; ``launch`` lets the device do all of it again, ``result`` is its array."""
+
+    def __init__(self, graph: Any, result: Any) -> None:
+        self.launch: Callable[[], Any] = graph.launch
+        self.result = result
+
+
 class CupyOps(Ops):
     """The primitives on a GPU, with the names, axes and values of NumPy's.
 
@@ -423,6 +446,7 @@ class CupyOps(Ops):
         self._dtype = _dtype(precision)
         self._kept: OrderedDict[int, tuple[Callable[[], Any], Any]] = OrderedDict()
         self._overflowed = False
+        self._outputs: Any = None  # a kernel, compiled when it is asked for
 
     # ---- to the device and back ------------------------------------------------------------------
 
@@ -539,6 +563,45 @@ class CupyOps(Ops):
         khz = self.xp.cuda.runtime.deviceGetAttribute(CLOCK_RATE, 0)
         spin = self.xp.RawKernel(SPIN, "unrolled_spin")
         spin((1,), (1,), (np.int64(seconds * khz * 1000),))
+
+    def recorded(self, function: Callable[[], Any]) -> Graph:
+        """Return what a function launches, recorded as one graph.
+
+        Raises
+        ------
+        Exception
+            Whatever CuPy raises: it records no product of cuBLAS and nothing that waits.
+        """
+        stream = self.xp.cuda.Stream(non_blocking=True)
+        with stream:
+            function()  # compiles, and fills the stream's memory pool
+            stream.synchronize()
+            stream.begin_capture()
+            try:
+                result = function()
+            except BaseException:
+                with suppress(Exception):  # it is broken off
+                    stream.end_capture()
+                raise
+            return Graph(stream.end_capture(), result)
+
+    def outputs(self, q: Any, k: Any, lse: Any) -> Any:
+        """Return exp(q k / √8 - lse) of each row, shape (row,), by one kernel.
+
+        Parameters
+        ----------
+        q, k
+            Shapes (row, 8), float32.
+        lse
+            Shape (row,), float32.
+        """
+        out = self.xp.empty(lse.shape, lse.dtype)
+        count = lse.shape[0]
+        if self._outputs is None:
+            self._outputs = self.xp.RawKernel(OUTPUTS, "unrolled_outputs")
+        arguments = (q, k, lse, out, np.int32(count))
+        self._outputs((-(-count // THREADS),), (THREADS,), arguments)
+        return out
 
     # ---- primitives ------------------------------------------------------------------------------
 

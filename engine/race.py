@@ -44,6 +44,7 @@ RATES_SECONDS = 2.0  # of ``calibrate`` alone
 # How the budget is shared out; what a part leaves over goes to those behind it.
 PARTS = (("rates", 0.07), ("outputs", 0.03), ("sizes", 0.38), ("branches", 0.12), ("lengths", 0.4))
 OPS = ("product", "map", "chain")
+OUTPUTS = "outputs"  # the ``Point.op`` of the race's outputs on a GPU, where n is their number
 SIZES = tuple(2**k for k in range(1, 14))  # 2 … 8192
 COUNTS = (5, 25, 125)  # outputs of the race: a row, a head, all heads of five tokens
 BRANCHES = (0, 1, 2, 4, 8, 16, 32)
@@ -217,7 +218,7 @@ def threads(count: int) -> Iterator[None]:
 # ---- timing --------------------------------------------------------------------------------------
 
 
-class _Watch:
+class Watch:
     """Times functions until a part of the budget is spent or somebody stops it.
 
     The parts of the budget are spent by what the clock says; one that goes backwards cannot prolong
@@ -308,7 +309,7 @@ def calibrate(
     RaceError
         When it was stopped, or the clock went backwards all the time.
     """
-    watch = _Watch(clock, stop, note)
+    watch = Watch(clock, stop, note)
     watch.begin(seconds)
     rates = _rates(watch)
     if rates is None:
@@ -316,10 +317,10 @@ def calibrate(
     return rates
 
 
-def _rates(watch: _Watch) -> Rates | None:
-    a, b, out = (_random(768, 768) for _ in range(3))
-    few = _random(8)
-    large, copied = _random(4_000_000), np.empty(4_000_000, np.float32)
+def _rates(watch: Watch) -> Rates | None:
+    a, b, out = (drawn(768, 768) for _ in range(3))
+    few = drawn(8)
+    large, copied = drawn(4_000_000), np.empty(4_000_000, np.float32)
     flops, moved = 2 * 768**3, 2 * large.nbytes
 
     def product(count: int) -> float | None:
@@ -345,7 +346,8 @@ def _python_ops(count: int) -> float:
     return x
 
 
-def _random(*shape: int) -> Array:
+def drawn(*shape: int) -> Array:
+    """Return numbers drawn at random, the same each time."""
     return np.random.default_rng(0).random(shape, np.float32)
 
 
@@ -372,18 +374,19 @@ def sweep(
     today
         The day that is written beside it (ISO 8601); by default that of the system.
     device
-        What runs the same on a GPU (``OnDevice``), None without one.
+        What runs the same on a GPU (``engine.race_device.OnDevice``), None without one.
     note
         Is told of everything that runs, as ``engine.recorder.Recorder.note``.
     """
     found = Measured(machine(), today or date.today().isoformat())
     if device is not None:
         found = replace(found, device=device.name)
-    watch = _Watch(clock, stop, note)
+        device.warm()  # what it compiles now, it compiles once
+    watch = Watch(clock, stop, note)
     until = 0.0
-    parts: dict[str, Callable[[Measured, _Watch], Iterator[Measured]]] = {
+    parts: dict[str, Callable[[Measured, Watch], Iterator[Measured]]] = {
         "rates": _with_rates,
-        "outputs": _with_outputs,
+        "outputs": lambda found, watch: _with_outputs(found, watch, device),
         "sizes": lambda found, watch: _with_sizes(found, watch, device),
         "branches": _with_branches,
         "lengths": _with_lengths,
@@ -401,15 +404,15 @@ def sweep(
     yield replace(found, complete=True)
 
 
-def _with_rates(found: Measured, watch: _Watch) -> Iterator[Measured]:
+def _with_rates(found: Measured, watch: Watch) -> Iterator[Measured]:
     rates = _rates(watch)
     if rates is not None:
         yield replace(found, rates=rates)
 
 
-def _with_outputs(found: Measured, watch: _Watch) -> Iterator[Measured]:
+def _with_outputs(found: Measured, watch: Watch, device: Any) -> Iterator[Measured]:
     for count in COUNTS:
-        q, k = _random(count, HEAD), _random(count, HEAD)
+        q, k = drawn(count, HEAD), drawn(count, HEAD)
         lse = np.ones(count, np.float32)
         rows = [(a, b, 1.0) for a, b in zip(q.tolist(), k.tolist(), strict=True)]
         times = (
@@ -419,6 +422,9 @@ def _with_outputs(found: Measured, watch: _Watch) -> Iterator[Measured]:
         if times[0] is None or times[1] is None:
             continue
         found = replace(found, outputs=(*found.outputs, Outputs(count, times[0], times[1])))
+        if device is not None:
+            points = (Point(OUTPUTS, by, count, s) for by, s in device.outputs(count, watch))
+            found = replace(found, sizes=(*found.sizes, *points))
         yield found
         if watch.over:
             return
@@ -439,7 +445,7 @@ def _outputs_at_once(q: Array, k: Array, lse: Array) -> Array:
     return np.exp(scores, out=scores)
 
 
-def _with_sizes(found: Measured, watch: _Watch, device: Any) -> Iterator[Measured]:
+def _with_sizes(found: Measured, watch: Watch, device: Any) -> Iterator[Measured]:
     """Measure sizes from small to large, all ways at one size before the next."""
     every = os.cpu_count() or 1
     ways: list[tuple[str, int]] = [("python", 1), ("one", 1)]
@@ -480,66 +486,19 @@ def _with_sizes(found: Measured, watch: _Watch, device: Any) -> Iterator[Measure
                     return
 
 
-class OnDevice:
-    """Times the same on a GPU, launched one by one: with its data there, and with it copied.
-
-    ``ops`` are the primitives there (``engine.gpu.CupyOps``), ``there`` runs a function in the one
-    thread that may touch the device.
-    """
-
-    def __init__(
-        self, name: str, ops: Any, there: Callable[..., Any] = lambda run, *given: run(*given)
-    ) -> None:
-        self.name = name
-        self._ops, self._there = ops, there
-
-    def time(self, op: str, n: int, watch: _Watch) -> list[tuple[str, float]]:
-        """Return the seconds of both, of what the clock told and the device had memory for."""
-        try:
-            found = self._there(self._time, op, n, watch)
-        except Exception:  # lost or out of memory: what is modelled stays
-            return []
-        return [(by, seconds) for by, seconds in found if seconds is not None]
-
-    def _time(self, op: str, n: int, watch: _Watch) -> list[tuple[str, float | None]]:
-        ops = self._ops
-        given = [_random(STATE), _random(STATE, STATE)] if op == "chain" else [_random(n, n)] * 2
-        there = [ops.to_device(array) for array in given]
-
-        def run(a: Any, b: Any) -> Any:
-            if op == "product":
-                return ops.product(a, b)
-            if op == "map":
-                return ops.multiply(a, a)
-            for _ in range(n):
-                a = ops.tanh(ops.product(a, b))
-            return a
-
-        def resident() -> None:
-            run(*there)
-            ops.wait()
-
-        def copied() -> None:
-            sent = [ops.to_device(array) for array in given[: 1 if op == "map" else 2]]
-            ops.to_host(run(sent[0], sent[-1]))
-
-        resident()  # compiles kernels, and takes memory
-        return [("gpu", watch.best(resident)), ("gpu.copied", watch.best(copied))]
-
-
 def _work(op: str, by: str, n: int) -> tuple[Any, ...]:
     """Return a function and what it is called with."""
     if op == "product":
-        a, b = _random(n, n), _random(n, n)
+        a, b = drawn(n, n), drawn(n, n)
         if by == "python":
             return _python_product, a.tolist(), b.T.tolist()
         return np.matmul, a, b, np.empty_like(a)
     if op == "map":
-        x = _random(n, n)
+        x = drawn(n, n)
         if by == "python":
             return _python_map, x.ravel().tolist()
         return np.multiply, x, x, np.empty_like(x)
-    h, w = _random(STATE), _random(STATE, STATE)
+    h, w = drawn(STATE), drawn(STATE, STATE)
     if by == "python":
         return _python_chain, h.tolist(), w.T.tolist(), n
     return _numpy_chain, h, w, n
@@ -569,7 +528,7 @@ def _numpy_chain(h: Array, w: Array, n: int) -> Array:
     return h
 
 
-def _with_branches(found: Measured, watch: _Watch) -> Iterator[Measured]:
+def _with_branches(found: Measured, watch: Watch) -> Iterator[Measured]:
     """Measure small volumes of all numbers of branches first, so that no row stays empty."""
     before: dict[tuple[int, str], float] = {}
     volumes = [(items, by) for by, several in ITEMS.items() for items in several]
@@ -577,7 +536,7 @@ def _with_branches(found: Measured, watch: _Watch) -> Iterator[Measured]:
         for branches in BRANCHES:
             if not watch.room(before.get((branches, by), 0.0) * 10, LONG_IN_PYTHON):
                 continue
-            x = _random(items)
+            x = drawn(items)
             if by == "python":
                 seconds = watch.best(
                     _branch_items, x.tolist(), branches, enough=FEW_SECONDS, work=Work.SEQUENTIAL
@@ -627,7 +586,7 @@ def _branch_all(x: Array, branches: int, scratch: _Scratch) -> Array:
     return y
 
 
-def _with_lengths(found: Measured, watch: _Watch) -> Iterator[Measured]:
+def _with_lengths(found: Measured, watch: Watch) -> Iterator[Measured]:
     from engine.ops import Ops
 
     ops = Ops()
@@ -667,7 +626,7 @@ def _layer(layer: str) -> Any:
     )  # fmt: skip
 
 
-def _length(layer: str, model: Any, tokens: int, ops: Any, watch: _Watch) -> Length | None:
+def _length(layer: str, model: Any, tokens: int, ops: Any, watch: Watch) -> Length | None:
     """Return the best of some runs over so many tokens, of the layer's own operations alone."""
     from engine.models import run
 

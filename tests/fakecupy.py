@@ -70,6 +70,7 @@ class Card:
         self.kernels: list[Kernel] = []
         self.waits = 0
         self.uploads = 0
+        self.capture: list[tuple[str, float]] | None = None  # what is being recorded, in us
         self.used_bytes = 0
         self.places: dict[int, int] = {}  # address: bytes
         self.fails_at: int | None = None
@@ -78,12 +79,34 @@ class Card:
     def launch(self, name: str, *, flops: float = 0.0, us: float = KERNEL_US) -> None:
         if self.fails_at is not None and len(self.kernels) >= self.fails_at:
             raise self.fails_with
+        if self.capture is not None:
+            if name.startswith("memcpy"):
+                raise cuda_error(900, "cudaErrorStreamCaptureUnsupported")
+            self.capture.append((name, us + flops / FLOPS_PER_US))
+            return
         self.host_us += LAUNCH_US
         begin = max(self.host_us, self.device_us)
         self.device_us = begin + us + flops / FLOPS_PER_US
         self.kernels.append(Kernel(name, begin, self.device_us))
 
+    def graph(self, recorded: list[tuple[str, float]]) -> None:
+        """Do what was recorded: one launch, and kernels without a gap."""
+        self.host_us += LAUNCH_US
+        for name, us in recorded:
+            begin = max(self.host_us, self.device_us)
+            self.device_us = begin + us
+            self.kernels.append(Kernel(name, begin, self.device_us))
+
+    def refuse_cublas(self) -> None:
+        """Refuse a product while something is recorded, as CuPy does."""
+        if self.capture is not None:
+            raise NotImplementedError(
+                "calling cuBLAS API during stream capture is currently unsupported"
+            )
+
     def wait(self) -> None:
+        if self.capture is not None:
+            raise cuda_error(900, "cudaErrorStreamCaptureUnsupported")
         self.waits += 1
         self.host_us = max(self.host_us, self.device_us)
 
@@ -166,6 +189,10 @@ class ndarray:  # noqa: N801
         if blocking:
             self._card.wait()
         return self._a.copy(order="C")
+
+    def set(self, array: Any) -> None:
+        self._card.launch("memcpy H2D", us=COPY_US)
+        self._a[...] = array
 
     def fill(self, value: float) -> None:
         self._card.launch("cupy_fill")
@@ -277,6 +304,7 @@ def install(card: Card, put: Callable[[str, Any], None]) -> ModuleType:
 
     def matmul(a: ndarray, b: ndarray, out: Any = None) -> ndarray:
         _refuse(a, b)
+        card.refuse_cublas()
         half = a.dtype.itemsize == 2
         flops = 2.0 * b._a.shape[-1] * a._a.size
         if max(a.ndim, b.ndim) <= 2:
@@ -315,7 +343,42 @@ def install(card: Card, put: Callable[[str, Any], None]) -> ModuleType:
             self.name = name
 
         def __call__(self, grid: Any, block: Any, arguments: Any) -> None:
-            card.launch(self.name, us=float(arguments[0]) / 1e3)  # at 1 GHz
+            if self.name == "unrolled_spin":
+                card.launch(self.name, us=float(arguments[0]) / 1e3)  # at 1 GHz
+                return
+            assert self.name == "unrolled_outputs"
+            q, k, lse, out, count = (getattr(x, "_a", x) for x in arguments)
+            assert grid[0] * block[0] >= count
+            card.launch(self.name, flops=19.0 * float(count))
+            out[...] = np.exp((q * k).sum(-1) / np.sqrt(8) - lse)
+
+    class Graph:
+        def __init__(self, recorded: list[tuple[str, float]]) -> None:
+            self.recorded = recorded
+
+        def launch(self) -> None:
+            card.graph(self.recorded)
+
+    class Stream:
+        def __init__(self, non_blocking: bool = False) -> None:
+            assert non_blocking  # the default stream waits for others and cannot be recorded
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: Any) -> None:
+            return None
+
+        def synchronize(self) -> None:
+            card.wait()
+
+        def begin_capture(self) -> None:
+            card.capture = []
+
+        def end_capture(self) -> Any:
+            recorded, card.capture = card.capture, None
+            assert recorded is not None
+            return Graph(recorded)
 
     cupy.RawKernel = RawKernel
 
@@ -340,6 +403,7 @@ def install(card: Card, put: Callable[[str, Any], None]) -> ModuleType:
     cupy.cuda = ModuleType("cupy.cuda")
     cupy.cuda.Event, cupy.cuda.get_elapsed_time = Event, elapsed
     cupy.cuda.get_current_stream = lambda: stream
+    cupy.cuda.Stream = Stream
     cupy.cuda.device = SimpleNamespace(get_cublas_handle=lambda: 1)
     cupy.cuda.runtime = SimpleNamespace(
         is_hip=False,
@@ -417,6 +481,7 @@ def _strided(card: Card) -> Callable[..., None]:
         b: int, b_type: int, ldb: int, stride_b: int, beta: int,
         c: int, c_type: int, ldc: int, stride_c: int, batch: int, compute: int, algorithm: int,
     ) -> None:  # fmt: skip
+        card.refuse_cublas()
         scalars = [ctypes.c_float.from_address(pointer).value for pointer in (alpha, beta)]
         assert scalars == [1.0, 0.0]
         assert a_type == b_type == c_type

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from engine import race
+from engine import race, race_device
 from engine.ops import Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
 from engine.shares import Work
@@ -44,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(race, "_rates", rates_of_small)
 
 
-def rates_of_small(watch: race._Watch) -> Rates | None:
+def rates_of_small(watch: race.Watch) -> Rates | None:
     call = watch.best(np.add, np.float32(1), np.float32(2))
     return None if call is None else Rates(1e9, 2e9, 1e9, 1e9, call, 1e-8)
 
@@ -58,15 +58,15 @@ def rows(found: Measured) -> int:
 
 
 def test_each_way_computes_the_same(small: None) -> None:
-    a, b = race._random(6, 6), race._random(6, 6)
+    a, b = race.drawn(6, 6), race.drawn(6, 6)
     by_hand = race._python_product(a.tolist(), b.T.tolist())
     assert np.allclose(by_hand, a @ b, atol=1e-6)
-    h, w = race._random(race.STATE), race._random(race.STATE, race.STATE)
+    h, w = race.drawn(race.STATE), race.drawn(race.STATE, race.STATE)
     stepped = race._python_chain(h.tolist(), w.T.tolist(), 3)
     assert np.allclose(stepped, race._numpy_chain(h, w, 3), atol=1e-5)
-    x = race._random(9)
+    x = race.drawn(9)
     assert np.allclose(race._python_map(x.tolist()), x * x)
-    q, k = race._random(5, race.HEAD), race._random(5, race.HEAD)
+    q, k = race.drawn(5, race.HEAD), race.drawn(5, race.HEAD)
     rows = [(p, r, 1.0) for p, r in zip(q.tolist(), k.tolist(), strict=True)]
     assert np.allclose(
         race._outputs(rows), race._outputs_at_once(q, k, np.ones(5, np.float32)), atol=1e-6
@@ -75,14 +75,14 @@ def test_each_way_computes_the_same(small: None) -> None:
 
 @pytest.mark.parametrize("branches", [0, 1, 5, 12])
 def test_branches_item_by_item_are_those_of_all_at_once(branches: int) -> None:
-    x = race._random(50)
+    x = race.drawn(50)
     one = race._branch_items(x.astype(np.float64).tolist(), branches)
     # Each branch nearly doubles what rounding has left: 1.9^12 times 6e-8.
     assert np.allclose(one, race._branch_all(x, branches, race._scratch(50)), atol=3e-4)
 
 
 def test_the_sides_of_a_branch_are_both_taken() -> None:
-    x = race._random(1000)
+    x = race.drawn(1000)
     for branches in (1, 4, 16, 31):
         y = race._branch_all(x, branches, race._scratch(1000))
         assert 0.2 < np.mean(y < 0.5) < 0.8
@@ -254,12 +254,12 @@ def test_with_a_gpu_both_places_of_the_data_are_measured_there(small: None) -> N
         threads += 1
         return run(*given)
 
-    last = everything(device=race.OnDevice("a GPU", ops, there))[-1]
+    last = everything(device=race_device.OnDevice("a GPU", ops, there))[-1]
     assert last.device == "a GPU"
     for op in race.OPS:
         for by in ("gpu", "gpu.copied"):
             assert [p.n for p in last.line(op, by)] == [2, 4, 8]
-    assert threads == 9
+    assert threads == 9 + len(race.OPS)  # which are warmed up once
     assert ops.waited > 9
     assert ops.fetched > 9
 
@@ -269,7 +269,7 @@ def test_a_gpu_that_fails_leaves_what_is_modelled(small: None) -> None:
         def product(self, *given: Any, **more: Any) -> Any:
             raise RuntimeError("out of memory")
 
-    last = everything(device=race.OnDevice("a GPU", Broken()))[-1]
+    last = everything(device=race_device.OnDevice("a GPU", Broken()))[-1]
     assert last.complete
     assert last.line("product", "gpu") == ()
     assert last.line("map", "gpu") != ()

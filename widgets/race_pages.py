@@ -239,7 +239,20 @@ class _Writer:
                 say("race.page.at_once", count=near.outputs), numbers.seconds(near.at_once)
             )  # fmt: skip
             self._words(say("race.page.at_once_said"))
-        self._on_gpu(subject.on_gpu(row), subject.in_order[row] if subject.in_order else None)
+        cpu = subject.in_order[row] if subject.in_order else None
+        timed = subject.timed_on_gpu(row)
+        if timed is not None and measured is not None:
+            self._section(say("race.page.same_on_gpu"))
+            self._page.line(
+                [self._page.formats.chip("stream", say("race.page.timed", device=measured.device))],
+                above=5,
+            )
+            self._row(say("race.page.total_timed"), numbers.seconds(timed), strong=True)
+            if cpu is not None:
+                times = numbers.value(float(f"{max(cpu / timed, timed / cpu):.2g}"))
+                key = "race.page.quicker" if timed < cpu else "race.page.slower"
+                self._row(say("race.page.against"), say(key, times=times))
+        self._on_gpu(subject.on_gpu(row), cpu if timed is None else None)
 
     def _on_gpu(self, cost: Estimate, cpu: float | None) -> None:
         """Write what the model says, part by part, and how much quicker that is."""
@@ -299,6 +312,8 @@ class _Writer:
         if done is not None and measured is not None:
             self._section(say("race.page.same_on_gpu"))
             self._row(measured.device, numbers.seconds(done.seconds), strong=True)
+        elif measured is not None and measured.device and subject.graph and op != "map":
+            self._words(say("race.page.no_graph", device=measured.device))
         cost_there = estimate(
             cost, subject.part, resident=subject.resident, graph=subject.graph
         )  # fmt: skip

@@ -175,11 +175,10 @@ def _source(subject: Race, place: Place, view: View) -> list[Shape]:
     else:
         day = date.fromisoformat(measured.day)
         words = say(
-            "race.source", library=measured.machine.library, count=measured.machine.threads,
-            day=f"{day.day} {day:%B %Y}", part=subject.part.title,
+            "race.source_device" if measured.device else "race.source",
+            library=measured.machine.library, count=measured.machine.threads,
+            day=f"{day.day} {day:%B %Y}", part=subject.part.title, device=measured.device,
         )  # fmt: skip
-        if measured.device:
-            words += say("race.source_device", device=measured.device)
     words = shortened(words, place.width - 2 * EDGE, NOTE, 500)
     return [Text(x=EDGE, y=place.height - 12, text=words, size=NOTE, weight=500,
                  fill=view.theme.ink3)]  # fmt: skip

@@ -235,17 +235,17 @@ def _box(box: Box, value: int, done: bool, view: View) -> list[Shape]:
 
 
 def _gpu(subject: Race, row: int, now: float, y: float, place: Place, view: View) -> list[Shape]:
-    """Return the GPU's lane: its launch, dashed because it is modelled, then all outputs."""
+    """Return the GPU's lane: its launch, dashed where it is modelled, then all outputs."""
     theme, say = view.theme, view.captions
-    cost = subject.on_gpu(row)
-    total, high = cost.seconds, LANE
+    cost, timed = subject.on_gpu(row), subject.timed_on_gpu(row)
+    total, high = subject.seconds_on_gpu(row), LANE
     left, end = place.clock[0], at(total, subject, place)
     begun, ready = now > 0, now >= total
     colour = theme.stream if begun else theme.ghost
     # Data is sent before the launch and fetched behind it, in equal parts of what is said here.
     drawn: list[Shape] = [
         Rect(x=left, y=y - high / 2, width=end - left, height=high, radius=6, fill=theme.stage,
-             stroke=colour, stroke_width=1.6, dash=DASHED)
+             stroke=colour, stroke_width=1.6, dash=DASHED if timed is None else ())
     ]  # fmt: skip
     stripes: list[Command] = []
     until = at(min(now, total), subject, place)
@@ -259,9 +259,12 @@ def _gpu(subject: Race, row: int, now: float, y: float, place: Place, view: View
         drawn.append(Path(commands=tuple(stripes), stroke=theme.stream, stroke_width=1.2,
                           opacity=0.35))  # fmt: skip
     key = "race.launch" if subject.resident else "race.launch_copied"
-    words = say(key, time=numbers.seconds(cost.launch + cost.copy))
+    about, launched = f"≈{NBSP}", cost.launch + cost.copy
+    if timed is not None:  # launch and work were timed as one
+        key, about, launched = f"{key}_timed", "", timed
+    words = say(key, time=numbers.seconds(launched))
     if text_width(words, NOTE, 600) > end - left - 16:
-        words = f"≈{NBSP}{numbers.seconds(cost.launch + cost.copy)}"
+        words = f"{about}{numbers.seconds(launched)}"
     if text_width(words, NOTE, 600) <= end - left - 12:
         wide = text_width(words, NOTE, 600)
         drawn += [
@@ -280,7 +283,8 @@ def _gpu(subject: Race, row: int, now: float, y: float, place: Place, view: View
         drawn += line([(end + 4, y), (x - 5, y)], theme.stream, 1.4)
     width, outputs = _outputs(subject, row, x, y, ready, place, view)
     drawn += outputs
-    said = say("race.all_at_model", count=subject.counts[row], time=numbers.seconds(total))
+    said = say("race.all_at_model" if timed is None else "race.all_at",
+               count=subject.counts[row], time=numbers.seconds(total))  # fmt: skip
     words = said if ready else say("race.of_all", done=0, count=subject.counts[row])
     drawn += [
         _ground(x + width + 9, y, text_width(words, place.read, 600) + 10, view),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from engine.crossover import Estimate, estimate, outputs_task
+from engine.crossover import Estimate, between, estimate, gpu_name, outputs_task
 from engine.parts import Part
-from engine.race import LENGTHS, OPS, SIZES, Measured
+from engine.race import LENGTHS, OPS, OUTPUTS, SIZES, Measured
 
 if TYPE_CHECKING:
     from engine.trace import Pair
@@ -100,10 +100,28 @@ class Race:
             outputs_task(self.counts[row]), self.part, resident=self.resident, graph=self.graph
         )
 
+    def timed_on_gpu(self, row: int) -> float | None:
+        """Return the seconds of a row that were measured on a GPU of this machine, or None.
+
+        Between two counts that were timed they lie between the two times; behind the last of them
+        nobody has timed anything.
+        """
+        if self.measured is None:
+            return None
+        name = gpu_name(resident=self.resident, graph=self.graph)
+        points = [(float(p.n), p.seconds) for p in self.measured.line(OUTPUTS, name)]
+        count = self.counts[row]
+        return between(points, count) if points and count <= points[-1][0] else None
+
+    def seconds_on_gpu(self, row: int) -> float:
+        """Return the seconds of a row on the GPU: measured, and modelled where nothing was."""
+        timed = self.timed_on_gpu(row)
+        return self.on_gpu(row).seconds if timed is None else timed
+
     @cached_property
     def axis(self) -> tuple[float, int]:
         """Return the seconds between two numbers of the clock's axis, and how many it has."""
-        longest = max(self.on_gpu(row).seconds for row in range(3)) / LAUNCH_PART
+        longest = max(self.seconds_on_gpu(row) for row in range(3)) / LAUNCH_PART
         if self.in_order is not None:
             longest = max(longest, self.in_order[1] * ROOM)
         power = 10.0 ** math.floor(math.log10(longest / MOST_STEPS))
@@ -113,7 +131,7 @@ class Race:
     @cached_property
     def end(self) -> float:
         """Return when the last output of all is there, in seconds of the race's clock."""
-        ends = [self.on_gpu(row).seconds for row in range(3)]
+        ends = [self.seconds_on_gpu(row) for row in range(3)]
         return max(*ends, *(self.in_order or (0.0,)), self.axis[0] * self.axis[1])
 
     @cached_property
