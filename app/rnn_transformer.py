@@ -154,7 +154,7 @@ class RnnTransformer(QObject):
             if tick > trace.last_tick:
                 what = self._say("transport.done", tick=trace.last_tick)
             else:
-                what = trace.stage_at[tick].title
+                what = ", ".join(stage.title for stage in trace.stages_at[tick])
             parts.append(self._say(f"transport.{side}", what=what))
         head = self._say("transport.title", tick=tick, last=pair.last_tick)
         return head, " · ".join(parts)

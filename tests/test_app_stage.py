@@ -277,6 +277,21 @@ def test_a_frozen_state_stands_beside_what_is_changed(
     assert window.first.selection.scene == "rnn-transformer"
 
 
+def test_of_a_chain_of_both_directions_a_tick_tells_of_both(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "D")
+    settled(window, qtbot)
+    pair = window.first.pair
+    assert pair is not None
+    window.player.seek(2)
+    titles = [stage.title for stage in pair.chain.stages_at[2]]
+    assert len(titles) == 2
+    said = f"{window.first.title(2)[1]} {window.inspector.text.toPlainText()}"
+    for title in titles:
+        assert said.count(title) == 2
+    flops = window.inspector.text.toPlainText().partition("Transformer")[0].count("FLOP")
+    assert flops == 2 * len({step.op for step in pair.chain.steps_of("read.2")} - {"view"})
+
+
 def test_the_inspector_is_read_by_keys(window: Window, qtbot: QtBot) -> None:
     window.player.seek(13)
     window.activate("chain:rnn.h.3[4]")

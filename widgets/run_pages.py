@@ -68,11 +68,11 @@ class _Writer:
             waits = say(f"inspector.waits.{trace.facts.kind}", tick=trace.last_tick)
             page.line([(waits, f.body)])
         else:
-            stage = trace.stage_at[tick]
-            page.line([(stage.title, f.title)])
-            page.formula(stage.equation)
-            for steps in self._groups(trace, stage.name):
-                self._write_work(steps)
+            for number, stage in enumerate(trace.stages_at[tick]):  # one a direction of reading
+                page.line([(stage.title, f.title)], above=9 if number else 1)
+                page.formula(stage.equation)
+                for steps in self._groups(trace, stage.name):
+                    self._write_work(steps)
         if tick >= trace.last_tick:
             self._write_answer(trace)
 
