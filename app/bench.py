@@ -302,8 +302,7 @@ def _empty(began: float) -> None:
     window = QMainWindow()
     window.resize(*SIZE)
     window.show()
-    _until_painted(window)
-    _tell({"seconds": time() - began, "bytes": _resident()})
+    _tell({"seconds": _until_painted(window) - began, "bytes": _resident()})
     del application
 
 
@@ -311,8 +310,7 @@ def _window(began: float) -> None:
     """Measure the start of Unrolled."""
 
     def first_frame(window: Any) -> None:
-        _until_painted(window)
-        _tell({"seconds": time() - began})
+        _tell({"seconds": _until_painted(window) - began})
 
     _open(first_frame)
 
@@ -538,16 +536,21 @@ def _open(then: Callable[[Any], None]) -> None:
         open_window()
 
 
-def _until_painted(window: Any) -> None:
-    """Handle events until a window has been painted."""
+def _until_painted(window: Any) -> float:
+    """Handle events until a window has been painted, and return when it was."""
     from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer
 
     loop = QEventLoop()
+    times: list[float] = []
+
+    def over() -> None:
+        times.append(time())
+        loop.quit()
 
     class Painted(QObject):
         def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
             if event.type() == QEvent.Type.Paint:
-                QTimer.singleShot(0, loop.quit)  # behind the painting that begins now
+                QTimer.singleShot(0, over)  # behind the painting that begins now
             return False
 
     painted = Painted()
@@ -555,6 +558,7 @@ def _until_painted(window: Any) -> None:
     window.update()
     loop.exec()
     window.removeEventFilter(painted)
+    return times[0]
 
 
 def _wait(seconds: float, done: Callable[[], bool] = lambda: False) -> None:

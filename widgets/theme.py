@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +15,6 @@ from engine.assets import ASSETS
 NAMES = ("light", "dark", "contrast", "contrast-dark")
 
 
-@dataclass(frozen=True, eq=False)
 class Theme:
     """The roles of shared colour: "#RRGGBB" each; ``heads`` cycle when there are more than five.
 
@@ -56,6 +54,10 @@ class Theme:
     error: str
     ink_ramp: tuple[str, ...]  # 0 … 1
     signed_ramp: tuple[str, ...]  # -1 … 1, symmetric about its middle entry
+
+    def __init__(self, roles: dict[str, Any]) -> None:
+        # No dataclass: the first frame of the window would wait for its methods to be written.
+        vars(self).update(roles)
 
     def ink_map(self, share: float) -> str:
         """Return the colour of a magnitude, 0 (the background's grey) to 1 (ink)."""
@@ -113,4 +115,4 @@ def load(name: str) -> Theme:
     for role, colour in roles.items():
         if isinstance(colour, list):
             roles[role] = tuple(colour)
-    return Theme(**roles)
+    return Theme(roles)
