@@ -28,7 +28,7 @@ from widgets.scenes.recurrence_attention.chain import chain
 from widgets.scenes.recurrence_attention.chain import words as words_row
 from widgets.scenes.recurrence_attention.frame import frame
 from widgets.scenes.recurrence_attention.grid import grid, links
-from widgets.scenes.recurrence_attention.layout import CLASSIC, layout, read_boxes
+from widgets.scenes.recurrence_attention.layout import CLASSIC, around, layout, read_boxes
 from widgets.scenes.recurrence_attention.motion import lit
 from widgets.scenes.recurrence_attention.states import strips
 from widgets.svg import svg
@@ -614,6 +614,22 @@ def test_every_number_of_a_run_can_be_opened_on_the_stage(
                         assert min(x0, y0) >= 0, name
                         assert x1 <= view.width, name
                         assert y1 <= view.height, name
+
+
+@pytest.mark.parametrize("chain_id", ["rnn", "rnn-bi", "gru-bi", "lstm-50k"])
+@pytest.mark.parametrize("tokens", [5, 12, 32, 128])
+def test_no_words_stand_under_the_frame_round_what_works_now(tokens: int, chain_id: str) -> None:
+    """Of the answer of the chain, beside which the neck and the context have their words."""
+    pair = pair_of(tokens, chain_id, "transformer")
+    tick = pair.chain.ticks["answer"]
+    picture = recurrence_attention(pair, float(tick), view_of(1188, 700, switches=SWITCHES))
+    place = layout(tokens, pair.grid.facts.heads, 1188, 700)
+    x, y, width, height = around(place.chain_answer, 11)  # 7, and half of its line
+    for text in texts(picture):
+        x0, y0, x1, y1 = box_of(text)
+        inside = x0 >= x + 8 and x1 <= x + width - 8
+        apart = x1 <= x or x0 >= x + width or y1 <= y or y0 >= y + height
+        assert inside or apart, text.text
 
 
 def test_a_weighted_sum_reads_from_every_word() -> None:

@@ -286,7 +286,7 @@ def _neck(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     shapes += equation.shapes(label, x=x, y=middle + 36, size=17, fill=theme.ink, weight=600)
     lines = say("rt.neck", numbers=numbers).split("|")
     if both:  # two letters take the place of the number
-        lines = ["", " ".join(lines)]
+        lines = ["", say("rt.neck_both", numbers=numbers)]
     beside = x + 25
     shapes.append(Text(x=beside, y=middle + 36, text=lines[0], size=14, fill=theme.ink2))
     shapes.append(Text(x=x, y=middle + 54, text=lines[1], size=14, fill=theme.ink2))
@@ -345,7 +345,10 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
                  stroke=theme.ghost, dash=(4.0, 4.0))
         )  # fmt: skip
     colour = theme.ink if known else theme.ink3
-    label = f"c {say('rt.asked_by')} h_{{{tokens}}}"
+    asks = f"{say('rt.asked_by')} h_{{{tokens}}}"
+    if trace.facts.bidirectional:  # the last state of each direction
+        asks = say("rt.asked_by_both")
+    label = f"c {asks}"
     shapes += equation.shapes(label, x=x, y=y + height + 21, size=17, fill=colour)
     answers = tick >= trace.ticks["answer"]
     line, dash = (theme.ink2, ()) if answers else (theme.ghost, (3.0, 3.0))
