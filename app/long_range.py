@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from time import monotonic
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QObject, QSize, Signal
@@ -18,6 +18,8 @@ from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
 from engine.laboratory import EXPERIMENTS
+from engine.said import Said
+from engine.shares import Work
 from widgets.canvas import Canvas
 from widgets.controls import Choice
 from widgets.geometry import icon_factor, px
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS = 0.3  # of what is computed, until it is shown
 MOST_TICK = 10_000
+MOST_WORDS = 512  # of a sentence: more would take minutes
 OF_SENTENCE = ("influence", "scale", "position")  # experiments on the sentence of chapter 1
 # What of the subject each experiment finds.
 FOUND: dict[str, dict[str, Any]] = {
@@ -61,11 +64,12 @@ class Wish(NamedTuple):
 
 def gather(
     experiment: str, wish: Wish, radius: float, stop: Callable[[], bool] = lambda: False,
-    radii: tuple[float, ...] = RADII_SHOWN,
+    radii: tuple[float, ...] = RADII_SHOWN, recorder: Recorder | None = None,
 ) -> Iterator[Part]:  # fmt: skip
     """Return what an experiment finds, more of it each time: fields of its subject.
 
-    ``radii`` are those whose gradients are computed; that which is shown comes first.
+    ``radii`` are those whose gradients are computed; that which is shown comes first. A recorder is
+    told of the runs of the bottleneck; of what else is computed nobody tells the kinds of work.
 
     Raises
     ------
@@ -75,7 +79,8 @@ def gather(
     from engine import laboratory
 
     if experiment == "bottleneck":
-        for found in laboratory.bottleneck(stop=stop):
+        watch = None if recorder is None else recorder.watch
+        for found in laboratory.bottleneck(stop=stop, watch=watch):
             yield {"bottleneck": found}
     elif experiment == "writing":
         yield {"writing": laboratory.writing()}
@@ -90,6 +95,11 @@ def _of_sentence(
     from engine import laboratory
 
     pair = make_pair(wish.text, wish.chain, wish.grid).pair
+    if len(pair.tokens) > MOST_WORDS:
+        raise Said(
+            f"{len(pair.tokens)} words are too many for this experiment, which takes up to "
+            f"{MOST_WORDS}; everything else works, shorten the sentence of chapter 1."
+        )
     if experiment == "scale":
         yield {"scale": laboratory.scale(pair.grid, block=pair.grid.facts.layers - 1)}
     elif experiment == "position":
@@ -118,19 +128,20 @@ def _of_sentence(
 
 
 def _next(
-    parts: Iterator[Part], experiment: str, recorder: Recorder
-) -> tuple[Iterator[Part], str, Part | None, bool]:
+    parts: Iterator[Part], recorder: Recorder, unclassified: bool
+) -> tuple[Part | None, bool]:
     """Return what came within a moment, None when there was no more, and whether that is all."""
-    from app.compute import watched
-
-    began, found, over = monotonic(), None, True
-    with watched(recorder):
+    began, found, over = perf_counter(), None, True
+    with recorder.job():
         for part in parts:
             found = {**(found or {}), **part}
-            if monotonic() - began > ROUND_SECONDS or found.keys() & {"reach", "bottleneck"}:
+            if perf_counter() - began > ROUND_SECONDS or "reach" in found:
                 over = False
                 break
-    return parts, experiment, found, over
+        if unclassified:
+            ended = perf_counter()
+            recorder.note(began, ended, {Work.UNCLASSIFIED: ended - began})
+    return found, over
 
 
 # ---- the chapter -------------------------------------------------------------------------------
@@ -160,14 +171,14 @@ class LongRange(QObject):
         # The long measurement goes on where it was, whatever is asked for in between.
         self._workers = {id: Background(self) for id in ("bottleneck", "others")}
         self._parts: dict[str, Iterator[Part]] = {}
-        self._running: set[str] = set()
+        self._asked: dict[str, tuple[str, Iterator[Part]]] = {}  # by worker, the last time
         self.keys: Mapping[str, Callable[[], object]] = {
             "long_range": self.next_experiment,
             "shorter": lambda: self._slide(-1),
             "longer": lambda: self._slide(1),
         }
-        for worker in self._workers.values():
-            worker.done.connect(self._came)
+        for id, worker in self._workers.items():
+            worker.done.connect(partial(self._came, id))
         self.player.moved.connect(self.canvas.show_tick)
         self.controls.choice.chosen.connect(partial(self.choose, "experiment"))
         self.controls.back.clicked.connect(lambda: host.open_chapter(CHAPTER))
@@ -329,6 +340,8 @@ class LongRange(QObject):
         """Choose an experiment, a spectral radius, a kind of matrix or the width of a head."""
         if kind == "experiment" and id in EXPERIMENTS and id != self.subject.experiment:
             self._note_tick()
+            if self.subject.experiment != "bottleneck":
+                self._parts.pop(self.subject.experiment, None)  # what is on its way will be dropped
             self.canvas.show_view(replace(self.canvas.view, selected=""))
             self.subject = replace(self.subject, experiment=id, problem="")
             self.page.to_beginning()
@@ -390,9 +403,6 @@ class LongRange(QObject):
         self._complete.discard(experiment)
         self.subject = replace(self.subject, **FOUND[experiment])
 
-    def _worker(self, experiment: str) -> Background:
-        return self._workers["bottleneck" if experiment == "bottleneck" else "others"]
-
     def _ask(self) -> None:
         """Compute what the shown experiment does not have."""
         shown = self.subject.experiment
@@ -400,24 +410,32 @@ class LongRange(QObject):
             return
         if shown not in self._parts:
             self._parts[shown] = gather(
-                shown, self._wish, self.subject.radius, stop=self._stop.is_set
+                shown,
+                self._wish,
+                self.subject.radius,
+                stop=self._stop.is_set,
+                recorder=self._host.recorder,
             )
-        if shown == "bottleneck" and self._worker(shown).busy:
+        id, asked = "bottleneck" if shown == "bottleneck" else "others", (shown, self._parts[shown])
+        if self._workers[id].busy and self._asked.get(id) == asked:
             return  # it is on its way
-        self._worker(shown).ask(_next, self._parts[shown], shown, self._host.recorder)
+        self._asked[id] = asked
+        self._workers[id].ask(_next, asked[1], self._host.recorder, shown != "bottleneck")
 
-    def _came(self, outcome: Outcome) -> None:
+    def _came(self, worker: str, outcome: Outcome) -> None:
         """Show what has come, and go on while the experiment is shown."""
+        experiment, parts = self._asked[worker]
+        if self._parts.get(experiment) is not parts:
+            return  # of another sentence, or left
         if outcome.error is not None:
-            self._parts.pop(self.subject.experiment, None)
+            del self._parts[experiment]
             sentence = sentence_of(outcome.error)
-            self.subject = replace(self.subject, problem="" if self.subject.known else sentence)
+            if experiment == self.subject.experiment and not self.subject.known:
+                self.subject = replace(self.subject, problem=sentence)
             self._show()
             self.said.emit(sentence)
             return
-        parts, experiment, found, over = outcome.value
-        if self._parts.get(experiment) is not parts:
-            return  # of another sentence
+        found, over = outcome.value
         if over:
             self._complete.add(experiment)
             del self._parts[experiment]

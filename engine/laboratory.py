@@ -38,6 +38,7 @@ from engine.ops import Ops
 from engine.paths import to_answer
 from engine.race import threads
 from engine.said import Said
+from engine.tape import Watch
 from engine.tasks import UNCOUNTED, Batch, Task
 from engine.trace import Trace
 
@@ -119,7 +120,12 @@ class Bottleneck:
 
 
 def bottleneck(
-    *, sentences: int = SENTENCES, seed: int = SEED, ops: Ops | None = None, stop: Stop = _never
+    *,
+    sentences: int = SENTENCES,
+    seed: int = SEED,
+    ops: Ops | None = None,
+    stop: Stop = _never,
+    watch: Watch | None = None,
 ) -> Iterator[Bottleneck]:
     """Yield how often the shipped models reverse a whole sequence, after every point that is found.
 
@@ -139,6 +145,8 @@ def bottleneck(
         Where to compute.
     stop
         Asked before every point; ends the measurement.
+    watch
+        Told of every run, see ``engine.tape``.
 
     Raises
     ------
@@ -167,21 +175,26 @@ def bottleneck(
         for id, model in shipped.items():
             if stop():
                 return
-            found[id][n] = exact(task, model, n, sentences=sentences, seed=seed, ops=ops)
+            found[id][n] = exact(
+                task, model, n, sentences=sentences, seed=seed, ops=ops, watch=watch
+            )
             yield result()
 
 
-def exact(task: Task, model: Model, length: int, *, sentences: int, seed: int, ops: Ops) -> float:
+def exact(
+    task: Task, model: Model, length: int, *, sentences: int, seed: int, ops: Ops,
+    watch: Watch | None = None,
+) -> float:  # fmt: skip
     """Return the share of whole sentences of a length that a model answers rightly."""
     right = 0
     with threads(1):  # many small products
         for batch in task.sample(tasks.fresh(seed, str(length)), sentences, str(length)):
-            right += _right(model, batch, ops)
+            right += _right(model, batch, ops, watch)
     return right / sentences
 
 
-def _right(model: Model, batch: Batch, ops: Ops) -> int:
-    trace = run(model, batch.ids, hidden=batch.ids.shape[-1] - 1, ops=ops)
+def _right(model: Model, batch: Batch, ops: Ops, watch: Watch | None) -> int:
+    trace = run(model, batch.ids, hidden=batch.ids.shape[-1] - 1, ops=ops, watch=watch)
     good = (trace.value("answer.word") == batch.answers) | (batch.answers == UNCOUNTED)
     return int(good.all(-1).sum())
 

@@ -48,7 +48,7 @@ class Measured:
         self.held = threading.Event()
         self.held.set()
 
-    def __call__(self, *, stop: Callable[[], bool]) -> Iterator[Bottleneck]:
+    def __call__(self, *, stop: Callable[[], bool], watch: object) -> Iterator[Bottleneck]:
         self.began += 1
         for points in range(0, 24, 3):
             if stop():
@@ -66,7 +66,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
     monkeypatch.setattr(laboratory, "bottleneck", made)
     monkeypatch.setattr(laboratory, "fading", lambda radius, *, orthogonal, linear:
                         made_up_fading(radius, orthogonal, linear))  # fmt: skip
-    monkeypatch.setattr("app.long_range.ROUND_SECONDS", 0.002)
+    monkeypatch.setattr("app.long_range.ROUND_SECONDS", 0.0)
     return made
 
 
@@ -206,6 +206,26 @@ def test_in_the_back_nothing_goes_on_and_closing_leaves_no_thread(
     made.close()
     assert threading.active_count() == before
     made.close()  # twice harms nothing
+
+
+def test_an_experiment_that_was_left_before_it_was_there_is_computed_anew(
+    chapter: LongRange, qtbot: QtBot
+) -> None:
+    chapter.begin()
+    for _ in range(3):
+        for experiment in OTHERS:
+            chapter.choose("experiment", experiment)
+    for experiment in OTHERS:
+        whole(chapter, qtbot, experiment)
+        assert chapter.subject.known
+    assert len(chapter.subject.fades) == 2 * len(RADII_SHOWN)
+    chapter.choose("experiment", "influence")
+    chapter.measure_again()
+    for _ in range(5):  # left and come back to while it is on its way
+        chapter.end()
+        chapter.begin()
+    whole(chapter, qtbot, "influence")
+    assert chapter.subject.known
 
 
 # ---- what is chosen ------------------------------------------------------------------------------
@@ -366,6 +386,34 @@ def test_a_sentence_that_cannot_be_shuffled_is_said(
     chapter.begin()
     qtbot.waitUntil(lambda: bool(chapter.subject.problem), timeout=PATIENCE_MS)
     assert "type a second one" in chapter.subject.problem
+
+
+def test_too_many_words_are_refused_in_a_sentence() -> None:
+    text = " ".join(["the dogs that the old teacher likes chirp and"] * 60)
+    for experiment in ("influence", "scale", "position"):
+        with pytest.raises(Said, match="words are too many for this experiment"):
+            next(gather(experiment, Wish(text), 1.0))
+
+
+def test_an_error_behind_another_experiment_is_said_and_hides_nothing(
+    chapter: LongRange, qtbot: QtBot, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(**more: object) -> Iterator[Bottleneck]:
+        yield made_up(points=0)
+        measured.held.wait(10)
+        raise Said("The weights are damaged; install Unrolled again.")
+
+    monkeypatch.setattr(laboratory, "bottleneck", fails)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    measured.held.clear()
+    chapter.begin()
+    qtbot.waitUntil(lambda: points(chapter) == 0, timeout=PATIENCE_MS)
+    whole(chapter, qtbot, "writing")
+    measured.held.set()
+    qtbot.waitUntil(lambda: len(said) == 1, timeout=PATIENCE_MS)
+    assert chapter.subject.problem == ""
+    assert chapter.subject.known
 
 
 def test_measure_again_finds_it_anew(chapter: LongRange, qtbot: QtBot, measured: Measured) -> None:
