@@ -130,7 +130,10 @@ def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[
     for width, height in ((1188, 700), (1294, 728), (1700, 800), (1188, 830), (1188, 902)):
         for tick in {0, 1, 2, 3, 4, 5, tokens, tokens + 1, 13, pair.last_tick}:
             growth, spreads = (GROWTH, spreads_of(tokens)) if tick % 2 else ((), ())
-            view = view_of(width, height, switches=SWITCHES, growth=growth, spreads=spreads)
+            view = view_of(
+                width, height, switches=SWITCHES, growth=growth, spreads=spreads,
+                predicting=tick % 3 == 0,
+            )  # fmt: skip
             picture = recurrence_attention(pair, float(tick), view)
             boxes = [(t, box_of(t)) for t in texts(picture)]
             for text, (x0, y0, x1, y1) in boxes:

@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 def frame(pair: Pair, place: Layout, view: View) -> Group:
     """Return what does not change with the tick."""
     theme, say = view.theme, view.captions
-    title = say("rt.title")
+    title, subtitle = say("rt.title"), say("rt.subtitle")
+    beside = 28 + text_width(title, 27, 600, "display") + 22
+    if view.controls and beside + text_width(subtitle, 16) + 16 > _trained_x(pair, place, view):
+        subtitle = say("rt.subtitle_short")
     shapes: list[Shape] = [
         Text(
             x=28, y=46, text=title, size=27, weight=600, family="display", fill=theme.ink,
             read_by_class=True,
         ),
         Text(
-            x=28 + text_width(title, 27, 600, "display") + 22, y=46, text=say("rt.subtitle"),
-            size=16, fill=theme.ink2,
+            x=beside, y=46, text=subtitle, size=16, fill=theme.ink2,
         ),
         *_fairness(pair, "chain", place.context[1] + 74, place.read, view),
         *_fairness(pair, "grid", place.heads[0] + 17, place.read, view),
@@ -165,7 +167,8 @@ def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
     places = {
         "attention": (28.0, 74 + top), "both": (28.0, 96 + top), "classic": (28.0, 118 + top),
         "arcs": (28.0, bottom + 1), "causal": (28.0, bottom + 24),
-        "positions": (place.notes, place.positions[0] + 4), "trained": (place.left + 592, 30.0),
+        "positions": (place.notes, place.positions[0] + 4),
+        "trained": (_trained_x(pair, place, view), 30.0),
     }  # fmt: skip
     own = [Switch("classic", view.classic)]
     if not place.maps:
@@ -175,6 +178,15 @@ def _switches(pair: Pair, place: Layout, view: View) -> list[Shape]:
         x, y = places[switch.name]
         shapes += _switch(switch, x, y, view)
     return shapes
+
+
+def _trained_x(pair: Pair, place: Layout, view: View) -> float:
+    """Return where the switch of the weights stands: beside the clock's pill at its widest."""
+    say = view.captions
+    tick = "scene.tick_predict" if view.predicting else "scene.tick"
+    pill = text_width(say(tick, tick=pair.last_tick), max(17, place.read), 600) + 32
+    words = text_width(f"{say('rt.switch.trained')} {say('rt.off')}", 14, 700)
+    return min(place.left + 592, place.edge - pill - 20 - 40 - words)
 
 
 def _has(view: View, name: str) -> bool:
