@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import chain, repeat, starmap
+from operator import sub
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -44,8 +45,9 @@ Body = Callable[[int, State], State]
 class _Rounds(NamedTuple):
     """Rounds of a recurrence that have been computed and not been written down, all but the first.
 
-    ``values`` and ``seconds`` have a row for every operation of the body that is no view, with an
-    entry for every round; ``units`` has the unit of each.
+    ``values`` has a row for every operation of the body that is no view, with an entry for every
+    round; ``units`` has the unit of each. ``ends`` has a row for every round: what the clock said
+    behind each operation, the first of which began at ``begun``.
     """
 
     body: Body
@@ -53,8 +55,19 @@ class _Rounds(NamedTuple):
     stages: Callable[[], list[Stage]]
     state: State  # behind the first round
     values: list[Any]
-    seconds: list[list[float]]
+    begun: Any
+    ends: list[tuple[Any, ...]]
     units: list[Unit]
+
+    @property
+    def seconds(self) -> list[list[Any]]:
+        """Return the time of every operation, from the end of the one before it to its own.
+
+        A row for every operation, with an entry for every round.
+        """
+        moments = [self.begun, *chain.from_iterable(self.ends)]
+        between = list(map(sub, moments[1:], moments))
+        return [between[k :: len(self.units)] for k in range(len(self.units))]
 
 
 class Tape:
@@ -237,10 +250,12 @@ class Tape:
         first = [record for record in self._records[behind:] if isinstance(record, _Record)]
         rest = over[1:]
         columns, buffers = self._columns(first, rest, state, last, given)
-        seconds = self._repeat(first, columns)
+        begun, ends = self._repeat(first, columns)
         units = [self._unit(record) for record in first if record.op != "view"]
         self._stages.append(lambda: [stage(t) for t in rest])
-        self._records.append(_Rounds(body, rest, self._stages[-1], last, buffers, seconds, units))
+        self._records.append(
+            _Rounds(body, rest, self._stages[-1], last, buffers, begun, ends, units)
+        )  # fmt: skip
         stems = {letter: it.name.removesuffix(str(over[0])) for letter, it in last.items()}
         return {
             letter: [it, *map(Tensor, [f"{stems[letter]}{t}" for t in rest], columns[it.name])]
@@ -289,32 +304,32 @@ class Tape:
 
     def _repeat(
         self, first: list[_Record], columns: Mapping[str, Iterable[Any]]
-    ) -> list[list[float]]:
-        """Compute the rounds behind the first; return the times of all of them, an operation each.
+    ) -> tuple[Any, list[tuple[Any, ...]]]:
+        """Compute the rounds behind the first; return when they began, and the ends of all.
 
-        This is the only loop whose own time matters: a round may be a few microseconds.
+        This is the only loop whose own time matters: a round may be a few microseconds. So there is
+        none in Python: ``zip`` asks for one result after another, and for the time behind each.
         """
-        calls, seconds = [], []
+        clock = self.ops.clock
+        ticks = starmap(clock, repeat(()))
+        calls = self._calls(first, columns)
+        begun = clock()
+        rounds = zip(*chain.from_iterable((call, ticks) for call in calls), strict=False)
+        return begun, [each[1::2] for each in rounds]
+
+    def _calls(
+        self, first: list[_Record], columns: Mapping[str, Iterable[Any]]
+    ) -> list[Iterator[Any]]:
+        """Return for each operation that is no view what computes its rounds, one a question."""
+        calls: list[Iterator[Any]] = []
         for record in first:
             if record.op == "view":
                 continue
             operands = [operand.value for operand in record.operands]
             function = self.ops.writer(record.op, operands, record.options)
             read = (columns[operand.name] for operand in record.operands)
-            times: list[float] = []
-            seconds.append(times)
-            arrays = zip(*read, columns[record.name], strict=False)
-            calls.append((function, arrays, times.append))
-        clock = self.ops.clock
-        try:
-            while True:
-                for function, arrays, note in calls:
-                    operands_and_out = next(arrays)
-                    start = clock()
-                    function(*operands_and_out)
-                    note(clock() - start)
-        except StopIteration:
-            return seconds
+            calls.append(map(function, *read, columns[record.name]))
+        return calls
 
     def linear(
         self, x: Tensor, weight: str, bias: str, *, name: str, axes: tuple[str, ...], letter: str

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -643,21 +644,11 @@ class _Bare(Tape):
             self._depth -= 1
             self._records.clear()
 
-    def _repeat(self, first: list[Any], columns: Mapping[str, Iterable[Any]]) -> list[list[float]]:
-        calls = []
-        for one in first:
-            if one.op == "view":
-                continue
-            operands = [operand.value for operand in one.operands]
-            function = self.ops.writer(one.op, operands, one.options)
-            read = (columns[operand.name] for operand in one.operands)
-            calls.append((function, zip(*read, columns[one.name], strict=False)))
-        try:
-            while True:
-                for function, arrays in calls:
-                    function(*next(arrays))
-        except StopIteration:
-            return [[] for _ in calls]
+    def _repeat(
+        self, first: list[Any], columns: Mapping[str, Iterable[Any]]
+    ) -> tuple[Any, list[tuple[Any, ...]]]:
+        deque(zip(*self._calls(first, columns), strict=False), maxlen=0)
+        return 0.0, []
 
 
 def overhead(model: Model, ids: Array, times: int = 9) -> float:
