@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any
 import fakecupy
 import pytest
 from fakecupy import Card
+from test_engine_timing import fails, nvml, with_cupti
 
 from app import doctor
 from app.__main__ import main
-from engine import gpu, selfcheck, weights
+from engine import gpu, parts, selfcheck, weights
 from engine.gpu import probe
 from engine.ops import OPS
 from engine.precision import PRECISIONS
 from engine.shares import Work
+from engine.timing import QUEUED_PATH
 
 
 @pytest.fixture
@@ -49,6 +52,62 @@ def test_a_machine_without_a_card_says_why_and_what_measures(
     assert "NumPy" in said
     assert "CPU timers by kind of work" in said
     assert "h100" in said
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Return the doctor's rows by their names."""
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return {name: what.strip() for name, _, what in (line.partition(":") for line in lines)}
+
+
+def test_a_damaged_data_sheet_is_named_and_the_others_are_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for path in parts.FOLDER.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "t4.json").write_text('{"format": 1, "kind": "gpu"', encoding="utf-8")
+    monkeypatch.setattr(parts, "FOLDER", tmp_path)
+    rows = said(capsys)
+    assert "t4" not in rows["parts"].split(", ")
+    assert "h100" in rows["parts"].split(", ")
+    lines = [name for name in rows if name.startswith("damaged")]
+    assert lines == ["damaged"]
+    assert rows["damaged"].startswith("t4: ")
+    assert "The data sheet t4.json is left out" in rows["damaged"]
+
+
+def test_a_card_whose_tools_are_refused_says_why_and_what_measures(
+    card: Card, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cupti(monkeypatch, card, refuses="ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED (39)")
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(nvmlGpmSampleGet=fails("NoPermission")))
+    rows = said(capsys)
+    assert rows["not CUPTI kernel activity"].startswith("another profiler has CUPTI")
+    assert rows["time is measured by"] == QUEUED_PATH
+    assert rows["pipe active (NVML)"].startswith("NVML was refused")
+
+
+def test_a_cupti_of_another_driver_is_said(
+    card: Card, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cupti(monkeypatch, card, refuses="ERROR_NOT_COMPATIBLE (17)")
+    assert "do not fit together" in said(capsys)["not CUPTI kernel activity"]
+
+
+def test_a_card_without_tensor_cores_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu._there.clear()
+    fakecupy.fixture(
+        lambda name, it: monkeypatch.setitem(sys.modules, name, it),
+        name="NVIDIA GeForce GTX 1660 Ti", capability=(7, 5),
+    )  # fmt: skip
+    rows = said(capsys)
+    gpu._there.clear()
+    assert rows["computes on"].startswith("NVIDIA GeForce GTX 1660 Ti")
+    assert "no tensor cores: every product runs on CUDA cores" in rows["note"]
+    assert rows["not TF32"] == "TF32 is a mode of tensor cores, and this card has none"
 
 
 def test_nothing_is_checked_where_there_is_no_card(

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.window import Window
 from engine import gpu, live, race, selfcheck, weights
 from engine.gpu import HOST, on_device, probe
 from engine.live import LIVE, Meter
+from engine.ops import Ops
 from engine.recorder import Recorder
 from engine.shares import Work
 from engine.timing import CUPTI_PATH, QUEUED_PATH
@@ -295,6 +297,18 @@ def test_a_card_that_is_lost_in_a_run_is_replaced_and_said(card: Card) -> None:
     assert sum(found.measured.shares.parts.values()) == 1.0
 
 
+def test_a_card_without_tensor_cores_has_no_matrix_work(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card.name, card.capability = "NVIDIA GeForce GTX 1660", (7, 5)
+    meter = Meter(on_device(probe))
+    assert "tf32" not in meter.precisions
+    found = measure(replace(LIVE, precision="float16"), None, Recorder(), meter)
+    assert found.measured.shares[Work.MATRIX] == 0.0
+    assert found.measured.shares[Work.STREAM] > 0.0
+    assert workloads.sample_of(found.measured).matrix == 0.0
+
+
 def test_the_values_of_a_card_are_those_of_the_cpu(card: Card) -> None:
     there = live.Live(LIVE)
     meter = Meter(on_device(probe))
@@ -384,6 +398,48 @@ def test_kernel_activity_comes_first(monkeypatch: pytest.MonkeyPatch, card: Card
     meter = Meter(on_device(probe))
     found = measure(replace(LIVE, precision="float16"), None, Recorder(), meter)
     assert found.measured.shares.path == CUPTI_PATH
+
+
+@pytest.mark.parametrize("step", [-1e-3, 0.0])
+def test_a_clock_that_goes_backwards_or_stands_leaves_shares_of_a_whole(
+    monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    moments = count(1e6, step)
+
+    class Back(Ops):
+        def clock(self) -> float:
+            return next(moments)
+
+    monkeypatch.setattr(live, "perf_counter", lambda: next(moments))
+    shares = live.Live(LIVE).run(ops=Back()).shares
+    assert sum(shares.parts.values()) == 1.0
+    assert min(shares.parts.values()) >= 0.0
+    assert shares[Work.SEQUENTIAL] == 1.0
+
+
+class Enough(Exception):
+    """Nobody waits for it any more."""
+
+
+@pytest.mark.parametrize("on_a_card", [False, True])
+def test_a_live_run_can_be_ended_behind_every_stage(
+    monkeypatch: pytest.MonkeyPatch, card: Card, on_a_card: bool
+) -> None:
+    monkeypatch.setattr("engine.tape.WATCHED_SECONDS", 0.0)
+    meter, runs = Meter(on_device(probe) if on_a_card else HOST), live.Live(LIVE)
+    stages = {step.stage for step in runs.run().steps} - {""}
+    for last in range(1, len(stages) + 1):
+        told = 0
+
+        def stop(start: float, end: float, spent: object, *, last: int = last) -> None:
+            nonlocal told
+            told += 1
+            if told == last:
+                raise Enough
+
+        with pytest.raises(Enough):
+            meter.run(runs, stop)
+    assert sum(meter.run(runs).shares.parts.values()) == 1.0  # and the next one is whole
 
 
 # ---- this machine as a part ----------------------------------------------------------------------
