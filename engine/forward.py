@@ -90,6 +90,7 @@ class Forward:
         self._kept: dict[str, Any] = {}  # beside the value of a step, for the way back
         self.inputs: dict[str, Any] = {}
         self._by_token = self._read_by_token()
+        self._by_word = self._times_by_word()
         self._forward: list[Call] = []
         self._compile_forward()
 
@@ -136,6 +137,27 @@ class Forward:
                 found.add(step.name)
         return found
 
+    def _times_by_word(self) -> dict[str, str]:
+        """Return the products of nothing but gathered rows, with the gather that each reads.
+
+        Where there are fewer words than tokens, every word is multiplied once and then gathered.
+        """
+        found: dict[str, str] = {}
+        for gather in self._steps:
+            if gather.op != "gather":
+                continue
+            table, ids = gather.reads
+            readers, words = self._consumers[gather.name], self.value(table)
+            if 2 * len(words) < self._by_name[ids].value.size and all(
+                step.op == "product"
+                and step.reads[0] == gather.name
+                and step.reads[1] in self._weights.named
+                and not step.told.get("transpose_b")
+                for step in readers
+            ):
+                found |= {step.name: gather.name for step in readers}
+        return found
+
     def _empty(self, step: Step) -> Any:
         """Return an array for the value of a step, or its gradient."""
         xp, shape, dtype = self._xp, step.value.shape, self._weights.vector.dtype
@@ -149,7 +171,9 @@ class Forward:
             self._places[step.name] = self._placed(step, stacks)
             operands = [self.value(name) for name in step.reads]
             make = FORWARD.get(step.op)
-            if make is None:
+            if step.name in self._by_word:
+                make = _product_by_word
+            if make is None or step.name in self._by_word.values():
                 continue
             for function, arrays in make(self, step, operands, self.value(step.name)):
                 self._forward.append(Call(function, arrays, step.name))
@@ -260,6 +284,7 @@ def index_of(step: Step) -> tuple[Any, ...]:
 
 Calls = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 # Whose result may be overwritten by what reads it: its own way back does not need it.
+NEAR = 60.0  # scores may lie apart: exp(-60) is no number's end in float32
 _FORGETTING = frozenset({"product", "add", "scale"})
 _IN_PLACE = frozenset({"add", "scale", "softmax", "tanh", "sigmoid", "relu"})
 
@@ -273,6 +298,14 @@ def _product(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     if b.ndim == 2 and alike(a, y):
         return [(p._xp.matmul, (rows_of(a), b, rows_of(y)))]
     return [(p._xp.matmul, (a, b, y))]
+
+
+def _product_by_word(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    """Return the product of the table, and the gather of its rows."""
+    table, ids = (p.value(name) for name in p._by_name[p._by_word[step.name]].reads)
+    every = p._xp.empty((len(table), y.shape[-1]), y.dtype)
+    gathered = _gather(p, step, [every, ids], y)
+    return [(p._xp.matmul, (table, operands[1], every)), *gathered]
 
 
 def _add(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
@@ -363,6 +396,32 @@ def _joined(axis: int) -> Callable[[Forward, Step, list[Any], Any], Calls]:
     return calls
 
 
+def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    """Return the softmax; where all scores lie near one another, their largest stands for a row's.
+
+    That of a short row takes NumPy longer than all the rest.
+    """
+    if len(operands) > 1:  # a mask is as far away as can be
+        return _by_ops("softmax")(p, step, operands, y)
+    xp, ops, (x,) = p._xp, p._ops, operands
+    ones = xp.ones(y.shape[-1], y.dtype)
+    total = xp.empty((*y.shape[:-1], 1), y.dtype)
+    flat = total[..., 0]
+
+    def softmax(x: Any, y: Any) -> None:
+        highest = x.max()
+        if not highest - x.min() < NEAR:
+            ops.softmax(x, out=y)
+            return
+        xp.subtract(x, highest, out=y)
+        xp.exp(y, out=y)
+        xp.vecdot(y, ones, out=flat)
+        xp.reciprocal(flat, out=flat)
+        xp.multiply(y, total, out=y)
+
+    return [(softmax, (x, y))]
+
+
 FORWARD: dict[str, Callable[[Forward, Step, list[Any], Any], Calls]] = {
     "merge_heads": _by_ops("merge_heads"),
     "concat": _joined(-1),
@@ -378,6 +437,6 @@ FORWARD: dict[str, Callable[[Forward, Step, list[Any], Any], Calls]] = {
     "relu": _by_ops("relu"),
     "gelu": _gelu,
     "gelu_erf": _by_ops("gelu_erf"),
-    "softmax": _by_ops("softmax"),
+    "softmax": _softmax,
     "norm": _norm,
 }

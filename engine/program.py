@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -72,6 +73,11 @@ class Program(Forward):
         self._pool: dict[tuple[int, ...], list[Any]] = defaultdict(list)
         self._users: dict[int, int] = defaultdict(int)  # of the memory of a gradient
         self._late: dict[tuple[str, bool], list[_Part]] = defaultdict(list)
+        self._alike: dict[tuple[str, int], list[int]] = defaultdict(list)  # rows of a stack by op
+        for step in self._steps:
+            place = self._places[step.name]
+            if place.stack is not None:
+                self._alike[step.op, id(place.stack)].append(place.row)
         self._compile_backward()
 
     def loss(self) -> float:
@@ -103,6 +109,10 @@ class Program(Forward):
             if step.name in self._beside:
                 arrays = (self.value(step.name), place.array, self.targets)
                 self._call(step, self._beside[step.name], *arrays)
+            if step.name in self._by_word:
+                _back_by_word(self, step, place)
+                self._release(place)
+                continue
             for k, name in enumerate(step.reads):
                 if name in needed:
                     BACKWARD[step.op](self, step, place, k)
@@ -225,6 +235,25 @@ class Program(Forward):
         self._grads[name] = place
         return place.array
 
+    def slope(self, step: Step, slopes: Callable[[Any, Any], None]) -> Any:
+        """Return where the slope of a function lies, which depends on its result alone.
+
+        Of a recurrence the slopes of all tokens are computed at once, when the last one is met.
+        """
+        place = self._places[step.name]
+        alike = self._alike.get((step.op, id(place.stack)), [])
+        first = min(alike, default=0)
+        if len(alike) < 2 or max(alike) - first + 1 > len(alike):  # alone, or with others between
+            slope = self._xp.empty(place.array.shape, place.array.dtype)
+            self._call(step, slopes, place.array, slope)
+            return slope
+        key = f"{step.op} {id(place.stack)}"
+        if key not in self._kept:
+            y = place.stack[first : first + len(alike)]
+            self._kept[key] = self._xp.empty(y.shape, y.dtype)
+            self._call(step, slopes, y, self._kept[key])
+        return self._kept[key][place.row - first]
+
     def _part_of(self, whole: Place, step: Step) -> Place:
         """Return the part of a gradient that a view of its step takes."""
         if step.op == "split_heads":
@@ -266,10 +295,10 @@ class Program(Forward):
                     _joined_in(others[0], others[-1]) if others else None,
                 )
             ]
-        step = self._by_name[LOGITS]
+        step, stream = self._by_name[LOGITS], self._by_name[PROBABILITIES]  # for their units
         for g, a in parts:
             if a is None:
-                self.contribute(step, name, _call_with(_sum_rows, g.array))
+                self.contribute(stream, name, _call_with(_sum_rows, g.array))
             else:
                 self.contribute(step, name, _call_with(_product_of, a.array, g.array))
 
@@ -303,7 +332,14 @@ def _product_of(a: Any, g: Any, out: Any) -> None:
 
 
 def _sum_rows(g: Any, out: Any) -> None:
-    g.sum(axis=tuple(range(g.ndim - 1)), out=out)
+    """Write the sum of all rows: a product with ones, which takes a third of the time of a sum."""
+    rows = rows_of(g)
+    np.matmul(_ones(len(rows), rows.dtype), rows, out=out)
+
+
+@cache
+def _ones(count: int, dtype: Any) -> Any:
+    return np.ones(count, dtype)
 
 
 # ---- what every primitive contributes to the gradient of operand k ------------------------------
@@ -344,8 +380,14 @@ def _back_stack(p: Program, step: Step, g: Place, k: int) -> None:
 
 
 def _back_gather(p: Program, step: Step, g: Place, k: int) -> None:
+    write, *arrays = _sum_by_word(p, step, g)
+    p.contribute(step, step.reads[0], lambda out: (write, *arrays, out))
+
+
+def _sum_by_word(p: Program, gather: Step, g: Place) -> tuple[Any, ...]:
+    """Return what writes, for every row of a table, the sum of g over where it was gathered."""
     xp = p._xp
-    table, ids = (p.value(name) for name in step.reads)
+    table, ids = (p.value(name) for name in gather.reads)
     hot = xp.zeros((ids.size, table.shape[0]), table.dtype)
     every = xp.arange(ids.size)
 
@@ -357,7 +399,18 @@ def _back_gather(p: Program, step: Step, g: Place, k: int) -> None:
         hot[every, ids.ravel()] = 1.0
         xp.matmul(hot.T, g, out=out)
 
-    p.contribute(step, step.reads[0], lambda out: (write, ids, rows_of(g.array), out))
+    return write, ids, rows_of(g.array)
+
+
+def _back_by_word(p: Program, step: Step, g: Place) -> None:
+    """Contribute to table and matrix of a product of gathered rows, from g summed by word."""
+    gather = p._by_name[p._by_word[step.name]]
+    names = gather.reads[0], step.reads[1]
+    table, matrix = (p.value(name) for name in names)
+    by_word = p._xp.empty((len(table), g.array.shape[-1]), table.dtype)
+    p._call(step, *_sum_by_word(p, gather, g), by_word)
+    p.contribute(step, names[1], lambda out: (p._xp.matmul, table.T, by_word, out))
+    p.contribute(step, names[0], lambda out: (p._xp.matmul, by_word, matrix.T, out))
 
 
 def _back_product(p: Program, step: Step, g: Place, k: int) -> None:
@@ -445,27 +498,27 @@ def _back_complement(p: Program, step: Step, g: Place, k: int) -> None:
 
 
 def _back_tanh(p: Program, step: Step, g: Place, k: int) -> None:
-    xp, y = p._xp, p.value(step.name)
-    spare = xp.empty(y.shape, y.dtype)  # the result may lie apart, row by row
+    """Contribute g (1 - y²)."""
+    xp, one = p._xp, np.ones((), g.array.dtype)
 
-    def write(y: Any, g: Any, out: Any) -> None:
-        xp.multiply(y, y, spare)
-        xp.subtract(1.0, spare, spare)
-        xp.multiply(spare, g, out)
+    def slopes(y: Any, out: Any) -> None:
+        xp.multiply(y, y, out)
+        xp.subtract(one, out, out)
 
-    p.contribute(step, step.reads[k], lambda out: (write, y, g.array, out))
+    slope = p.slope(step, slopes)
+    p.contribute(step, step.reads[k], lambda out: (xp.multiply, slope, g.array, out))
 
 
 def _back_sigmoid(p: Program, step: Step, g: Place, k: int) -> None:
-    xp, y = p._xp, p.value(step.name)
-    spare = xp.empty(y.shape, y.dtype)
+    """Contribute g y (1 - y)."""
+    xp, one = p._xp, np.ones((), g.array.dtype)
 
-    def write(y: Any, g: Any, out: Any) -> None:
-        xp.subtract(1.0, y, spare)
-        xp.multiply(spare, y, spare)
-        xp.multiply(spare, g, out)
+    def slopes(y: Any, out: Any) -> None:
+        xp.subtract(one, y, out)
+        xp.multiply(out, y, out)
 
-    p.contribute(step, step.reads[k], lambda out: (write, y, g.array, out))
+    slope = p.slope(step, slopes)
+    p.contribute(step, step.reads[k], lambda out: (xp.multiply, slope, g.array, out))
 
 
 def _back_relu(p: Program, step: Step, g: Place, k: int) -> None:

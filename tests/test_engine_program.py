@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.autodiff import PULL, gradients
-from engine.forward import Weights
+from engine.forward import NEAR, Weights
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.program import BACKWARD, LOGITS, PROBABILITIES, Program
@@ -135,6 +136,41 @@ def test_gradients_of_both_kinds_are_those_of_pytorch(config: Config) -> None:
             for found in (program.gradient[name], recorded[name]):
                 assert found.dtype == dtype
                 assert np.abs(found - value).max() <= most, f"{name} in {dtype}"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [c for c in configurations() if c.kind in ("chain", "seq2seq") and c.layers == 1],
+    ids=repr,
+)
+def test_few_words_are_multiplied_once_each_and_give_the_same(config: Config) -> None:
+    trace, program, weights = made(replace(config, words=3), tokens=6)
+    assert program._by_word
+    for _ in range(2):
+        program.forward()
+        program.backward()
+    assert np.allclose(program.value(PROBABILITIES), trace.value(PROBABILITIES), atol=1e-12)
+    seeds = {LOGITS: seed_of(trace, program.targets)}
+    expected = gradients(trace, seeds, wrt=list(weights.named), ops=Ops())
+    for name, right in expected.items():
+        largest = max(np.abs(right).max(), 1e-6)
+        assert np.abs(program.gradient[name] - right).max() < EXACT * largest, name
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e5])
+def test_scores_far_apart_have_the_same_softmax(scale: float) -> None:
+    """The largest score of all stands for a row's only where all are near one another."""
+    config = next(c for c in configurations() if c.kind == "chain" and c.answers == "every")
+    _, program, weights = made(config)
+    weights.named["answer.b_c"][...] = np.arange(config.embedding) - 1.5
+    weights.named["embed.E"][...] *= scale
+    program.forward()
+    logits = program.value("answer.combined") @ weights.named["embed.E"].T
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    right = shifted / shifted.sum(-1, keepdims=True)
+    assert np.allclose(program.value(PROBABILITIES), right, atol=1e-14)
+    far = np.ptp(logits) > NEAR
+    assert far == (scale > 1.0)
 
 
 @pytest.mark.parametrize("kind", ["chain", "grid", "seq2seq", "translator"])
