@@ -516,7 +516,9 @@ def influence(pair: Pair, side: str, how: str = REPLACED) -> Influence:
     """
     trace = pair.side(side)
     return _once(
-        trace, ("influence", how), lambda: leave_one_out(_ran(trace), trace, ops=Ops(), how=how)
+        trace,
+        ("influence", how),
+        lambda: leave_one_out(_ran(trace), trace, ops=instead(trace.facts.precision), how=how),
     )
 
 
@@ -561,7 +563,8 @@ def asked_by(pair: Pair, state: int) -> tuple[float, ...]:
 
     def compute() -> tuple[float, ...]:
         ids = trace.value("tokens")[:state]
-        read = run(_ran(trace), ids, hidden=min(trace.hidden, state - 1), ops=Ops())
+        ops = instead(trace.facts.precision)
+        read = run(_ran(trace), ids, hidden=min(trace.hidden, state - 1), ops=ops)
         return tuple(float(weight) for weight in read.value("attn.pattern"))
 
     return _once(trace, ("asked", state), compute)

@@ -378,6 +378,7 @@ class RnnTransformer(QObject):
         """Leave the comparison, what is opened, or the selection."""
         if self.selection.scene == "compare":
             self.selection.thaw()
+            self._notice.pass_by()
         self.selection.leave()
         self._show_anew()
 
@@ -409,6 +410,7 @@ class RnnTransformer(QObject):
         """Freeze what is shown as A; whatever is changed then stands beside it as B. Again: end."""
         if self.selection.scene == "compare":
             self.selection.thaw()
+            self._notice.pass_by()  # that it is frozen is said no more
         elif self.pair is not None:
             from widgets.scenes.compare import Side
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.autodiff import calls_of, pull_back
 from engine.models import Model, bytes_at_most, run
 from engine.ops import Ops
+from engine.precision import PRECISIONS
 from engine.said import Said
 from engine.tokens import UNKNOWN
 from engine.trace import Trace
@@ -27,7 +28,9 @@ LEFT_OUT = "left out"  # the sentence is one word shorter; words behind it move 
 BATCH_BYTES = 2**26  # of one trace over several sentences: enough to share the work, little to hold
 SEED_NUMBERS = 2**22  # of the largest gradient: with it and its like, a pass stays under 100 MB
 MOST_FLOPS = 2 * 10**11  # of all states together: 10 to 20 seconds of one core
-SAME_RUN = 1e-4  # in probability: more than rounding, less than anybody would show
+# In probability: more than rounding, less than anybody would show. In half precision two devices
+# round in another order, each time by a share of the largest number.
+SAME_RUN, ROUNDINGS = 1e-4, 16
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
     trace
         A run over one sentence.
     ops
-        Where to compute.
+        Where to compute, in the precision of the run.
     how
         REPLACED or LEFT_OUT.
 
@@ -88,13 +91,15 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
     _one_sentence(trace)
     whole = trace.value("answer.probabilities")
     again = run(model, ids, hidden=trace.hidden, ops=ops).value("answer.probabilities")
-    if again.shape != whole.shape or np.abs(again - whole).max() > SAME_RUN:
+    known = PRECISIONS.get(trace.facts.precision)
+    apart = max(SAME_RUN, ROUNDINGS * known.rounding if known is not None else 0.0)
+    if again.shape != whole.shape or np.abs(again - whole).max() > apart:
         raise Said(
             f"The influence of each word cannot be computed because the model "
             f"{trace.facts.model!r} answers otherwise here than in this run; the run itself can "
             "be looked at, and asking the same sentence again makes one that fits."
         )
-    T = len(ids)
+    T, whole = len(ids), again  # by the same device as the others
     without = np.full((T, whole.size), np.nan, whole.dtype)  # (token, word)
     for tokens, sentences, hidden in _sentences(model, ids, trace.hidden, how):
         batch = run(model, sentences, hidden=hidden, ops=ops)

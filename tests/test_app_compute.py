@@ -14,7 +14,7 @@ import pytest
 from app import PRECISIONS, compute
 from app.compute import ChoiceError, make_pair, make_trace, split_pair
 from engine import weights
-from engine.influence import LEFT_OUT, leave_one_out, state_shares
+from engine.influence import LEFT_OUT, REPLACED, leave_one_out, state_shares
 from engine.models import Config, Model, depth_at, initialise, run
 from engine.ops import Ops
 from engine.precision import PRECISIONS as engine_precisions
@@ -203,6 +203,21 @@ def test_the_influence_of_each_word_is_computed_once(
     monkeypatch.setattr(compute, "leave_one_out", None)
     assert compute.influence(pair, side) is found
     assert compute.influence(pair, side, LEFT_OUT) is shorter
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_in_half_precision_a_word_is_taken_away_in_half_precision(precision: str) -> None:
+    half = make_pair(TEXT, "rnn", "transformer", precision=precision).pair
+    full = make_pair(TEXT, "rnn", "transformer").pair
+    rounding = engine_precisions[precision].rounding
+    for side in ("chain", "grid"):
+        for how in (REPLACED, LEFT_OUT):
+            found, exact = (compute.influence(pair, side, how).moved[:4] for pair in (half, full))
+            assert found != exact
+            assert found == pytest.approx(exact, abs=50 * rounding)
+    weights = compute.asked_by(half, 3)
+    assert weights == pytest.approx(compute.asked_by(full, 3), abs=50 * rounding)
+    assert sum(weights) == pytest.approx(1, abs=8 * rounding)
 
 
 def test_the_shares_in_the_states_are_computed_once_and_cannot_be_written(

@@ -262,6 +262,7 @@ def test_a_frozen_state_stands_beside_what_is_changed(
     key(window, qtbot, "F")
     assert window.first.selection.scene == "compare"
     assert "A, frozen" in said()
+    assert window.notice.text() == SAY("window.freeze")
     window.first.sentences.set_text("the dogs that slept ___")
     settled(window, qtbot)
     assert "dogs" in said()
@@ -272,9 +273,12 @@ def test_a_frozen_state_stands_beside_what_is_changed(
     assert "B, now" in path.read_text(encoding="utf-8")
     key(window, qtbot, "F")
     assert window.first.selection.scene == "rnn-transformer"
-    key(window, qtbot, "F")
-    key(window, qtbot, "Esc")
-    assert window.first.selection.scene == "rnn-transformer"
+    for ends in ("F", "Esc"):
+        key(window, qtbot, "F")
+        assert window.notice.text() == SAY("window.freeze")
+        key(window, qtbot, ends)
+        assert window.first.selection.scene == "rnn-transformer"
+        assert not window.notice.text()  # that it is frozen is said no more
 
 
 def test_of_a_chain_of_both_directions_a_tick_tells_of_both(window: Window, qtbot: QtBot) -> None:

@@ -18,7 +18,7 @@ from engine.trace import Pair, Step, Trace
 from widgets import captions, theme
 from widgets.explain import ROUNDING, agrees, explain
 from widgets.geometry import STRIP_PX, fit_screen, text_width
-from widgets.hit import hit
+from widgets.hit import bounds, hit
 from widgets.picture import Cells, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
 from widgets.scenes.opened import STAGE, crumbs, opened
@@ -382,3 +382,27 @@ def test_the_scene_of_the_table_opens_what_is_selected() -> None:
     assert SCENES["opened"](pair, 3.0, view) == opened(pair, name, view)
     with pytest.raises(KeyError):
         opened(pair, "chain:nothing[0]", view)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("grid:embed.x[0]", 40), ("grid:blocks.0.attn.scores[1,2]", 5), ("chain:rnn.h.3", 16),
+     ("grid:blocks.1.attn.pattern[0,4]", 5), ("chain:answer.probabilities", 309)],
+)  # fmt: skip
+def test_a_row_or_vector_that_is_opened_has_the_marker_round_all_of_its_numbers(
+    name: str, numbers: int
+) -> None:
+    pair = pair_of(5, "rnn")
+    picture = SCENES["opened"](pair, 0.0, view_of(selected=name))
+    light = theme.load("light")
+    marks = [s for s in flat(picture.shapes) if getattr(s, "stroke", None) == light.now]
+    boxes = [box for mark in marks if (box := bounds(mark)) is not None]
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    found = {
+        element
+        for y in np.arange(top + 4, bottom - 4, 2.0)
+        for x in np.arange(left + 4, right - 4, 2.0)
+        if (element := hit(picture, float(x), float(y))).startswith(name.rstrip("]"))
+    }
+    assert len(found - {name}) == numbers

@@ -50,7 +50,7 @@ def tensor(o: Opened, level: int, box: Box, view: View) -> tuple[list[Shape], Bo
     top, bottom = y, y + height - 46 - HOVER_PX
     if not _ids(o):
         shapes += scale.bar(x, y + height - 32, 130, theme, view)
-    sheets_box = matrix_box = None
+    sheets_box = matrix_box = row_box = None
     if step.value.ndim > 2:
         count = step.value.shape[-3]
         note = shape_words(o)
@@ -65,9 +65,10 @@ def tensor(o: Opened, level: int, box: Box, view: View) -> tuple[list[Shape], Bo
     if step.value.ndim == 0:
         found, own = _single(o, (x, top, width, bottom - top), scale, view)
     elif step.value.ndim == 1:
-        found, own = _vector(o, (x, top, width, bottom - top), scale, view)
+        found, own, row_box = _vector(o, (x, top, width, bottom - top), scale, view)
     else:
-        found, own, matrix_box = _matrix(o, values, (x, top, width, bottom - top), scale, view)
+        box = (x, top, width, bottom - top)
+        found, own, row_box, matrix_box = _matrix(o, values, box, scale, view)
     shapes += found
     left = step.value.ndim - level
     opened = own
@@ -75,10 +76,8 @@ def tensor(o: Opened, level: int, box: Box, view: View) -> tuple[list[Shape], Bo
         opened = sheets_box
     elif left >= 2 and matrix_box is not None:
         opened = matrix_box
-    elif left >= 1 and matrix_box is not None:
-        opened = (matrix_box[0], own[1], matrix_box[2], own[3])
-    elif left >= 1:
-        opened = own
+    elif left >= 1 and row_box is not None:
+        opened = row_box
     px, py, pw, ph = opened
     shapes += marker((px - 3, py - 3, pw + 6, ph + 6), theme)
     return shapes, opened
@@ -190,8 +189,8 @@ def _starts(count: int, most: int) -> list[int]:
 
 def _matrix(
     o: Opened, values: Any, box: Box, scale: Scale, view: View
-) -> tuple[list[Shape], Box, Box]:
-    """Return a matrix with words at its rows and columns, the opened cell's box and its own."""
+) -> tuple[list[Shape], Box, Box, Box]:
+    """Return a matrix with words at its rows and columns; the boxes of cell, row and matrix."""
     theme, say = view.theme, view.captions
     x, y, width, height = box
     rows, columns = values.shape
@@ -223,6 +222,8 @@ def _matrix(
     ]  # fmt: skip
     shapes += _row_words(o, row_words, (x, y, lead, grid_h), i, row_axis in TOKENS, view)
     own = (left + each_w * j, y + each_h * i, each_w, each_h)
+    high = max(each_h, 4.0)  # a row of many is a hair
+    own_row = (left, own[1] + (each_h - high) / 2, grid_w, high)
     under = y + grid_h + 22
     if valued:
         for r in range(rows):
@@ -240,7 +241,7 @@ def _matrix(
                      weight=700 if c == j else 400, fill=theme.ink if c == j else theme.ink2,
                      anchor="middle")
             )  # fmt: skip
-        return shapes, own, (left, y, grid_w, grid_h)
+        return shapes, own, own_row, (left, y, grid_w, grid_h)
     most = (int(grid_h / 1.5), int(grid_w / 1.5))
     whole = rows <= most[0] and columns <= most[1]
     prefix = ",".join(map(str, o.index[:-2]))
@@ -273,7 +274,7 @@ def _matrix(
                            fill=theme.ink2))  # fmt: skip
     strip = (x, y + grid_h + (26 if whole else 40), width, 42.0)
     found, own = _strip(o, values[i], column_words, strip, scale, view)
-    return shapes + found, own, (left, y, grid_w, grid_h)
+    return shapes + found, own, own_row, (left, y, grid_w, grid_h)
 
 
 def _row_words(
@@ -333,8 +334,8 @@ def _strip(
     return shapes, own
 
 
-def _vector(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape], Box]:
-    """Return a vector, read row by row as its numbers do not fit beside one another."""
+def _vector(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape], Box, Box]:
+    """Return a vector, read row by row where it is long; the opened cell's box and its own."""
     theme, say = view.theme, view.captions
     x, y, width, height = box
     values, own = o.step.value, o.index[-1]
@@ -376,10 +377,10 @@ def _vector(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape],
             if i == own:
                 own_box = inside
         if rows > 1:
-            end = y + each_h * rows + 12
+            end = y + each_h * rows + 18
             shapes.append(Text(x=x, y=end, text=say("opened.row_by_row"), size=LEAST,
                                fill=theme.ink2))  # fmt: skip
-        return shapes, own_box
+        return shapes, own_box, (x, y, each_w * columns, each_h * rows - GAP)
     across = math.ceil(math.sqrt(count * 1.2))
     rows = math.ceil(count / across)
     each = min(width / across, (height - STRIP_PX - 24) / rows)
@@ -408,7 +409,7 @@ def _vector(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape],
     ]  # fmt: skip
     strip = (x, y + each * rows + 40, width, 42.0)
     found, own_box = _strip(o, values, words, strip, scale, view)
-    return shapes + found, own_box
+    return shapes + found, own_box, (x, y, each * min(across, count), each * rows)
 
 
 def _single(o: Opened, box: Box, scale: Scale, view: View) -> tuple[list[Shape], Box]:
