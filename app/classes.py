@@ -4,6 +4,8 @@ PySide makes a class when it is named for the first time, and does not expect th
 the same one in the same moment: then it forgets it twice, and the process ends with a fault (seen
 with PySide6 6.11.3). Importing pyqtgraph names all of them, exporting names some. What is made
 already may be named in any thread.
+
+They take 15 MB and 0.1 s, so they are made when somebody is about to ask for such a worker.
 """
 
 from __future__ import annotations
@@ -12,10 +14,9 @@ import math
 from time import perf_counter
 
 from PySide6 import QtCore, QtGui, QtWidgets
-from PySide6.QtCore import QObject, QTimer
 
 MODULES = (QtCore, QtGui, QtWidgets)
-SLICE_SECONDS, EVERY_MS = 0.002, 16  # 0.1 s in all: no frame waits for more than a few ms of it
+SLICE_SECONDS = 0.004  # between two frames
 
 
 def unmade() -> list[str]:
@@ -32,19 +33,6 @@ def make(seconds: float = math.inf) -> bool:
                 return False
             getattr(module, name)
     return True
-
-
-def make_bit_by_bit(parent: QObject) -> None:
-    """Make all of them while the window goes on."""
-    timer = QTimer(parent)
-
-    def go_on() -> None:
-        if make(SLICE_SECONDS):
-            timer.stop()
-            timer.deleteLater()
-
-    timer.timeout.connect(go_on)
-    timer.start(EVERY_MS)
 
 
 def _unmade(module: object) -> list[str]:

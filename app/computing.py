@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from widgets.share_plot import SharePlot
     from widgets.theme import Theme
 
+SLICE_MS = 8  # between two slices of what is made before the first run
 NEXT_RUN_MS = 80  # between two runs: 12 a second at most
 TOLD_MS = 500  # how often the stage says the last numbers
 STILL = 6  # times that a training took no step, until it is looked at no more
@@ -536,7 +537,9 @@ class ComputingUnits(QObject):
             return  # both would be slower than they are
         if self._front and not self._meter.busy:
             runs = self._round.runs if self._round is not None else None
-            classes.make()  # the worker imports pyqtgraph, which names them all
+            if not classes.make(classes.SLICE_SECONDS):  # importing pyqtgraph names them all
+                QTimer.singleShot(SLICE_MS, self, self._run)
+                return
             self._meter.ask(measure, self._live_workload(), runs, self._recorder, self._where)
 
     def _measured(self, outcome: Outcome) -> None:

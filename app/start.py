@@ -63,9 +63,6 @@ def open_window() -> int:
         gc.freeze()  # modules stay: the collector need not look at them again and again
         gc.enable()
         window.begin()
-        from app.classes import make_bit_by_bit
-
-        make_bit_by_bit(window)
 
     after_first_frame(window, go_on)
     return int(running.exec())

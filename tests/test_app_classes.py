@@ -41,7 +41,6 @@ WORKER = """
 import sys, threading
 from app import bench, classes, stills
 
-classes.make_bit_by_bit = lambda parent: None  # those who ask for a worker make them themselves
 found = []
 
 def note():
@@ -65,7 +64,7 @@ def look(window):
         window.do("chapter_2")
     else:
         bench._wait(60.0, lambda: window.first.pair is not None)
-        assert classes.unmade()
+        assert classes.unmade()  # nobody asked
         {"copy": window.copy_stage, "save": lambda: window.export_stage(path=sys.argv[2])}[
             sys.argv[1]
         ]()
@@ -76,28 +75,11 @@ def look(window):
 bench._open(look)
 """
 
-# While nobody asks for anything, they are made bit by bit, and then no timer is left.
-IDLE = """
-from PySide6.QtCore import QTimer
-from app import bench, classes
-
-def look(window):
-    bench._until_painted(window)
-    bench._wait(60.0, lambda: not classes.unmade())
-    assert classes.unmade() == []
-    bench._wait(0.1)
-    every = [t for t in window.findChildren(QTimer) if t.interval() == classes.EVERY_MS]
-    assert not any(timer.isActive() for timer in every if timer.parent() is window)
-    print("seen")
-
-bench._open(look)
-"""
-
 
 @pytest.mark.parametrize(
     ("code", "given"),
-    [(BOTH, ""), (WORKER, "chapter_2"), (WORKER, "copy"), (WORKER, "save"), (IDLE, "")],
-    ids=["both", "pyqtgraph", "copy", "save", "idle"],
+    [(BOTH, ""), (WORKER, "chapter_2"), (WORKER, "copy"), (WORKER, "save")],
+    ids=["both", "pyqtgraph", "copy", "save"],
 )
 def test_no_worker_makes_a_class_of_qt(code: str, given: str, tmp_path: object) -> None:
     done = subprocess.run(
