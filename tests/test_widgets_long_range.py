@@ -345,6 +345,19 @@ def test_what_is_not_there_yet_is_said_or_why_it_will_not_be(experiment: str) ->
     assert SAY(f"lab.awaited.{experiment}") not in shown
 
 
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_in_present_all_that_is_said_is_read_in_as_many_lines_as_it_takes(
+    experiment: str, screen: tuple[int, int]
+) -> None:
+    width, height, _ = fit_screen(screen[0], screen[1] - STRIP_PX, screen[1])
+    subject = of(experiment)
+    picture = long_range(subject, subject.last_tick, view_of(width, height, controls=False))
+    shown = " ".join(text.text for text in texts(picture) if text.weight == 600)
+    for sentence in messages(subject, subject.last_tick, SAY):
+        assert sentence in shown
+
+
 # ---- bottleneck ----------------------------------------------------------------------------------
 
 
@@ -422,6 +435,19 @@ def test_bars_are_as_long_as_the_shares_of_the_gradient() -> None:
         assert bar.height / bars[-2].height == pytest.approx(share / shares[-2])
     shown = [text.text for text in texts(picture)]
     assert sum(int(text[:-2]) for text in shown if text.endswith(" %")) == 200
+
+
+def test_what_stands_in_a_row_has_one_size_however_narrow_it_is() -> None:
+    for count in (5, 8, 12, 16, 18):
+        subject = of_sentence("influence", count)
+        assert subject.reach is not None
+        shown = texts(long_range(subject, subject.last_tick, view_of(1188, 891)))
+        for side in (0, 1):
+            ways = {str(subject.reach[side].longest[0]), path_words(subject.reach[side], 0, SAY)}
+            row = next(text for text in shown if text.text in ways)
+            same = [text for text in shown if text.y == row.y and text.x < 660]
+            assert len(same) == count
+            assert len({text.size for text in same}) == 1
 
 
 def test_the_shorter_chain_is_said_to_be_shorter_and_a_longer_one_is_not() -> None:

@@ -22,14 +22,15 @@ MARKS = {
     "transformer": "circle",
 }  # fmt: skip
 INKS = {"rnn": "ink3", "gru": "ink3", "lstm": "ink3", "gru-luong": "ink2", "transformer": "ink"}
-NAMES = 296.0  # px of the column with the names at the right
+NAMES = 18.5  # letters' sizes of the column with the names at the right
 AXIS = 52.0  # px left of the plot
 
 
 def plot_of(place: Place) -> Box:
     """Return the box of the plot."""
     x, y, width, height = place.body
-    return (x + AXIS, y + place.read + 18, width - AXIS - NAMES, height - place.read - 18 - 44)
+    wide = width - AXIS - NAMES * place.read
+    return (x + AXIS, y + place.read + 18, wide, height - place.read - 18 - 44)
 
 
 def percent(share: float) -> str:

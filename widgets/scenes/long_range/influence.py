@@ -106,6 +106,16 @@ def _bars(
     most = max(reach.share) or 1.0
     percents = numbers.percents(reach.share) if any(reach.share) else (0,) * len(reach.share)
     drawn += line([(left, foot), (x + width, foot)], theme.hair2)
+    # Of one row all are of one size, and all are shorter where one has no room.
+    room = pitch - 6
+    shares, of_share = _row([f"{it} %" for it in percents], list(map(str, percents)), size, room)
+    labels, of_word = _row(list(reach.words), [str(t + 1) for t in range(count)], size, room)
+    if pitch >= 46:
+        labels = list(reach.words)
+    ways, of_way = _row(
+        [path_words(reach, t, say) for t in range(count)],
+        [str(reach.longest[t] or "—") for t in range(count)], size, room,
+    )  # fmt: skip
     now = [t for t in range(count) if reach.kind == "chain" and count - t == math.floor(tick)]
     for t in range(count):
         middle = left + (t + 0.5) * pitch
@@ -117,25 +127,21 @@ def _bars(
             tall = max(high, 1.5)
             drawn.append(Rect(x=middle - wide / 2, y=foot - tall, width=wide, height=tall,
                               radius=min(3.0, wide / 2, tall / 2), fill=theme.ink))  # fmt: skip
-            if pitch >= 46:
-                drawn.append(words(middle, foot - high - 7, f"{percents[t]} %", view, size=size,
-                                   weight=600, ink="ink", anchor="middle", read=True))  # fmt: skip
+            if pitch >= 30:
+                drawn.append(words(middle, foot - high - 7, shares[t], view, size=of_share,
+                                   weight=600, ink="ink", anchor="middle",
+                                   read=of_share == size))  # fmt: skip
         else:
             drawn.append(Rect(x=middle - wide / 2, y=foot - 0.45 * full, width=wide,
                               height=0.45 * full, radius=3, stroke=theme.ghost, stroke_width=1.2,
                               dash=(4.0, 4.0)))  # fmt: skip
         if pitch >= 30:
-            word = reach.words[t] if pitch >= 46 else str(t + 1)
-            fits = text_width(word, size, 600) <= pitch - 4
-            drawn.append(words(middle, foot + size + 4, word, view, size=size if fits else NOTE,
-                               weight=600, ink="ink", anchor="middle", width=pitch - 4,
-                               read=fits))  # fmt: skip
+            drawn.append(words(middle, foot + size + 4, labels[t], view, size=of_word, weight=600,
+                               ink="ink", anchor="middle", width=pitch - 4,
+                               read=of_word == size))  # fmt: skip
         if known[t] and pitch >= 30:
-            way = path_words(reach, t, say)
-            fits = text_width(way, size) <= pitch - 4
-            way = way if fits else str(reach.longest[t] or "—")
-            drawn.append(words(middle, foot + 2 * size + 8, way, view, size=size if fits else NOTE,
-                               anchor="middle", read=fits))  # fmt: skip
+            drawn.append(words(middle, foot + 2 * size + 8, ways[t], view, size=of_way,
+                               anchor="middle", read=of_way == size))  # fmt: skip
         area: Box = (middle - pitch / 2 + 1, top - size - 6, pitch - 2, full + 3 * size + 16)
         drawn.append(Rect(x=area[0], y=area[1], width=area[2], height=area[3], name=name,
                           title=title))  # fmt: skip
@@ -147,6 +153,14 @@ def _bars(
     if reach.kind == "grid" and math.floor(tick) == 1:
         drawn += marker((left - 2, top - size - 8, width + 4, full + 3 * size + 25), theme)
     return drawn
+
+
+def _row(texts: list[str], shorter: list[str], size: float, room: float) -> tuple[list[str], float]:
+    """Return a row's texts and their size: large, else as notes, else the shorter ones."""
+    for each in (size, NOTE):
+        if max(text_width(text, each, 600) for text in texts) <= room:
+            return texts, each
+    return shorter, NOTE
 
 
 @lru_cache(maxsize=16)

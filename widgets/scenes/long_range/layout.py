@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from widgets.geometry import SMALLEST, read_px
+from widgets.geometry import READ, SMALLEST, read_px
 from widgets.glyphs import Box
 
 EDGE = 28.0  # px of the stage, at both sides
@@ -40,7 +40,8 @@ def place_for(width: float, height: float) -> Place:
     read = read_px(height)
     top = CHOICES + CHOICE + 14
     said = height - 38
-    bottom = said - 2 * (read + 6) - 8
+    lines = 2 if read == READ else 4  # larger letters are wrapped, and such a box is high
+    bottom = said - lines * (read + 6) - 8
     return Place(
         width=width, height=height, read=read,
         body=(EDGE, top, width - 2 * EDGE, bottom - top), said=said,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from widgets.geometry import text_width
-from widgets.glyphs import Box, shortened
+from widgets.geometry import READ, text_width
+from widgets.glyphs import Box, shortened, wrapped
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.long_range.layout import NOTE, Place
 
@@ -164,10 +164,13 @@ def cross(x: float, y: float, colour: str, size: float = 6.0, width: float = 2.4
 
 
 def said(lines: Sequence[str], place: Place, view: View) -> list[Shape]:
-    """Return what the numbers say, at most two lines at the foot."""
+    """Return what the numbers say, in lines at the foot; they are wrapped in a high box."""
     left = place.width - place.edge
+    width, size = place.edge - left, place.read
+    if size > READ:
+        lines = [part for text in lines for part in wrapped(text, width, size, 600)]
     return [
-        words(left, place.line(len(lines) - 1 - i), text, view, size=place.read, weight=600,
-              ink="ink", width=place.edge - left, read=True)
+        words(left, place.line(len(lines) - 1 - i), text, view, size=size, weight=600, ink="ink",
+              width=width, read=True)
         for i, text in enumerate(lines)
     ]  # fmt: skip

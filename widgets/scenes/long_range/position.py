@@ -75,7 +75,7 @@ def _panel(
     below = y + height - 2 * size - 104
     old_of = {place_: new for new, place_ in enumerate(found.order)}
     words_old = {old: found.words[new] for new, old in enumerate(found.order)}
-    wide, amounts = pitch >= 36, pitch >= 54
+    wide, amounts, numbered = pitch >= 36, pitch >= 54, pitch >= 25
     for old in range(count):
         cx = left + (old + 0.5) * pitch
         drawn.append(Ellipse(cx=cx, cy=above, rx=radius, ry=radius, fill=theme.stage,
@@ -83,6 +83,7 @@ def _panel(
         if wide:
             drawn.append(words(cx, above - radius - 8, shortened(words_old[old], pitch - 2, NOTE),
                                view, weight=600, ink="ink", anchor="middle"))  # fmt: skip
+        if numbered:
             drawn.append(words(cx, above + 5, str(old + 1), view, weight=600, ink="ink2",
                                anchor="middle"))  # fmt: skip
     if shuffled:
@@ -112,9 +113,10 @@ def _panel(
         drawn.append(Ellipse(cx=ex, cy=below, rx=radius, ry=radius,
                              fill=theme.ink if equal else theme.stage, stroke=theme.ink2,
                              stroke_width=2.0, name=element, title=title))  # fmt: skip
-        if wide:
+        if numbered:
             drawn.append(words(ex, below + 5, str(old + 1), view, weight=600, anchor="middle",
                                ink="onink" if equal else "ink2"))  # fmt: skip
+        if wide:
             drawn.append(words(ex, below + radius + size + 2,
                                shortened(words_old[old], pitch - 2, NOTE), view, weight=600,
                                ink="ink", anchor="middle"))  # fmt: skip

@@ -84,10 +84,13 @@ def _plot(subject: Laboratory, tick: float, box: Box, place: Place, view: View) 
     for basis in (DRAWN, TRAINED):
         drawn += _lines(subject, basis, across, up, view)
     # The names stand beside the drawn lines, where there is room at every sentence.
-    widest = subject.scale.of(DRAWN)[-1]
+    widest = subject.scale.of(DRAWN)[-2:]
     for kind in KINDS:
-        rows = rows_of(widest, kind)
-        base = up(rows.entropy) - 14 if kind == "plain" else up(rows.entropies[1]) - 9
+        rows = [rows_of(width, kind) for width in widest]
+        if kind == "plain":
+            base = min(up(it.entropy) for it in rows) - 12
+        else:
+            base = min(up(it.entropies[1]) for it in rows) - 9
         base = min(max(base, y + size), y + height - 8)
         drawn.append(words(across(most) - 8, base, say(f"lab.kind.{kind}"), view, size=size,
                            weight=600, ink="ink" if kind == "divided" else "ink2", anchor="end",

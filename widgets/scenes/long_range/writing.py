@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from widgets.captions import Captions
     from widgets.view import View
 
-COUNTERS = 330.0  # px at the right
+COUNTERS = 20.625  # letters' sizes of the sums at the right
 MOST_BOX = 60.0
 WHATS = ("depth", "flops", "seconds")
 
@@ -31,19 +31,20 @@ def writing(subject: Laboratory, tick: float, place: Place, view: View) -> list[
     head = place.read + 14
     right = place.edge
     each = (height - head) / len(WRITERS)
-    column = COUNTERS / 3
+    sums_wide = COUNTERS * place.read
+    column = sums_wide / 3
     drawn: list[Shape] = [
         words(right - (2 - i) * column, y + place.read, say(f"lab.sum.{what}"), view,
               size=place.read, weight=500, anchor="end", read=True)
         for i, what in enumerate(WHATS)
     ]  # fmt: skip
     drawn.append(words(x, y + place.read, say("lab.tokens_and_work"), view, size=place.read,
-                       weight=500, width=width - COUNTERS - 40))  # fmt: skip
+                       weight=500, width=width - sums_wide - 40))  # fmt: skip
     done = subject.turns(tick)
     for i, way in enumerate(WRITERS):
         top = y + head + i * each
         drawn += line([(x, top - 2), (right, top - 2)], theme.hair)
-        box: Box = (x, top + 6, width - COUNTERS - 24, each - 14)
+        box: Box = (x, top + 6, width - sums_wide - 24, each - 14)
         drawn += _way(subject, subject.writing.way(way), done, box, place, view)
         drawn += _sums(subject.writing.way(way), done, (right, top + 6, column, each - 14), place,
                        view)  # fmt: skip
