@@ -14,6 +14,7 @@ import pytest
 from app.compute import make_pair
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
+from engine.precision import PRECISIONS
 from engine.trace import Pair, Step, Trace
 from widgets import captions, theme
 from widgets.explain import ROUNDING, agrees, explain
@@ -141,6 +142,26 @@ def test_what_is_shown_recomputes_to_what_is_stored(chain: str) -> None:
         assert any(s.own for s in working.scalars) or len(working.scalars) == 1 or (
             step.op in ("input", "softmax", "norm")
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_in_half_precision_its_rounding_is_no_error(precision: str) -> None:
+    pair = make_pair(SENTENCES[5], "gru", "transformer", precision=precision).pair
+    rounding = PRECISIONS[precision].rounding
+    assert ROUNDING[precision] == 4 * rounding
+    worst = 0.0
+    for trace, step, index in elements(pair):
+        (said,) = [
+            text.text
+            for text in texts(opened(pair, name_of(trace, step, index), view_of(1700, 800)))
+            if text.text.startswith(("recomputed", SAY("opened.not_computed")[:9]))
+        ]
+        assert "more than rounding" not in said
+        assert not said.startswith("recomputed") or precision in said or "exactly" in said
+        found = explain(trace, step, index)
+        largest = float(np.abs(step.value[np.isfinite(step.value)]).max(initial=0))
+        worst = max(worst, abs(found.value - found.recomputed) / max(largest, 1e-9))
+    assert ROUNDING["float32"] < worst < ROUNDING[precision]
 
 
 def test_the_opened_number_stands_in_its_chain_once() -> None:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 TERMS = 3  # of a sum that are written out
 # How far rounding may take a number from its formula, as a share of the largest number of its step:
-# each of some hundred terms is rounded by 6e-8 (float32) or 1e-16 (float64).
-ROUNDING = {"float32": 1e-5, "float64": 1e-12}
+# each of some hundred terms is rounded by 6e-8 (float32) or 1e-16 (float64). In the precisions of
+# ``engine.precision`` the parameters are rounded, too, which is up to twice their rounding here.
+ROUNDING = {
+    "float32": 1e-5, "float64": 1e-12, "float16": 4 * 2**-11, "TF32": 4 * 2**-11,
+    "bfloat16": 4 * 2**-8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,19 @@ def explain(
     )
 
 
-def agrees(step: Step, stored: float, recomputed: float) -> bool:
-    """Return whether a number of a step is what its equation gives, but for rounding."""
+def agrees(step: Step, stored: float, recomputed: float, precision: str = "") -> bool:
+    """Return whether a number of a step is what its equation gives, but for rounding.
+
+    ``precision`` is that of the run, by default that of the numbers in memory.
+    """
     if stored == recomputed:  # also where both are infinite
         return True
     finite = abs(step.value[abs(step.value) < math.inf])
     largest = float(finite.max(initial=0.0))
-    return abs(stored - recomputed) <= ROUNDING.get(step.value.dtype.name, 0.0) * largest
+    kept = step.value.dtype.name  # half precision is computed in float32, and rounded
+    names = (kept, precision) if step.value.dtype.kind == "f" else ()  # an index is not rounded
+    rounding = max((ROUNDING.get(name, 0.0) for name in names), default=0.0)
+    return abs(stored - recomputed) <= rounding * largest
 
 
 class _Element:

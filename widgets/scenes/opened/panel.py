@@ -71,11 +71,12 @@ def check(o: Opened, working: Working, box: Box, view: View) -> list[Shape]:
         text, wrong = say("opened.not_computed"), False
     else:
         again, stored = long(working.result), long(o.value)
-        wrong = not agrees(o.step, o.value, working.result)
+        precision = o.trace.facts.precision
+        wrong = not agrees(o.step, o.value, working.result, precision)
         key = "opened.differs" if wrong else "opened.agrees"
         if not wrong and o.value == working.result:
             key = "opened.equal"
-        text = say(key, again=again, stored=stored, precision=o.step.value.dtype.name)
+        text = say(key, again=again, stored=stored, precision=precision)
     return [
         Text(x=x, y=y, text=shortened(text, width, 15, 500), size=15, weight=500,
              fill=theme.error if wrong else theme.ink2)
