@@ -399,27 +399,34 @@ def _joined(axis: int) -> Callable[[Forward, Step, list[Any], Any], Calls]:
 def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     """Return the softmax; where all scores lie near one another, their largest stands for a row's.
 
-    That of a short row takes NumPy longer than all the rest.
+    That of a short row takes NumPy longer than all the rest, and so does the exponential of -∞:
+    what a mask closes is multiplied with 0.
     """
-    if len(operands) > 1:  # a mask is as far away as can be
-        return _by_ops("softmax")(p, step, operands, y)
-    xp, ops, (x,) = p._xp, p._ops, operands
+    xp, ops, (x, *masks) = p._xp, p._ops, operands
     ones = xp.ones(y.shape[-1], y.dtype)
     total = xp.empty((*y.shape[:-1], 1), y.dtype)
     flat = total[..., 0]
+    kept = [xp.empty_like(mask) for mask in masks]
 
-    def softmax(x: Any, y: Any) -> None:
+    def softmax(x: Any, *rest: Any) -> None:
+        *masks, y = rest
         highest = x.max()
-        if not highest - x.min() < NEAR:
-            ops.softmax(x, out=y)
+        closed = all(((mask == 0.0) | (mask == -math.inf)).all() for mask in masks)
+        if not (highest - x.min() < NEAR and closed):
+            ops.softmax(x, masks[0] if masks else None, out=y)
             return
         xp.subtract(x, highest, out=y)
         xp.exp(y, out=y)
+        for mask, kept_of in zip(masks, kept, strict=True):
+            xp.exp(mask, out=kept_of)
+            xp.multiply(y, kept_of, out=y)
         xp.vecdot(y, ones, out=flat)
+        if masks:
+            xp.copyto(flat, 1.0, where=flat == 0.0)  # a row that is closed as a whole stays 0
         xp.reciprocal(flat, out=flat)
         xp.multiply(y, total, out=y)
 
-    return [(softmax, (x, y))]
+    return [(softmax, (x, *masks, y))]
 
 
 FORWARD: dict[str, Callable[[Forward, Step, list[Any], Any], Calls]] = {

@@ -173,6 +173,30 @@ def test_scores_far_apart_have_the_same_softmax(scale: float) -> None:
     assert far == (scale > 1.0)
 
 
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("mask", ["causal", "open", "a row closed", "finite"])
+def test_a_mask_of_any_kind_has_the_same_softmax(mask: str, far: bool) -> None:
+    config = next(c for c in configurations() if c.kind == "grid" and c.causal)
+    _, program, weights = made(config)
+    (name,) = (name for name in program.inputs if "mask" in name)
+    values = program.inputs[name]
+    if mask != "causal":
+        values[...] = 0.0
+    if mask == "a row closed":
+        values[..., 2, :] = -np.inf
+    elif mask == "finite":
+        values[..., 1] = -700.0  # which no product with its exponential would hold
+        values[..., 3, :] = -700.0
+    if far:
+        weights.named["blocks.0.attn.W_q"][...] *= 1e3
+    program.forward()
+    q, k = (program.value(f"blocks.0.attn.{letter}") for letter in "qk")
+    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+    assert (np.ptp(scores) > NEAR) == far
+    right = Ops().softmax(scores, values)
+    assert np.allclose(program.value("blocks.0.attn.pattern"), right, atol=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["chain", "grid", "seq2seq", "translator"])
 def test_gradients_are_those_of_central_differences(kind: str) -> None:
     config = next(
