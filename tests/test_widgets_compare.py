@@ -81,7 +81,7 @@ def sides(a: Pair, b: Pair, tick: int = 10_000, other: int | None = None) -> tup
 
 KINDS = (
     "same", "swapped", "order", "word", "words", "sentence", "longer", "shorter", "hidden", "cell",
-    "attention", "both", "causal", "positions", "trained", "set", "blind",
+    "attention", "both", "causal", "positions", "trained", "set", "precision", "blind",
 )  # fmt: skip
 
 
@@ -113,6 +113,7 @@ def change(kind: str, tokens: int = 5) -> tuple[Pair, Pair]:
         "positions": lambda: pair_of(text, positions=False),
         "trained": lambda: pair_of(text, trained=False),
         "set": lambda: pair_of(text, "rnn-50k"),
+        "precision": lambda: make_pair(text, "rnn", "transformer", precision="float16").pair,
     }[kind]()
 
 
@@ -247,6 +248,7 @@ def test_no_shape_has_a_name_because_an_elements_name_does_not_say_whose_it_is()
         ("positions", "position: on → off"),
         ("trained", "trained weights: on → off"),
         ("set", "chain: rnn → rnn-50k"),
+        ("precision", "precision: float32 → float16"),
     ],
 )
 def test_what_was_changed_is_one_line_at_the_top(kind: str, line: str) -> None:

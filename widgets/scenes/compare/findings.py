@@ -67,6 +67,7 @@ def changed(a: Pair, b: Pair) -> tuple[Changed, ...]:
         ("causal", "mask" in a.grid, "mask" in b.grid),
         ("positions", "embed.positions" in a.grid, "embed.positions" in b.grid),
         ("trained", a.chain.facts.trained_length > 0, b.chain.facts.trained_length > 0),
+        ("precision", a.grid.facts.precision, b.grid.facts.precision),
     )
     named = {change.what for change in found}
     for side, said in (("chain", {"cell", "attention", "both"}), ("grid", {"causal"})):
