@@ -59,12 +59,10 @@ def mark(
     shape: str, x: float, y: float, colour: str, ground: str, *, size: float = 4.6,
     name: str = "", title: str = "",
 ) -> Shape:  # fmt: skip
-    """Return a point of a line: "circle", "square", "triangle", "diamond" or "ring"."""
+    """Return a point of a line: "circle", "square", "triangle" or "diamond"."""
     s = size
-    if shape in ("circle", "ring"):
-        fill, stroke = (ground, colour) if shape == "ring" else (colour, ground)
-        thick = 1.8 if shape == "ring" else 1.0
-        return Ellipse(cx=x, cy=y, rx=s, ry=s, fill=fill, stroke=stroke, stroke_width=thick,
+    if shape == "circle":
+        return Ellipse(cx=x, cy=y, rx=s, ry=s, fill=colour, stroke=ground, stroke_width=1.0,
                        name=name, title=title)  # fmt: skip
     if shape == "square":
         return Rect(x=x - 0.88 * s, y=y - 0.88 * s, width=1.76 * s, height=1.76 * s, fill=colour,
