@@ -91,6 +91,8 @@ class Forward:
         self.inputs: dict[str, Any] = {}
         self._by_token = self._read_by_token()
         self._by_word = self._times_by_word()
+        self._once = self._added_once()
+        self._summed = {name for names in self._once.values() for name in names}
         self._forward: list[Call] = []
         self._compile_forward()
 
@@ -158,6 +160,25 @@ class Forward:
                 found |= {step.name: gather.name for step in readers}
         return found
 
+    def _added_once(self) -> dict[str, list[str]]:
+        """Return products of which every token gets the same vector added, with these sums.
+
+        Then the vector is added to all tokens at once, where the product lies.
+        """
+        found: dict[str, list[str]] = {}
+        for step in self._steps:
+            views = self._consumers[step.name] if step.name in self._by_token else []
+            if step.op != "product" or not views or not all(map(_is_of_token, views)):
+                continue
+            sums = [reader for view in views for reader in self._consumers[view.name]]
+            vectors = {each.reads[1:] for each in sums if each.op == "add"}
+            alone = len(sums) == len(views) == len({each.reads[0] for each in sums})
+            if alone and len(vectors) == 1 and all(each.op == "add" for each in sums):
+                (vector,) = vectors
+                if len(vector) == 1 and vector[0] in self._weights.named:
+                    found[step.name] = [each.name for each in sums]
+        return found
+
     def _empty(self, step: Step) -> Any:
         """Return an array for the value of a step, or its gradient."""
         xp, shape, dtype = self._xp, step.value.shape, self._weights.vector.dtype
@@ -173,10 +194,14 @@ class Forward:
             make = FORWARD.get(step.op)
             if step.name in self._by_word:
                 make = _product_by_word
-            if make is None or step.name in self._by_word.values():
+            if make is None or step.name in self._summed or step.name in self._by_word.values():
                 continue
-            for function, arrays in make(self, step, operands, self.value(step.name)):
+            y = self.value(step.name)
+            for function, arrays in make(self, step, operands, y):
                 self._forward.append(Call(function, arrays, step.name))
+            for name in self._once.get(step.name, ())[:1]:
+                vector, rows = self.value(self._by_name[name].reads[1]), rows_of(y)
+                self._forward.append(Call(self._xp.add, (rows, vector, rows), name))
 
     def _stacks(self) -> dict[str, Place]:
         """Return a place in one array for all steps of a recurrence that differ by the token."""
@@ -194,6 +219,10 @@ class Forward:
 
     def _placed(self, step: Step, stacks: Mapping[str, Place]) -> Place:
         """Return where the value of a step lies."""
+        if step.name in self._summed:
+            view = self._by_name[step.reads[0]]
+            tokens = self.value(view.reads[0]).swapaxes(0, 1)
+            return Place(self.value(view.name), int(view.told["at.0"]), tokens)
         if step.op == "view":
             return Place(self._ops.view(self.value(step.reads[0]), index_of(step)))
         if step.op == "split_heads":

@@ -157,6 +157,17 @@ def test_few_words_are_multiplied_once_each_and_give_the_same(config: Config) ->
         assert np.abs(program.gradient[name] - right).max() < EXACT * largest, name
 
 
+def test_a_vector_that_every_token_gets_is_added_once() -> None:
+    config = next(c for c in configurations() if c.cell == "gru" and c.kind == "chain")
+    _, program, weights = made(config)
+    assert program._once == {"rnn.x": [f"rnn.from_x.{t}" for t in range(1, 6)]}
+    assert sum(call.step.startswith("rnn.from_x.") for call in program._forward) == 1
+    program.forward()
+    by_hand = program.value("embed.x") @ weights.named["rnn.W_x"] + weights.named["rnn.b"]
+    for t in range(5):
+        assert np.allclose(program.value(f"rnn.from_x.{t + 1}"), by_hand[:, t], atol=1e-12)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e5])
 def test_scores_far_apart_have_the_same_softmax(scale: float) -> None:
     """The largest score of all stands for a row's only where all are near one another."""
