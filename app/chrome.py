@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
 BAR_HIGH, BAR_LOW = (50, 6), (42, 2)  # px at 100 %: at least, and above and below what it holds
-COLUMN = 400  # px at 100 % that a column of keys takes
+COLUMN, LINE = 400, 34  # px at 100 % that a column of keys takes, and letters of one of its lines
 # How the bar is arranged, the first that fits: badge, words on Present and Export, and the controls
 # of the chapter beside the rest or on a row of their own.
 ARRANGEMENTS = (
@@ -441,7 +441,7 @@ class KeySheet(QTextEdit):
         """Show the sheet in the middle of the window."""
         register_fonts()  # text that was laid out before its font is known is drawn as nonsense
         width, padding = min(px(1360, scale), window.width() - 40), px(SHEET_PADDING, scale)
-        columns = max(1, min(len(GROUPS), width // px(COLUMN, scale)))
+        columns = max(1, min(3, width // px(COLUMN, scale)))
         self.setHtml(keys_as_html(self._say, columns=columns))
         self.document().setTextWidth(width - 2 * padding)
         needed = int(self.document().size().height()) + 2 * padding
@@ -453,6 +453,11 @@ class KeySheet(QTextEdit):
         self.raise_()
         self.setFocus()
 
+    def turn(self, by: int) -> None:
+        """Show what is further down (1) or up (-1), where there is no room for all keys."""
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.value() + by * bar.pageStep() // 2)
+
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Go when something else is used."""
         super().focusOutEvent(event)
@@ -460,24 +465,26 @@ class KeySheet(QTextEdit):
 
 
 def keys_as_html(say: Captions, *, columns: int) -> str:
-    """Return the table of all keys, by groups, in so many columns, at most one for each group."""
+    """Return the table of all keys, by groups, in so many columns that are about as long."""
     from html import escape
 
-    def table(*groups: str) -> str:
-        rows = []
-        for group in groups:
-            title = escape(say(f"window.group.{group}"))
-            rows.append(f"<tr><td colspan='2'><b>{title}</b></td></tr>")
-            rows += [
-                f"<tr><td><code>{escape(keys_as_text(action))}</code>&nbsp;&nbsp;</td>"
-                f"<td>{escape(say(f'action.{action.id}'))}</td></tr>"
-                for action in ACTIONS
-                if action.group == group
-            ]
-        return f"<table cellpadding='4'>{''.join(rows)}</table>"
-
-    own = columns - 1  # groups that have a column of their own, the last ones
-    shared = GROUPS[: len(GROUPS) - own]
-    tables = [table(*shared), *(table(group) for group in GROUPS[len(GROUPS) - own :])]
-    cells = "".join(f"<td width='{100 // columns}%'>{column}</td>" for column in tables)
+    rows: list[tuple[int, str]] = []  # lines that a row is likely to take, and its words
+    for group in GROUPS:
+        title = escape(say(f"window.group.{group}"))
+        rows.append((1, f"<tr><td colspan='2'><b>{title}</b></td></tr>"))
+        for action in ACTIONS:
+            if action.group == group:
+                words = say(f"action.{action.id}")
+                keys = f"<td><code>{escape(keys_as_text(action))}</code>&nbsp;&nbsp;</td>"
+                lines = 1 + len(words) // LINE
+                rows.append((lines, f"<tr>{keys}<td>{escape(words)}</td></tr>"))
+    each = sum(lines for lines, _ in rows) / columns
+    tables, gone = [""] * columns, 0
+    for lines, row in rows:
+        tables[min(int((gone + lines / 2) / each), columns - 1)] += row
+        gone += lines
+    cells = "".join(
+        f"<td width='{100 // columns}%'><table cellpadding='3'>{table}</table></td>"
+        for table in tables
+    )
     return f"<h2>{escape(say('window.keys'))}</h2><table width='100%'><tr>{cells}</tr></table>"

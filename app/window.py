@@ -65,6 +65,7 @@ NARROW = {"inspector": STAGE_PX + INSPECTOR_PX, "rail": STAGE_PX + 100}
 BESIDE_RAIL = 470  # of bar and foot, at the least
 INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
 IN_THE_BAR = ("sentence", "recent")  # actions that need the bar, which Present hides
+TURNING = {"next_element": 1, "step": 1, "previous_element": -1, "back": -1}  # the list of keys
 PRESSING = ("play", "open")  # actions that press the button that has the focus instead
 DARKER = {"light": "dark", "contrast": "contrast-dark"}
 LIGHTER = {dark: light for light, dark in DARKER.items()}
@@ -321,6 +322,9 @@ class Window(QMainWindow):
         """Do what an action does, wherever it was asked for."""
         if self.canvas.blank and id in ("step", "back", "play"):
             self.presenting.blank()  # a presenter's remote ends the black first
+            return
+        if self.sheet.isVisible() and id in TURNING:
+            self.sheet.turn(TURNING[id])
             return
         action = next(action for action in ACTIONS if action.id == id)
         if action.group == "time" and not self.chapter.groups():

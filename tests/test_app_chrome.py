@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import SCALES
+from app.actions import ACTIONS
 from app.window import Window
 from widgets import captions, theme
 from widgets.controls import style_sheet
@@ -217,6 +218,31 @@ def test_the_words_of_the_inspector_and_the_keys_grow_too(window: Window, qtbot:
     assert window.sheet.fontInfo().pixelSize() == 28
     key(window, qtbot, "Ctrl+-")
     assert window.sheet.fontInfo().pixelSize() == 24
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_list_of_keys_is_seen_whole_or_turned_by_keys(
+    window: Window, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    window.resize(*size)
+    key(window, qtbot, "?")
+    bar = window.sheet.verticalScrollBar()
+    words = window.sheet.toPlainText()
+    for action in ACTIONS:
+        assert SAY(f"action.{action.id}") in words
+    if size == (1600, 900):
+        assert bar.maximum() == 0
+    while bar.value() < bar.maximum():
+        before = bar.value()
+        key(window, qtbot, "Down")
+        assert bar.value() > before
+        assert window.sheet.isVisible()
+    for name in ("Up", "PgUp"):
+        key(window, qtbot, name)
+    assert bar.value() < bar.maximum() or not bar.maximum()
+    assert window.player.target == 0  # the clock stands
+    key(window, qtbot, "Esc")
+    assert not window.sheet.isVisible()
 
 
 def test_keys_change_the_size_of_all_text_and_it_is_remembered(
