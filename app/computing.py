@@ -659,8 +659,9 @@ def _subject(
         here = found.meter.precisions
         cpu = workloads.measured_run(found.measured, found.workload, say, found.meter.name)
         tile = found.tile
-        runs = workloads.live_workload(chosen.workload, here)[0]
-        if same(chosen.workload, here) and runs == found.workload:
+        asked = workloads.as_run(chosen.workload, part or parts.load(chosen.part))
+        runs = workloads.live_workload(asked, here)[0]
+        if same(asked, here) and runs == found.workload:
             measured = found.measured.shares
     # Until the first run has come nobody has looked for a GPU: that may take seconds.
     device = found.meter.name if found is not None else ""

@@ -23,7 +23,7 @@ from engine.said import Said
 from engine.shares import CPU_PATH, Shares, Work
 from engine.timing import CUPTI_PATH, QUEUED_PATH
 from engine.trace import Basis
-from engine.workload import SIZES, Group, Operation, Precision, Style, Workload
+from engine.workload import SIZES, Device, Group, Operation, Precision, Style, Workload
 from widgets import numbers
 from widgets.captions import Captions
 from widgets.numbers import NBSP
@@ -224,7 +224,7 @@ def computing(
         measured=measured,
         measured_on=device,
         recorded=recorded_as(recording) if recording is not None else None,
-        pipe_active=modelled.pipe_active,
+        pipe_active=modelled.pipe_active if part.device == Device.GPU else None,
         longest=tuple(
             Longest(label_of(row.operation, say), row.operation.work, row.count, row.seconds)
             for row in modelled.longest(LISTED)
@@ -299,6 +299,20 @@ def source(modelled: Modelled, say: Captions, timed: str) -> str:
     """Return what was assumed, behind what was timed."""
     part, ran = modelled.part, modelled.ran
     base = roofline.BASE
+    if part.device == Device.CPU:
+        # Of this machine the rates were reached, of another one they are promised.
+        reached, memory = (1.0, 1.0) if part.measured else (roofline.HOST_PRODUCT, base.memory)
+        words = say(
+            "units.source_cpu",
+            product=f"{100 * reached:.0f}",
+            peak=numbers.value(part.flops_per_second(Precision.FLOAT32) / 1e9),
+            memory=f"{100 * memory:.0f}",
+            bandwidth=numbers.value(part.bytes_per_second / 1e9),
+            call=numbers.seconds(part.call_seconds),
+        )
+        day = part["float32"].read_on
+        timed = say("units.source_rates", day=day) if part.measured else timed
+        return " · ".join((timed, words, *modelled.notes))
     words = say(
         "units.source",
         product=f"{100 * max(reached for *_, reached in roofline.TILES):.0f}",
@@ -340,6 +354,7 @@ def modelled_run(modelled: Modelled, say: Captions) -> Run:
         stretches=tuple(stretches),
         after=tuple(_span(op, kernels[op.name], 0.0, None, elsewhere, say) for op in after),
         blocks=ran.size.blocks,
+        on_cpu=modelled.part.device == Device.CPU,
     )
 
 
@@ -535,7 +550,7 @@ def measured_run(
         f"{workload.size.title}, {say('units.size', batch=workload.batch, tokens=workload.tokens)}"
     )
     return Run(Basis.MEASURED, device or say("units.this_cpu"), words, (),
-               tuple(stretches), (python,), workload.size.blocks, bool(device))  # fmt: skip
+               tuple(stretches), (python,), workload.size.blocks, not device)  # fmt: skip
 
 
 def _step_label(step: Step, say: Captions) -> str:
@@ -548,6 +563,13 @@ def _step_label(step: Step, say: Captions) -> str:
     if tail == "out-product" and "mlp" in parts_:
         tail = "mlp-out"
     return say(f"units.step.{tail}") if tail in STEPS else OPS[step.op].label
+
+
+def as_run(workload: Workload, part: Part) -> Workload:
+    """Return a workload as a part runs it: a CPU computes all products in float32."""
+    if part.device == Device.GPU:
+        return workload
+    return replace(workload, precision=part.runs(Precision(workload.precision)))
 
 
 def live_workload(
@@ -635,7 +657,8 @@ def recorded(
     The series has at most so many runs, and ends when so many seconds are over.
     """
     here = meter()
-    workload, _ = live_workload(chosen.workload, here.precisions)
+    asked = as_run(chosen.workload, part or parts.load(chosen.part))
+    workload, _ = live_workload(asked, here.precisions)
     runner = Runs(workload)
     here.run(runner)  # touches its memory for the first time
     series: list[Measured] = []
@@ -648,11 +671,11 @@ def recorded(
         chosen,
         say,
         live=live(
-            chosen.workload, samples, last.seconds, say, runs=workload, path=last.shares.path,
+            asked, samples, last.seconds, say, runs=workload, path=last.shares.path,
             device=here.name,
         ),
         cpu=measured_run(last, workload, say, here.name),
-        measured=last.shares if same(chosen.workload, here.precisions) else None,
+        measured=last.shares if same(asked, here.precisions) else None,
         tile=runner.tile(last),
         device=here.name,
         part=part,

@@ -126,7 +126,8 @@ def _launch_bound(modelled: Modelled, more: dict[Work, float]) -> Cause | None:
     without = modelled.shares[Work.MATRIX] / busy if busy > 0 else None
     launch = modelled.launch_seconds * 1e6
     of_kernels = modelled.seconds * (busy - modelled.shares[Work.COPY]) / modelled.kernels * 1e6
-    if modelled.part.device == Device.CPU:
+    on_cpu = modelled.part.device == Device.CPU
+    if on_cpu:
         sentence = (
             f"{_percent(waits)} of the time lies between calls: each of {modelled.kernels} costs "
             f"{launch:.2g} µs and then computes for {of_kernels:.2g} µs on average."
@@ -137,7 +138,7 @@ def _launch_bound(modelled: Modelled, more: dict[Work, float]) -> Cause | None:
             f"costs {launch:.2g} µs to launch and runs for {of_kernels:.2g} µs on average."
         )
     return Cause(
-        "launch-bound",
+        "call-bound" if on_cpu else "launch-bound",
         sentence,
         waits,
         without,

@@ -278,7 +278,6 @@ def test_on_a_card_the_runs_are_measured_there_and_the_clock_is_named(card: Card
     sample = workloads.sample_of(found.measured)
     assert sum(sample) == pytest.approx(1.0)
     run = workloads.measured_run(found.measured, found.workload, SAY, meter.name)
-    assert run.gpu
     assert not run.on_cpu
     shown = workloads.live(Workload(), (sample,), 0.1, SAY, runs=found.workload,
                            path=found.measured.shares.path, device=meter.name)  # fmt: skip
@@ -467,6 +466,24 @@ def test_this_machine_is_a_part_that_is_measured_once(
     chapter.choose("mode", "training")
     settle(chapter, qtbot)
     assert times == 1
+    # It is a CPU: nothing of it would run on tensor cores.
+    text = words(chapter)
+    assert "would run on the CPU" in text
+    assert "CUDA" not in text.replace("GPU", "")
+    assert "tensor" not in text
+    assert "launch" not in text
+    assert chapter.subject.source.startswith("from rates that were measured here on 2")
+    # What is small enough is measured beside its own model, whatever precision was asked for.
+    chapter.choose("model", "stage")
+    chapter.choose("mode", "inference")
+    settle(chapter, qtbot)
+    qtbot.waitUntil(
+        lambda: chapter.subject is not None and chapter.subject.measured is not None,
+        timeout=PATIENCE_MS,
+    )
+    chapter.choose("model", "gpt2-124m")
+    chapter.choose("mode", "training")
+    settle(chapter, qtbot)
     # The file is the one that the command line and the race read.
     kept = race.calibrated(host.folder / FILE)
     assert kept.rates.product_one == 4e10

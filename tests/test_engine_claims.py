@@ -146,7 +146,7 @@ def test_reading_with_a_large_model_is_more_matrix_work_than_claimed() -> None:
 
 def test_a_cpu_has_its_own_words() -> None:
     found = of(TOY, "desktop-cpu")
-    assert "lies between calls" in found["launch-bound"].sentence
+    assert "lies between calls" in found["call-bound"].sentence
     assert "fast-tensor-cores" not in found
 
 

@@ -24,7 +24,7 @@ from engine.said import Said
 from engine.shares import Work
 from engine.tile import multiply
 from engine.trace import Basis
-from engine.workload import Workload
+from engine.workload import SIZES, Workload
 from widgets import captions, numbers, theme, unit_pages
 from widgets.geometry import fit, text_width
 from widgets.hit import named
@@ -34,7 +34,7 @@ from widgets.scenes.computing_units import Computing, computing_units, plot_box
 from widgets.scenes.computing_units.faster import parts_of
 from widgets.scenes.computing_units.live import WINDOW, first_shown
 from widgets.scenes.computing_units.panel import flop_percents, time_percents
-from widgets.scenes.computing_units.subject import FACTORS, LANES, Sample
+from widgets.scenes.computing_units.subject import FACTORS, LANES, MODES, Sample
 from widgets.scenes.computing_units.trained import by_phase
 from widgets.svg import svg
 from widgets.view import View
@@ -444,3 +444,29 @@ def test_everything_chosen_has_words() -> None:
     for kind, rows in workloads.offers(SAY).items():
         assert len({id for id, _ in rows}) == len(rows) > 1, kind
     assert isinstance(workloads.DEFAULT, Chosen)
+
+
+def test_every_cause_has_its_words() -> None:
+    found = re.findall(
+        r'Cause\(\s*"([a-z0-9-]+)"(?: if on_cpu else "([a-z-]+)")?',
+        Path(claims.__file__).read_text("utf-8"),
+    )
+    names = {name for pair in found for name in pair if name}
+    assert len(names) >= 8
+    for name in names:
+        assert SAY(f"units.cause.{name}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("model", list(SIZES))
+def test_on_a_cpu_nothing_is_said_of_the_units_of_a_card(model: str, mode: str) -> None:
+    chosen = workloads.chosen_from(model=model, mode=mode, part="desktop-cpu", precision="fp16")
+    subject = workloads.computing(chosen, SAY)
+    assert subject.pipe_active is None
+    assert subject.run.on_cpu
+    view = View(1600, 900, theme.load("light"), SAY)
+    said = " ".join(text.text for text in texts(computing_units(subject, 5.0, view)))
+    assert "would run on the CPU" in said
+    assert "FP32" in said
+    for word in ("CUDA", "tensor", "launch"):
+        assert word not in said, (word, said)

@@ -147,9 +147,9 @@ class _Writer:
         say, subject = self._say, self._subject
         if span.work is Work.COPY:
             return say("units.page.copy")
-        if span.lane is Work.SEQUENTIAL or subject.run.on_cpu:
+        if span.lane is Work.SEQUENTIAL:
             return say("units.runs.cpu")
-        return say(f"units.{'runs' if subject.run.gpu else 'would'}.{span.lane}")
+        return say(f"units.{subject.run.runs_on}.{'cpu' if subject.run.on_cpu else span.lane}")
 
     def longest(self) -> None:
         """Write the operations that take longest in the whole step."""
@@ -250,9 +250,10 @@ class _Writer:
             self._head(say("units.page.lane"), say("units.page.host"))
         else:
             self._section(say("units.page.host"))
-        for what in ("tokenise", "launch", "allocate", "sample"):
+        on_cpu = self._subject.run.on_cpu
+        for what in ("tokenise", "call" if on_cpu else "launch", "allocate", "sample"):
             self._row(say(f"units.host.{what}"), say(f"units.host.{what}.how"))
-        self._words(say("units.host.said"))
+        self._words(say("units.host.said_cpu" if on_cpu else "units.host.said"))
 
     # ------------------------------------------------------------------ one unit faster
 

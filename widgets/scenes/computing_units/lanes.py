@@ -109,6 +109,8 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
         keys = (f"units.{work}.does", f"units.{work}.memory")
         if work is Work.MATRIX and subject.run.on_cpu:
             keys = ("units.matrix.cpu_does", "units.matrix.cpu_memory")
+        elif work is Work.SEQUENTIAL and subject.run.on_cpu:
+            keys = ("units.sequential.does", "units.sequential.cpu_memory")
         for line, key in enumerate(keys):
             words = say(key, precision=subject.precision)
             shapes.append(note(x + 18, y + 70 + 17 * line + slack, words, view, width=WORDS - 22))
@@ -123,9 +125,9 @@ def _grounds(subject: Computing, place: Place, view: View) -> list[Shape]:
 def _where(subject: Computing, work: Work, view: View) -> str:
     """Return where a lane's work runs, or would run."""
     say = view.captions
-    if work is Work.SEQUENTIAL or subject.run.on_cpu:
+    if work is Work.SEQUENTIAL:
         return say("units.runs.cpu")
-    return say(f"units.{'runs' if subject.run.gpu else 'would'}.{work}")
+    return say(f"units.{subject.run.runs_on}.{'cpu' if subject.run.on_cpu else work}")
 
 
 def _box_top(work: Work, place: Place) -> float:
@@ -285,7 +287,8 @@ def _launches(
     say, y = view.captions, _box_top(Work.SEQUENTIAL, place)
     count = sum(span.kernels for _, span, _ in rows)
     about = subject.run.basis is Basis.MODELLED
-    name, title = "host:launch", say("units.launch_title", count=count)
+    key = "call" if subject.run.on_cpu else "launch"
+    name, title = "host:launch", say(f"units.{key}_title", count=count)
     shapes: list[Shape] = []
     end = axis.left
     pitch = (rows[-1][2][0] - rows[0][2][0]) * axis.scale / max(len(rows) - 1, 1)
@@ -308,14 +311,14 @@ def _launches(
             shapes += bar(Work.SEQUENTIAL, (x, y, width, BOX), view.theme, edge, radius=2.5,
                           name=name, title=title)  # fmt: skip
             end = x + width
-    words = say("units.launch", count=count)
-    if stretch.ahead > SHOWN_AHEAD * axis.seconds:
+    words = say(f"units.{key}", count=count)
+    if not subject.run.on_cpu and stretch.ahead > SHOWN_AHEAD * axis.seconds:
         ahead = ("≈ " if about else "") + numbers.seconds(stretch.ahead)
         words = say("units.launch_ahead", count=count, seconds=ahead)
     room = axis.right - axis.left - 6
     shapes.append(note(axis.left, y - 8, words, view, width=room))
     waits = say("units.waits")
-    if axis.right - end > text_width(waits, NOTE, 500) + 24:
+    if not subject.run.on_cpu and axis.right - end > text_width(waits, NOTE, 500) + 24:
         middle = (end + axis.right) / 2
         wide = text_width(waits, NOTE, 500) + 12
         tint = hues(Work.SEQUENTIAL, view.theme).tint

@@ -90,7 +90,8 @@ class Run:
     """The operations of one step as the lanes show them: what the host does before and after.
 
     Of the blocks, which are alike, one is shown; ``blocks`` says how many there are. ``where`` is
-    the part that it is modelled for, or what it was measured on; ``gpu`` tells that this is a GPU.
+    the part that it is modelled for, or what it was measured on; ``on_cpu`` tells that this is a
+    CPU, which does the work of all lanes itself.
     """
 
     basis: Basis
@@ -100,12 +101,12 @@ class Run:
     stretches: tuple[Stretch, ...]
     after: tuple[Span, ...]
     blocks: int = 1
-    gpu: bool = False
+    on_cpu: bool = False
 
     @property
-    def on_cpu(self) -> bool:
-        """Return whether a CPU was measured, which does the work of all lanes itself."""
-        return self.basis is Basis.MEASURED and not self.gpu
+    def runs_on(self) -> str:
+        """Return the key of where a lane's work runs, before its unit: "runs", or "would"."""
+        return "runs" if self.basis is Basis.MEASURED else "would"
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
