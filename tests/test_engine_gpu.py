@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import inspect
 import re
@@ -467,6 +468,44 @@ def test_no_driver_at_all_is_said_as_such(card: Card, monkeypatch: pytest.Monkey
     assert probe().reason == (
         "CuPy is installed but there is no NVIDIA driver (CUDA error 35); NumPy computes."
     )
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_without_a_driver_cupy_is_not_even_imported(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def no_library(name: str) -> None:
+        asked.append(name)
+        raise OSError(name)
+
+    def no_import(name: str) -> ModuleType:
+        raise AssertionError(name)
+
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    monkeypatch.setattr(gpu, "import_module", no_import)
+    monkeypatch.setattr(gpu, "wheels", lambda: ("cupy-cuda13x",))
+    found = probe()
+    assert asked == [{"linux": "libcuda.so.1", "win32": "nvcuda.dll"}[platform]]
+    assert found.reason == "CuPy is installed but there is no NVIDIA driver; NumPy computes."
+
+
+@pytest.mark.parametrize(
+    ("wheels", "platform"), [(("cupy-rocm-5-0",), "linux"), (("cupy-cuda13x",), "plan9")]
+)
+def test_where_the_driver_has_another_name_cupy_is_asked(
+    wheels: tuple[str, ...], platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(gpu, "wheels", lambda: wheels)
+    asked: list[str] = []
+    monkeypatch.setattr(gpu, "import_module", asked.append)
+    probe()
+    assert "cupy" in asked
 
 
 def test_a_device_count_of_nothing_is_no_device(card: Card) -> None:
