@@ -196,6 +196,8 @@ class ComputingUnits(QObject):
         if self.subject is None:
             return "", ""
         part, made = self.subject.part, self.subject.recorded
+        if self.chosen.part == parts.THIS:
+            part = self._say("units.this_machine_said")
         if made is not None:
             title = self._say("units.badge_recorded_title", label=made.label, part=part)
             return self._say("units.badge_recorded", card=workloads.short_name(made.card)), title

@@ -419,8 +419,8 @@ WHY = {
     "upcast": "CuPy makes float32 of half-precision products with more than two axes, and those "
     "run on the CUDA cores.",
     "cast": "Each number is loaded, changed in format and stored; nothing is used twice.",
-    "attention": "Scores and weighted sum are products of tiles; the softmax between them runs on "
-    "CUDA cores inside the same kernel, which is counted whole.",
+    "attention": "Scores and weighted sum are products of tiles; the softmax between them runs "
+    "inside the same kernel, which is counted whole.",
     "persistent": "The weights stay on the chip, and each token still waits for the one before.",
     "elementwise": "Each number is loaded, changed and stored once; nothing is used twice, so "
     "memory sets the pace.",

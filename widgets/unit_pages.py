@@ -133,7 +133,8 @@ class _Writer:
             rate = numbers.count(round(span.flops / span.seconds))
             self._row(say("units.page.rate"), f"{rate}FLOP/s")
         if span.launch is not None:
-            self._row(say("units.page.launch"), self._seconds(span.launch[1]))
+            key = "call" if subject.run.on_cpu else "launch"
+            self._row(say(f"units.page.{key}"), self._seconds(span.launch[1]))
         for precision, seconds, work in span.elsewhere:
             lane = say(f"units.{work}") if work is not span.work else ""
             words = self._seconds(seconds) + (f", {lane}" if lane else "")
