@@ -289,6 +289,31 @@ def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: Qt
     assert [field.text()[a:b] for a, b in field.chips()] == ["İzmir", "zz", "zz"]
 
 
+@pytest.mark.parametrize("text", ["שלום cat ___ مرحبا", "cat שלום zzz ___", "the 😀🐈 zzz cat ___"])
+def test_chips_stand_at_their_words_whichever_way_they_are_read(
+    window: Window, qtbot: QtBot, text: str
+) -> None:
+    field = window.first.controls.field
+    window.first.sentences.set_text(text)
+    settled(window, qtbot)
+    field.setFocus()
+    seen = []
+    for first, last in field.chips():
+        # Where Qt itself puts the cursor before and behind the word.
+        ends = []
+        for index in (first, last):
+            field.setCursorPosition(len(text[:index].encode("utf-16-le")) // 2)
+            ends.append(field.cursorRect().center().x())
+        seen.append(tuple(sorted(ends)))
+    for position in (0, 3, len(text)):
+        field.setCursorPosition(position)
+        drawn = field.chip_places()
+        assert len(drawn) == len(seen) > 0
+        for (left, right), (low, high) in zip(drawn, seen, strict=True):
+            assert left == pytest.approx(low, abs=2.5)
+            assert right == pytest.approx(high, abs=2.5)
+
+
 def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
     window: Window, qtbot: QtBot
 ) -> None:

@@ -20,6 +20,7 @@ from widgets import captions, theme
 from widgets import numbers as numbers_module
 from widgets.counters import TOKENS, WHATS, depth_line, is_counter
 from widgets.geometry import STRIP_PX, fit_screen, text_width
+from widgets.glyphs import MARK, in_line
 from widgets.hit import bounds, hit, named
 from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Shape, Text
 from widgets.scenes import SCENES
@@ -633,6 +634,20 @@ def test_no_words_stand_under_the_frame_round_what_works_now(tokens: int, chain_
         inside = x0 >= x + 8 and x1 <= x + width - 8
         apart = x1 <= x or x0 >= x + width or y1 <= y or y0 >= y + height
         assert inside or apart, text.text
+
+
+def test_a_word_that_is_read_from_the_right_turns_no_number_round() -> None:
+    pair = make_pair("שלום עולם ___", "rnn", "transformer").pair
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of())
+    found = [t.text for t in texts(picture) if t.name.startswith("grid:") and t.text[-1] == "%"]
+    words = [text for text in found if "ם" in text]
+    assert words
+    for text in words:
+        word, mark, share = text[1:].partition(MARK)
+        assert text[0] == mark == MARK
+        assert word in pair.tokens
+        assert share.strip()[0].isdigit()
+    assert in_line("cat") == "cat"
 
 
 def test_a_weighted_sum_reads_from_every_word() -> None:

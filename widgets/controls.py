@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Any
+from unicodedata import bidirectional
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QActionGroup,
     QColor,
+    QFont,
     QFontMetricsF,
     QKeyEvent,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
+    QTextLayout,
+    QTextOption,
 )
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
 
@@ -93,28 +99,51 @@ class Field(QLineEdit):
             return ()
         return _unknown_places(self._words, self.text())
 
+    def chip_places(self) -> list[tuple[float, float]]:
+        """Return the left and right edge of each unknown word in the field, in px."""
+        place = _places(self.text(), self.font())
+        # Where a character stands follows from where the cursor is: the line may be scrolled. Qt
+        # counts in halves of what is outside of the first plane, such as emoji.
+        before = self.text().encode("utf-16-le", "replace")[: 2 * self.cursorPosition()]
+        start = self.cursorRect().center().x() - place(len(before.decode("utf-16-le", "ignore")))
+        edges = ((start + place(first), start + place(last)) for first, last in self.chips())
+        return [(min(ends), max(ends)) for ends in edges]
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the text, and a dotted box round each unknown word that is seen."""
         super().paintEvent(event)
-        chips = self.chips() if self._theme is not None else ()
-        if not chips or self._theme is None:
+        if self._theme is None or not self.chips():
             return
         painter = QPainter(self)
         pen = QPen(QColor(self._theme.ink2), 1.4)
         pen.setDashPattern([1.5, 2.0])
         painter.setPen(pen)
-        metrics, text = QFontMetricsF(self.font()), self.text()
-        # Where a character stands follows from where the cursor is: the line may be scrolled.
-        start = self.cursorRect().center().x() - metrics.horizontalAdvance(
-            text[: self.cursorPosition()]
-        )
         margins = self.textMargins()
         width = self.width() - margins.left() - margins.right()
         painter.setClipRect(QRectF(margins.left(), 3, width, self.height() - 6))
-        for first, last in chips:
-            left = start + metrics.horizontalAdvance(text[:first])
-            wide = metrics.horizontalAdvance(text[first:last])
-            painter.drawRoundedRect(QRectF(left - 2, 5, wide + 4, self.height() - 10), 5, 5)
+        for left, right in self.chip_places():
+            box = QRectF(left - 2, 5, right - left + 4, self.height() - 10)
+            painter.drawRoundedRect(box, 5, 5)
+
+
+def _places(text: str, font: QFont) -> Callable[[int], float]:
+    """Return what tells where the cursor stands in a line, in px from one end of it."""
+    if not any(bidirectional(c) in ("R", "AL") for c in text):
+        metrics = QFontMetricsF(font)
+        return lambda position: metrics.horizontalAdvance(text[:position])
+    layout, option = QTextLayout(text, font), QTextOption()
+    option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)
+    layout.setTextOption(option)
+    layout.beginLayout()
+    line = layout.createLine()
+    layout.endLayout()
+
+    def place(position: int) -> float:
+        assert layout.lineCount()  # the line lives as long as its layout
+        found: Any = line.cursorToX(len(text[:position].encode("utf-16-le", "replace")) // 2)
+        return float(found[0])
+
+    return place
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 from widgets.geometry import text_width
 from widgets.picture import Cells, Command, Ellipse, Path, Rect, Shape, Text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 CELLS = 16  # of a strip; more numbers are pooled
+MARK = "\u200e"  # without width: what stands beside it is read from the left
 
 
 def arrow(
@@ -208,6 +210,15 @@ def wrapped(text: str, width: float, size: float, weight: int = 400) -> tuple[st
         else:
             lines.append(word)
     return tuple(lines)
+
+
+def in_line(word: str) -> str:
+    """Return somebody's word for a line of other words, which keep their order around it.
+
+    A word of a script that is read from the right would turn the numbers behind it round.
+    """
+    turns = any(bidirectional(c) in ("R", "AL") for c in word)
+    return f"{MARK}{word}{MARK}" if turns else word
 
 
 def shortened(text: str, width: float, size: float, weight: int = 400) -> str:

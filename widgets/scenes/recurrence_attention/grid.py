@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
 from widgets.geometry import text_width
-from widgets.glyphs import arc, arrow, link_opacity, link_width, shortened
+from widgets.glyphs import arc, arrow, in_line, link_opacity, link_width, shortened
 from widgets.numbers import percents
 from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.remember import remembered
@@ -287,7 +287,8 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     shapes.append(
         Text(
             x=notes + text_width(lead, 14), y=y + 16, size=14, weight=600, fill=theme.ink,
-            text=f"{shortened(target, room, 14, 600)} {say('rt.percent', value=shares[best])}",
+            text=f"{in_line(shortened(target, room, 14, 600))} "
+                 f"{say('rt.percent', value=shares[best])}",
             name=f"grid:blocks.{block}.attn.pattern[{head},{asks},{best}]",
         )
     )  # fmt: skip
