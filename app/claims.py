@@ -290,8 +290,8 @@ def _at_once(measured: Measured) -> float | None:
 
 def _rules_and_networks(found: Numbers) -> Numbers:
     from app import learning
+    from app.asker import Asker
     from app.compute import recorder_here
-    from app.workshop import Asker
     from engine import rules, tasks
 
     task = tasks.load("dates")

@@ -17,10 +17,10 @@ from test_engine_statements import FULL
 
 from app import claims, cpu_gpu, experiments, learning
 from app.__main__ import main
+from app.asker import Asker
 from app.chapters import CHAPTERS, Host, make
 from app.compute import watched
 from app.the_claims import TheClaims
-from app.workshop import Asker
 from engine import weights
 from engine.claims import PRESETS
 from engine.laboratory import EXPERIMENTS

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app import learning, workshop
+from app import asker, learning, workshop
 from app.workshop import Wish
 from engine import rules
 from widgets import captions, solve_pages, theme
@@ -166,7 +166,7 @@ def test_accuracies_are_those_of_evaluate(case: str) -> None:
     for who, share in (("rule", found.rule[case]), ("gru-bahdanau", found.moments[-1].right[case])):
         rounds = share.asked // workshop.ROUND
         asked = [
-            learning.evaluate("dates", who, case, count=workshop.ROUND, seed=workshop.SEED + k)
+            learning.evaluate("dates", who, case, count=workshop.ROUND, seed=asker.SEED + k)
             for k in range(rounds)
         ]
         assert rounds == 2
