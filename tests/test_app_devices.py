@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,3 +70,26 @@ def test_without_a_card_the_cpu_computes_and_the_reason_is_known(qtbot: Any) -> 
     assert not devices.device.gpu
     assert devices.device.reason.endswith("NumPy computes.")
     devices.close()
+
+
+def test_the_real_wheel_without_a_device_says_so_and_costs_no_start() -> None:
+    """In a process of its own: CuPy as it is installed here, and no card behind it."""
+    source = """
+import json, sys, time
+import app.window
+before = [name for name in sys.modules if name.partition(".")[0] in ("cupy", "cupti", "pynvml")]
+from engine.gpu import on_device, probe
+start = time.perf_counter()
+device = on_device(probe)
+print(json.dumps([before, time.perf_counter() - start, device.gpu, device.reason]))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=120
+    )
+    before, seconds, found, reason = json.loads(ran.stdout.splitlines()[-1])
+    assert before == []  # the window has not asked for any of it
+    assert seconds < 60
+    if not found:
+        assert reason.startswith(("CuPy is not installed", "CuPy is installed but "))
+        assert reason.endswith("; NumPy computes.")
+        assert reason.count(". ") == 0  # one sentence
