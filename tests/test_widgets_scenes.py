@@ -636,6 +636,17 @@ def test_no_words_stand_under_the_frame_round_what_works_now(tokens: int, chain_
         assert inside or apart, text.text
 
 
+@pytest.mark.parametrize("tokens", [5, 12, 16, 32])
+def test_the_ring_of_a_word_goes_round_its_own_box(tokens: int) -> None:
+    pair = pair_of(tokens)
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of())
+    place = layout(tokens, pair.grid.facts.heads, 1188, 728)
+    boxes = {name: box for name, _, box in named(picture)}
+    for t in range(tokens):
+        ring = read_boxes(pair, f"chain:rnn.h.{t + 1}", place)[-1]
+        assert ring == pytest.approx(boxes[f"ask:{t}"], abs=3), pair.typed[t]
+
+
 def test_a_word_that_is_read_from_the_right_turns_no_number_round() -> None:
     pair = make_pair("שלום עולם ___", "rnn", "transformer").pair
     picture = recurrence_attention(pair, float(pair.last_tick), view_of())

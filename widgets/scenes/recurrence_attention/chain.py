@@ -12,7 +12,7 @@ from widgets.numbers import percents
 from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.frame import answer
-from widgets.scenes.recurrence_attention.layout import Layout, asking
+from widgets.scenes.recurrence_attention.layout import Layout, asking, box_of_word
 from widgets.scenes.recurrence_attention.spread import spreads, word_titles
 from widgets.scenes.recurrence_attention.states import BACK, pooled_title, states
 
@@ -129,18 +129,8 @@ def _boxes(pair: Pair, place: Layout, view: View) -> list[Shape]:
             "name": f"ask:{i}", "title": titles[i],
         }  # fmt: skip
         text = "" if hidden else word
-        if place.detail == "full":
-            half = place.word_width / 2
-            box = (cx - half, top, 2 * half, bottom - top)
-        elif place.detail == "middle":  # two rows in turn, so that long words have room
-            tall = (bottom - top) / 2
-            half = min(place.pitch - 2, max(22.0, text_width(text, place.read, 600) / 2 + 6))
-            left = min(cx - half, place.right + 8 - 2 * half)  # the notes begin there
-            box = (left, top + (i % 2) * (tall + 1.5), 2 * half, tall - 1.5)
-        else:
-            half = place.pitch / 2 - 1
-            box = (cx - half, top, 2 * half, bottom - top)
-        x, y, width, height = box
+        x, y, width, height = box_of_word(pair, i, place)
+        half = width / 2
         shapes.append(Rect(x=x, y=y, width=width, height=height, radius=min(7, half), **look))  # type: ignore[arg-type]
         if place.detail == "middle" and i % 2 == 0:
             stem = (("M", cx, y + height), ("L", cx, place.positions[0]))

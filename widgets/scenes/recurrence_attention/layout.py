@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
-from widgets.geometry import READ, SMALLEST, read_px
+from widgets.geometry import READ, SMALLEST, read_px, text_width
 from widgets.glyphs import Box
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def asking(pair: Pair, view: View) -> int:
 def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
     """Return the box on the stage where an element of the traces is drawn, or None."""
     if name.startswith("ask:"):
-        return next(iter(_word_boxes([int(name[4:])], place)), None)
+        return next(iter(_word_boxes(pair, [int(name[4:])], place)), None)
     found = pair.find(name)
     if found is None:
         return None
@@ -257,9 +257,24 @@ def _weight_box(i: int, place: Layout) -> Box:
     return (place.columns[i] + 2, y, min(44.0, place.pitch - 4), 20)
 
 
-def _word_boxes(words: Iterable[int], place: Layout) -> list[Box]:
+def box_of_word(pair: Pair, i: int, place: Layout) -> Box:
+    """Return the box that is drawn round a word; where words stand in two rows, as wide as it is.
+
+    ``word_box`` is then the column that it stands in.
+    """
+    x, y, width, height = word_box(i, place)
+    if place.detail != "middle":
+        return x, y, width, height
+    text = "" if i == pair.grid.hidden else pair.typed[i]
+    half = min(place.pitch - 2, max(22.0, text_width(text, place.read, 600) / 2 + 6))
+    left = min(place.columns[i] - half, place.right + 8 - 2 * half)  # the notes begin there
+    tall = height / 2
+    return left, y + (i % 2) * (tall + 1.5), 2 * half, tall - 1.5
+
+
+def _word_boxes(pair: Pair, words: Iterable[int], place: Layout) -> list[Box]:
     """Return the boxes of words, as far as they are drawn."""
-    return [word_box(i, place) for i in words if 0 <= i < len(place.columns)]
+    return [box_of_word(pair, i, place) for i in words if 0 <= i < len(place.columns)]
 
 
 def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
@@ -276,7 +291,7 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
             before = place_of(
                 pair, f"chain:{read[1]}.{t - 1 if read[1] == 'rnn.h' else t + 1}", place
             )
-            return [*([before] if before is not None else []), *_word_boxes([t - 1], place)]
+            return [*([before] if before is not None else []), *_word_boxes(pair, [t - 1], place)]
         if step.name in ("attn.pattern", "attn.context"):
             states = [place_of(pair, f"chain:rnn.h.{i + 1}", place) for i in words]
             kept = index[0] if step.name == "attn.pattern" and index else None
@@ -292,13 +307,13 @@ def read_boxes(pair: Pair, hovered: str, place: Layout) -> list[Box]:
         return []
     if re.match(r"blocks\.\d+\.attn\.[qkv]\b", step.name) and len(index) >= 2:
         token = index[step.axes.index("token")]
-        return _word_boxes([token], place) if ".0." in step.name else [place.rest]
+        return _word_boxes(pair, [token], place) if ".0." in step.name else [place.rest]
     if step.axes[:1] == ("head",) and len(index) >= 2:
         head, query = index[:2]
         one = step.axes[2:] == ("key",) and len(index) == 3
         keys = (index[2],) if one else words
         if place.maps:
-            return _word_boxes({*keys, query}, place) if one else []
+            return _word_boxes(pair, {*keys, query}, place) if one else []
         r = place.grid_r
         y = place.heads[head]
         return [(place.columns[k] - r, y - r, 2 * r, 2 * r) for k in {*keys, query}]

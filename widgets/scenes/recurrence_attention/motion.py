@@ -14,6 +14,7 @@ from widgets.scenes.recurrence_attention.frame import counter_mark
 from widgets.scenes.recurrence_attention.layout import (
     Layout,
     around,
+    box_of_word,
     place_of,
     read_boxes,
     state_box,
@@ -174,7 +175,9 @@ def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
     """
     shapes: list[Shape] = []
     if view.dragged is not None and view.dragged < len(place.columns):
-        shapes.append(_ring(around(word_box(view.dragged, place), 3), view, dash=(5.0, 3.0)))
+        shapes.append(
+            _ring(around(box_of_word(pair, view.dragged, place), 3), view, dash=(5.0, 3.0))
+        )
         target = place_of(pair, view.hovered, place) if view.hovered.startswith("ask:") else None
         if target is not None and view.hovered != f"ask:{view.dragged}":
             shapes.append(_ring(around(target, 4), view, dash=()))
