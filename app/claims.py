@@ -235,9 +235,9 @@ def _short(title: str) -> str:
 
 def _measured(path: Path, anew: bool, stop: Stop, note: Note | None) -> Measured | None:
     """Return what this machine does, as remembered or measured now."""
-    from engine import race
+    from engine import race, race_file
 
-    found = None if anew else race.load(path)
+    found = None if anew else race_file.load(path)
     if found is not None and found.complete:
         return found
     found = None
@@ -245,7 +245,7 @@ def _measured(path: Path, anew: bool, stop: Stop, note: Note | None) -> Measured
         pass
     if found is None or not found.complete:
         return None  # somebody stopped it
-    race.save(found, path)
+    race_file.save(found, path)
     return found
 
 

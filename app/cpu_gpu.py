@@ -49,14 +49,14 @@ POINTS = 160
 
 def prepare(pair: Pair | None, path: Path, part: str) -> Race:
     """Return the subject: of these runs, or of the default sentence, with what is remembered."""
-    from engine import race
+    from engine import race_file
     from widgets.scenes.cpu_gpu.subject import chosen
 
     if pair is None:
         from app.compute import make_pair
 
         pair = make_pair(DEFAULT_TEXT, *DEFAULT_PAIR).pair
-    return Race(**chosen(pair), measured=race.load(path), part=parts.load(part))
+    return Race(**chosen(pair), measured=race_file.load(path), part=parts.load(part))
 
 
 def sweep(stop: Callable[[], bool], recorder: Recorder | None = None) -> Iterator[Measured]:
@@ -98,9 +98,9 @@ def _next(
 
 def keep(found: Measured, path: Path) -> None:
     """Write what was measured."""
-    from engine import race
+    from engine import race_file
 
-    race.save(found, path)
+    race_file.save(found, path)
 
 
 class CpuGpu(QObject):

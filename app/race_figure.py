@@ -66,17 +66,17 @@ def make(given: argparse.Namespace) -> Figure:
 def known(*, anew: bool = False) -> tuple[Measured, tuple[str, ...]]:
     """Return what this machine does, measured now unless that is remembered, and what to say."""
     from app import cpu_gpu, this_machine
-    from engine import race
+    from engine import race, race_file
 
     path = this_machine.place()
-    found = None if anew else race.load(path)
+    found = None if anew else race_file.load(path)
     if found is not None:
         return found, ()
     seconds = round(race.BUDGET_SECONDS)
     print(f"This machine is being measured, {seconds} s; it is remembered.", file=sys.stderr)
     *_, measured = cpu_gpu.sweep(lambda: False)
     try:
-        race.save(measured, path)
+        race_file.save(measured, path)
     except race.RaceError as error:
         return measured, (str(error),)
     return measured, ()

@@ -39,8 +39,8 @@ def part(path: Path, *, anew: bool = False, note: Note | None = None) -> Here:
     engine.said.Said
         With one sentence, when it cannot be measured.
     """
-    from engine import parts, race
+    from engine import parts, race, race_file
 
-    found = race.calibrated(path, anew=anew, note=note)
+    found = race_file.calibrated(path, anew=anew, note=note)
     title = f"This machine ({race.machine().cpu})"
     return Here(parts.this_machine(found.rates, day=found.day, title=title), found.problem)

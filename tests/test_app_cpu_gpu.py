@@ -19,7 +19,7 @@ from test_widgets_cpu_gpu import measured
 from app import cpu_gpu, race_figure
 from app.chapters import CHAPTERS, Host, make
 from app.cpu_gpu import DATA, FILE, LAUNCHES, CpuGpu, RaceControls
-from engine import race
+from engine import race, race_file
 from engine.race import OPS, Measured
 from engine.recorder import Recorder
 from engine.said import Said
@@ -121,7 +121,7 @@ def test_it_measures_at_its_first_start_and_keeps_what_it_found(
     assert chapter.subject.progress is None
     assert len(set(seen)) > 3  # as they come
     qtbot.waitUntil(lambda: (host.folder / FILE).exists(), timeout=PATIENCE_MS)
-    assert race.load(host.folder / FILE) == sweep.whole
+    assert race_file.load(host.folder / FILE) == sweep.whole
     assert [group.caption for group in chapter.groups()] == [
         SAY(f"race.group.{page}") for page in PAGES
     ]
@@ -135,7 +135,7 @@ def points(chapter: CpuGpu) -> int:
 def test_what_is_remembered_is_shown_at_once_and_not_measured(
     chapter: CpuGpu, qtbot: QtBot, sweep: Sweep, host: Host
 ) -> None:
-    race.save(sweep.whole, host.folder / FILE)
+    race_file.save(sweep.whole, host.folder / FILE)
     chapter.begin()
     shown(chapter, qtbot)
     assert chapter.subject is not None
@@ -151,13 +151,13 @@ def test_a_damaged_file_is_measured_anew(
     (host.folder / FILE).write_bytes(damage)
     ready(chapter, qtbot)
     assert sweep.began == 1
-    qtbot.waitUntil(lambda: race.load(host.folder / FILE) is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: race_file.load(host.folder / FILE) is not None, timeout=PATIENCE_MS)
 
 
 def test_a_stop_shows_what_was_known_and_again_is_one_click(
     chapter: CpuGpu, qtbot: QtBot, sweep: Sweep, host: Host
 ) -> None:
-    race.save(sweep.whole, host.folder / FILE)
+    race_file.save(sweep.whole, host.folder / FILE)
     chapter.begin()
     shown(chapter, qtbot)
     known = chapter.subject.measured if chapter.subject else None

@@ -25,7 +25,7 @@ from app.chapters import Host
 from app.computing import ComputingUnits, measure
 from app.this_machine import FILE
 from app.window import Window
-from engine import gpu, live, race, selfcheck, weights
+from engine import gpu, live, race, race_file, selfcheck, weights
 from engine.gpu import HOST, on_device, probe
 from engine.live import LIVE, Meter
 from engine.ops import Ops
@@ -485,7 +485,7 @@ def test_this_machine_is_a_part_that_is_measured_once(
     chapter.choose("mode", "training")
     settle(chapter, qtbot)
     # The file is the one that the command line and the race read.
-    kept = race.calibrated(host.folder / FILE)
+    kept = race_file.calibrated(host.folder / FILE)
     assert kept.rates.product_one == 4e10
     chapter.choose("part", workloads.AGAIN)
     settle(chapter, qtbot)

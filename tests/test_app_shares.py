@@ -11,7 +11,7 @@ import pytest
 from app import this_machine
 from app.__main__ import main
 from app.shares import MODELS, PRESET_IDS
-from engine import parts, race
+from engine import parts, race, race_file
 from engine.claims import PRESETS
 from engine.workload import SIZES
 
@@ -142,7 +142,7 @@ def test_this_machine_is_measured_once_and_remembered(
     assert data(capsys, *asked, "--measure")["seconds"] < found["seconds"]
     assert times == 2
     # What a sweep of the machine has found beside the rates is kept.
-    assert race.load(this_machine.place()) is None  # no sweep yet, so that one is still made
+    assert race_file.load(this_machine.place()) is None  # no sweep yet, so that one is still made
     # Another machine is measured anew.
     monkeypatch.setattr(race, "machine", lambda: race.Machine("another", 1, "NumPy", "3"))
     data(capsys, *asked)
@@ -156,16 +156,16 @@ def test_rates_anew_leave_the_sweep_as_it_was(
     swept = race.Measured(
         race.machine(), "2026-01-02", RATES, (race.Point("map", "one", 2, 1e-6),), complete=True
     )
-    race.save(swept, path)
+    race_file.save(swept, path)
     monkeypatch.setattr(race, "calibrate", lambda **_: RATES._replace(copy=1e9))
-    assert race.calibrated(path) == race.Calibrated(RATES, "2026-01-02")
-    anew = race.calibrated(path, anew=True)
+    assert race_file.calibrated(path) == race_file.Calibrated(RATES, "2026-01-02")
+    anew = race_file.calibrated(path, anew=True)
     assert anew.rates.copy == 1e9
     assert anew.day > "2026-01-02"
-    kept = race.load(path)
+    kept = race_file.load(path)
     assert kept is not None
     assert (kept.day, kept.sizes, kept.rates) == ("2026-01-02", swept.sizes, anew.rates)
-    assert race.calibrated(path) == anew
+    assert race_file.calibrated(path) == anew
 
 
 def test_rates_that_cannot_be_kept_are_used_and_said(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from engine import race, race_device
+from engine import race, race_device, race_file
 from engine.ops import Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
 from engine.shares import Work
@@ -287,29 +287,29 @@ FULL = Measured(
 
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "measured.json"
-    race.save(FULL, path)
-    assert race.load(path, MACHINE) == FULL
+    race_file.save(FULL, path)
+    assert race_file.load(path, MACHINE) == FULL
     assert [p.name for p in path.parent.iterdir()] == ["measured.json"]
 
 
 def test_this_machine_remembers_itself(tmp_path: Path, small: None) -> None:
     last = everything()[-1]
-    race.save(last, tmp_path / "m.json")
-    assert race.load(tmp_path / "m.json") == last
+    race_file.save(last, tmp_path / "m.json")
+    assert race_file.load(tmp_path / "m.json") == last
 
 
 def test_another_machine_is_measured_anew(tmp_path: Path) -> None:
-    race.save(FULL, tmp_path / "m.json")
+    race_file.save(FULL, tmp_path / "m.json")
     for other in (
         MACHINE._replace(cpu="another"), MACHINE._replace(threads=8),
         MACHINE._replace(library="NumPy 3"), MACHINE._replace(python="3.14"),
     ):  # fmt: skip
-        assert race.load(tmp_path / "m.json", other) is None
+        assert race_file.load(tmp_path / "m.json", other) is None
 
 
 def _damaged() -> Iterator[tuple[str, Any]]:
-    good = json.loads(json.dumps({"version": race.VERSION, **_data()}))
-    yield "newer", {**good, "version": race.VERSION + 1}
+    good = json.loads(json.dumps({"version": race_file.VERSION, **_data()}))
+    yield "newer", {**good, "version": race_file.VERSION + 1}
     yield "no version", {k: v for k, v in good.items() if k != "version"}
     yield "a list", [good]
     yield "incomplete", {**good, "complete": False}
@@ -323,7 +323,10 @@ def _damaged() -> Iterator[tuple[str, Any]]:
     yield "infinite", {**good, "outputs": [[5, math.inf, 1.0]]}
     yield "not a number", {**good, "outputs": [[5, math.nan, 1.0]]}
     yield "short row", {**good, "lengths": [["gru", 8]]}
-    yield "too many rows", {**good, "sizes": [["product", "one", 2, 1.0]] * (race.MOST_ROWS + 1)}
+    yield (
+        "too many rows",
+        {**good, "sizes": [["product", "one", 2, 1.0]] * (race_file.MOST_ROWS + 1)},
+    )
     yield "a day that is none", {**good, "day": "2026-13-99"}
 
 
@@ -344,27 +347,27 @@ def test_a_file_that_cannot_be_used_is_as_good_as_none(
 ) -> None:
     path = tmp_path / "m.json"
     path.write_text(json.dumps(data), encoding="utf-8")
-    assert race.load(path, MACHINE) is None, what
+    assert race_file.load(path, MACHINE) is None, what
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe\x00", b"[" * 5000])
 def test_no_json_is_as_good_as_none(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "m.json"
     path.write_bytes(text)
-    assert race.load(path, MACHINE) is None
+    assert race_file.load(path, MACHINE) is None
 
 
 def test_a_file_far_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
-    race.save(FULL, path)
-    path.write_bytes(path.read_bytes() + b" " * race.MOST_BYTES)
-    assert race.load(path, MACHINE) is None
+    race_file.save(FULL, path)
+    path.write_bytes(path.read_bytes() + b" " * race_file.MOST_BYTES)
+    assert race_file.load(path, MACHINE) is None
 
 
 def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(race.RaceError, match="could not be kept"):
-        race.save(FULL, tmp_path / "file" / "m.json")
+        race_file.save(FULL, tmp_path / "file" / "m.json")
 
 
 def test_outputs_that_were_not_timed_are_in_proportion() -> None:
