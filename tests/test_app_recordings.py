@@ -18,7 +18,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_timing import nvml, with_cupti
-from test_widgets_units import texts
+from test_widgets_units import check_texts, texts
 
 from app import doctor, recordings, workloads
 from app.chapters import Host
@@ -258,6 +258,20 @@ def test_every_row_of_a_recording_is_on_its_page(report: Path) -> None:
     assert ("transformer", "float16") in models
     assert ("block-192", "float32") in models
     assert {"driver", "runtime"} <= {name for name, _ in recorded.versions}
+
+
+@pytest.mark.parametrize("size", [(1018, 620), (1280, 720), (1600, 900), (3200, 1800)])
+@pytest.mark.parametrize("controls", [True, False])
+def test_a_recording_has_its_room(report: Path, size: tuple[int, int], controls: bool) -> None:
+    recording = selfcheck.read(report)
+    runs = tuple(Sample(0.5, 0.3, 0.2) for _ in range(9))
+    series = Live("another: One block", "CuPy", runs, 0.01, device=CARD, clock="events",
+                  pipe=(0.3,) * 9)  # fmt: skip
+    for workload in recording.workloads():
+        chosen = replace(workloads.DEFAULT, workload=workload)
+        subject = workloads.computing(chosen, SAY, recording=recording, live=series)
+        view = View(*size, theme.load("light"), SAY, controls=controls)
+        check_texts(computing_units(subject, 3.0, view), f"{workload.model} {workload.precision}")
 
 
 # ---- a card of this machine ----------------------------------------------------------------------
