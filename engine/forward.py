@@ -415,6 +415,17 @@ def _complement(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     return [(p._xp.subtract, (y.dtype.type(1.0), operands[0], y))]
 
 
+def _stack(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
+    """Return the rows of a matrix; those that lie one behind another are copied at once."""
+    places = [p._places[name] for name in step.reads]
+    stack, first = places[0].stack, places[0].row
+    if stack is None or any(
+        place.stack is not stack or place.row != first + k for k, place in enumerate(places)
+    ):
+        return _joined(-2)(p, step, operands, y)
+    return [(p._xp.copyto, (y, p._xp.moveaxis(stack[first : first + len(places)], 0, -2)))]
+
+
 def _joined(axis: int) -> Callable[[Forward, Step, list[Any], Any], Calls]:
     join = "concatenate" if axis == -1 else "stack"
 
@@ -461,7 +472,7 @@ def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
 FORWARD: dict[str, Callable[[Forward, Step, list[Any], Any], Calls]] = {
     "merge_heads": _by_ops("merge_heads"),
     "concat": _joined(-1),
-    "stack": _joined(-2),
+    "stack": _stack,
     "gather": _gather,
     "product": _product,
     "add": _add,

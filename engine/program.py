@@ -376,7 +376,18 @@ def _back_concat(p: Program, step: Step, g: Place, k: int) -> None:
 
 
 def _back_stack(p: Program, step: Step, g: Place, k: int) -> None:
-    p.pass_on(step, step.reads[k], Place(g.array[..., k, :]))
+    """Contribute a row; where others follow, all rows are copied at once and added to there."""
+    name, row = step.reads[k], g.array[..., k, :]
+    fresh = p._found[name] == 0 and name in p._by_name and not p._is_part(name)
+    if not fresh or len(p._consumers[name]) == 1 or len(set(step.reads)) < len(step.reads):
+        p.pass_on(step, name, Place(row))
+        return
+    key = f"rows {step.name}"
+    if key not in p._kept:
+        rows = p._xp.moveaxis(g.array, -2, 0)
+        p._kept[key] = p._xp.empty(rows.shape, rows.dtype)
+        p._call(step, p._xp.copyto, p._kept[key], rows)
+    p._grads[name], p._found[name] = Place(p._kept[key][k]), 1
 
 
 def _back_gather(p: Program, step: Step, g: Place, k: int) -> None:
