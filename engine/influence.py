@@ -28,6 +28,7 @@ LEFT_OUT = "left out"  # the sentence is one word shorter; words behind it move 
 BATCH_BYTES = 2**26  # of one trace over several sentences: enough to share the work, little to hold
 SEED_NUMBERS = 2**22  # of the largest gradient: with it and its like, a pass stays under 100 MB
 MOST_FLOPS = 2 * 10**11  # of all states together: 10 to 20 seconds of one core
+MOST_LEFT_OUT = 10**11  # of all sentences without a token: a minute and a half of one core
 # In probability: more than rounding, less than anybody would show. In half precision two devices
 # round in another order, each time by a share of the largest number.
 SAME_RUN, ROUNDINGS = 1e-4, 16
@@ -80,7 +81,8 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
     Raises
     ------
     engine.said.Said
-        With one sentence, when this model does not give the trace's answer.
+        With one sentence, when this model does not give the trace's answer, or when the sentence
+        is so long that it would take more than ``MOST_LEFT_OUT``.
     ValueError
         For a run over a batch.
 
@@ -89,6 +91,12 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
     """
     ids = trace.value("tokens")
     _one_sentence(trace)
+    work = trace.flops * (len(ids) - 1)
+    if work > MOST_LEFT_OUT:
+        raise Said(
+            f"What each of {len(ids)} words does would take {work / 1e9:,.0f} GFLOP, and at most "
+            f"{MOST_LEFT_OUT / 1e9:,.0f} are spent on it; choose a shorter sentence."
+        )
     whole = trace.value("answer.probabilities")
     again = run(model, ids, hidden=trace.hidden, ops=ops).value("answer.probabilities")
     known = PRECISIONS.get(trace.facts.precision)

@@ -297,6 +297,18 @@ def test_too_much_work_is_refused_with_its_amount(monkeypatch: pytest.MonkeyPatc
     assert state_shares(trace, ops=OPS, states=[1]).shape == (1, 5)
 
 
+def test_too_many_sentences_without_a_word_are_refused_with_their_amount(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = made(GRID)
+    trace = ran(model)
+    monkeypatch.setattr(influence, "MOST_LEFT_OUT", 4 * trace.flops)
+    assert len(leave_one_out(model, trace, ops=OPS).moved) == 5
+    monkeypatch.setattr(influence, "MOST_LEFT_OUT", 4 * trace.flops - 1)
+    with pytest.raises(Said, match=r"What each of 5 words does would take .* GFLOP.*\.$"):
+        leave_one_out(model, trace, ops=OPS)
+
+
 def test_a_grid_has_no_state_to_share() -> None:
     with pytest.raises(Said, match=r"carries no state from word to word.*\.$"):
         state_shares(ran(made(GRID)), ops=OPS)

@@ -186,9 +186,6 @@ class Formats:
         self.mono_strong = _format(
             mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
         )
-        self.mono_strong = _format(
-            mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
-        )
         self.mono_shown = _format(
             mono, theme.ink, family="JetBrains Mono", weight=QFont.Weight.Medium
         )
