@@ -499,7 +499,8 @@ def _recording(_: float) -> None:
     from threadpoolctl import threadpool_limits
 
     from engine.models import Config
-    from engine.timing import overhead, random_model
+    from engine.recording_cost import overhead
+    from engine.timing import random_model
 
     d, tokens = RECORDED_WIDTH, 128
     configs = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, QRect, QTimer, Signal
 
-from app import classes, recordings, this_machine, workloads
+from app import classes, recordings, this_machine, workload_runs, workloads
 from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
@@ -659,7 +659,7 @@ def _subject(
     cpu = measured = tile = None
     if found is not None:
         here = found.meter.precisions
-        cpu = workloads.measured_run(found.measured, found.workload, say, found.meter.name)
+        cpu = workload_runs.measured_run(found.measured, found.workload, say, found.meter.name)
         tile = found.tile
         asked = workloads.as_run(chosen.workload, part or parts.load(chosen.part))
         runs = workloads.live_workload(asked, here)[0]

@@ -20,12 +20,12 @@ from pytestqt.qtbot import QtBot
 from test_engine_timing import nvml, with_cupti
 from test_widgets_units import check_texts, texts
 
-from app import doctor, recordings, workloads
+from app import doctor, recordings, workload_runs, workloads
 from app.chapters import Host
 from app.computing import ComputingUnits, measure
 from app.this_machine import FILE
 from app.window import Window
-from engine import gpu, live, race, race_file, selfcheck, weights
+from engine import gpu, live, race, race_file, selfcheck, timing, weights
 from engine.gpu import HOST, on_device, probe
 from engine.live import LIVE, Meter
 from engine.ops import Ops
@@ -291,7 +291,7 @@ def test_on_a_card_the_runs_are_measured_there_and_the_clock_is_named(card: Card
     assert sum(found.measured.shares.parts.values()) == 1.0
     sample = workloads.sample_of(found.measured)
     assert sum(sample) == pytest.approx(1.0)
-    run = workloads.measured_run(found.measured, found.workload, SAY, meter.name)
+    run = workload_runs.measured_run(found.measured, found.workload, SAY, meter.name)
     assert not run.on_cpu
     shown = workloads.live(Workload(), (sample,), 0.1, SAY, runs=found.workload,
                            path=found.measured.shares.path, device=meter.name)  # fmt: skip
@@ -408,6 +408,8 @@ def test_the_plot_of_the_window_draws_the_same_line(qtbot: QtBot) -> None:
 
 def test_kernel_activity_comes_first(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     with_cupti(monkeypatch, card)
+    for module in (timing, live):  # what tracing costs is told by the card's clock
+        monkeypatch.setattr(module, "perf_counter", lambda: card.host_us * 1e-6)
     meter = Meter(on_device(probe))
     found = measure(replace(LIVE, precision="float16"), None, Recorder(), meter)
     assert found.measured.shares.path == CUPTI_PATH

@@ -18,6 +18,7 @@ from engine import gpu, models, timing
 from engine.gpu import HOST, CupyOps, Device
 from engine.models import Config, Model, run
 from engine.ops import Ops
+from engine.recording_cost import Bare, overhead
 from engine.said import Said
 from engine.shares import CPU_PATH, Kernel, Work, shares_of
 from engine.timing import (
@@ -31,7 +32,6 @@ from engine.timing import (
     classified,
     kernels_of,
     measure,
-    overhead,
     paths,
     random_model,
     shares_of_kernels,
@@ -411,7 +411,7 @@ def test_what_is_compared_with_recording_computes_the_same(config: Config) -> No
     model, ids = random_model(config), np.arange(8)
     seen: list[list[Any]] = []
 
-    class Seen(timing._Bare):
+    class Seen(Bare):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             seen.append(self._kept)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import workloads
+from app import workload_runs, workloads
 from app.workloads import Chosen
 from engine import claims, parts, roofline
 from engine.live import LIVE, Measured
@@ -78,7 +78,7 @@ def subject_of(preset: str = "", **chosen: Any) -> Computing:
         choice,
         SAY,
         live=replace(workloads.live(choice.workload, SAMPLES, 0.02, SAY), where="NumPy"),
-        cpu=workloads.measured_run(run, LIVE, SAY),
+        cpu=workload_runs.measured_run(run, LIVE, SAY),
         tile=multiply(rng.normal(size=(16, 16)), rng.normal(size=(16, 16)), "random numbers"),
     )
     return made if preset != "toy" else replace(made, measured=run.shares)
@@ -298,7 +298,7 @@ def test_a_chain_shows_its_first_steps_only() -> None:
     chosen = workloads.chosen_from(model="gru-124m", mode="inference", batch=1, tokens=128)
     subject = workloads.computing(chosen, SAY)
     stretch = next(part for part in subject.run.stretches if part.group == "forward")
-    assert sum("gates" in span.label for span in stretch.spans) == workloads.CHAIN_STEPS
+    assert sum("gates" in span.label for span in stretch.spans) == workload_runs.CHAIN_STEPS
     check_texts(computing_units(subject, 6, view_of()), "chain")
 
 
@@ -435,7 +435,7 @@ def test_shares_of_a_run_here_add_up_to_its_wall_time() -> None:
     measured = Runs(LIVE).run()
     assert sum(measured.shares.parts.values()) == pytest.approx(1)
     assert measured.shares.basis is Basis.MEASURED
-    run = workloads.measured_run(measured, LIVE, SAY)
+    run = workload_runs.measured_run(measured, LIVE, SAY)
     assert sum(span.seconds for span in run.spans) == pytest.approx(measured.seconds, rel=0.02)
     assert {span.lane for span in run.spans} == set(LANES)
 

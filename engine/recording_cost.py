@@ -1,0 +1,91 @@
+"""What recording every step adds to a run, beside one that computes the same and keeps it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from engine.models import Model, record
+from engine.ops import Array, Ops
+from engine.tape import State, Tape, Tensor
+from engine.trace import Stage
+
+
+class Bare(Tape):
+    """Runs the same operations and keeps their values, without times, names and records."""
+
+    _depth = 0
+
+    def __init__(self, ops: Ops, parameters: Mapping[str, Array]) -> None:
+        super().__init__(ops, parameters)
+        self._kept: list[Any] = []
+
+    def __call__(
+        self, op: str, *operands: Tensor, name: str, axes: tuple[str, ...], equation: str,
+        **options: Any,
+    ) -> Tensor:  # fmt: skip
+        """Run one primitive of ``OPS``."""
+        value = getattr(self.ops, op)(*[operand.value for operand in operands], **options)
+        self._kept.append(value)
+        if self._depth:  # the first round says what the others are
+            return self._record(op, operands, value, 0.0, name, axes, equation, options)
+        return Tensor(name, value)
+
+    def recur(
+        self, over: Sequence[int], state: State, given: Sequence[Tensor], *,
+        stage: Callable[[int], Stage], body: Callable[[int, State], State],
+    ) -> dict[str, list[Tensor]]:  # fmt: skip
+        """Run the same operations for one index after another."""
+        self._depth += 1
+        try:
+            states = super().recur(over, state, given, stage=stage, body=body)
+            self._kept += self._records  # the values of all rounds lie there
+            return states
+        finally:
+            self._depth -= 1
+            self._records.clear()
+
+    def _repeat(
+        self, first: list[Any], columns: Mapping[str, Iterable[Any]]
+    ) -> tuple[Any, list[tuple[Any, ...]]]:
+        deque(zip(*self._calls(first, columns), strict=False), maxlen=0)
+        return 0.0, []
+
+
+def overhead(model: Model, ids: Array, times: int = 9) -> float:
+    """Return what recording adds to the time of a run, as a part of it: 0.03 is 3 %.
+
+    A run with all records and times is paired with one that computes and keeps the same values and
+    nothing else; it is the median of the pairs' ratios of CPU time, less 1. Where the noise of the
+    clock is larger, it can be below 0.
+
+    Parameters
+    ----------
+    model
+        Any.
+    ids
+        Words, shape (token,) or (batch, token).
+    times
+        Pairs.
+    """
+    ids = np.array(ids, np.int64)
+    makers: tuple[tuple[type[Tape], Ops], ...] = ((Tape, Ops()), (Bare, Ops()))
+
+    def seconds(maker: type[Tape], ops: Ops) -> float:
+        tape = maker(ops, model.parameters)
+        start = process_time()
+        record(tape, model, ids, hidden=ids.shape[-1] - 1)
+        return process_time() - start
+
+    ratios = []
+    for turn in range(times + 1):
+        order = makers if turn % 2 else makers[::-1]  # by turns, so that neither is always second
+        took = {maker: seconds(maker, ops) for maker, ops in order}
+        if turn and took[Bare] > 0:  # the first touches memory
+            ratios.append(took[Tape] / took[Bare])
+    return median(ratios) - 1.0 if ratios else 0.0
