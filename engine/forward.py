@@ -282,6 +282,15 @@ def alike(a: Any, b: Any) -> bool:
     return _lies_in_rows(a) and _lies_in_rows(b) and same
 
 
+def pieces(*arrays: Any) -> list[tuple[Any, ...]]:
+    """Return arrays in pieces of their first axis, which stay in the cache from pass to pass."""
+    count = len(arrays[0]) if arrays[0].ndim > 1 else 1
+    if count < 2:
+        return [arrays]
+    rows = max(PIECE * count // arrays[0].size, 1)
+    return [tuple(a[i : i + rows] for a in arrays) for i in range(0, count, rows)]
+
+
 def _is_of_token(step: Step) -> bool:
     """Return whether a step is a view of one token of a batch."""
     return (
@@ -313,6 +322,7 @@ def index_of(step: Step) -> tuple[Any, ...]:
 
 Calls = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 # Whose result may be overwritten by what reads it: its own way back does not need it.
+PIECE = 2**16  # numbers that are worked on at a time
 NEAR = 60.0  # scores may lie apart: exp(-60) is no number's end in float32
 _FORGETTING = frozenset({"product", "add", "scale"})
 _IN_PLACE = frozenset({"add", "scale", "softmax", "tanh", "sigmoid", "relu"})
@@ -379,15 +389,18 @@ def _gelu(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     t, u = xp.empty_like(y), xp.empty_like(y)
     p._kept[f"{step.name}.tanh"], p._kept[f"{step.name}.spare"] = t, u
 
+    parts = pieces(x, y, t)
+
     def gelu(x: Any, y: Any) -> None:
-        xp.multiply(x, x, out=t)
-        xp.multiply(t, GELU_SCALE * GELU_CUBIC, out=t)
-        xp.add(t, GELU_SCALE, out=t)
-        xp.multiply(t, x, out=t)
-        xp.tanh(t, out=t)
-        xp.add(t, 1.0, out=y)
-        xp.multiply(y, x, out=y)
-        xp.multiply(y, 0.5, out=y)
+        for x, y, t in parts:
+            xp.multiply(x, x, out=t)
+            xp.multiply(t, GELU_SCALE * GELU_CUBIC, out=t)
+            xp.add(t, GELU_SCALE, out=t)
+            xp.multiply(t, x, out=t)
+            xp.tanh(t, out=t)
+            xp.add(t, 1.0, out=y)
+            xp.multiply(y, x, out=y)
+            xp.multiply(y, 0.5, out=y)
 
     return [(gelu, (x, y))]
 
@@ -445,8 +458,8 @@ def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     xp, ops, (x, *masks) = p._xp, p._ops, operands
     ones = xp.ones(y.shape[-1], y.dtype)
     total = xp.empty((*y.shape[:-1], 1), y.dtype)
-    flat = total[..., 0]
     kept = [xp.empty_like(mask) for mask in masks]
+    parts = pieces(x, y, total, *(xp.broadcast_to(each, y.shape) for each in kept))
 
     def softmax(x: Any, *rest: Any) -> None:
         *masks, y = rest
@@ -455,16 +468,19 @@ def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
         if not (highest - x.min() < NEAR and closed):
             ops.softmax(x, masks[0] if masks else None, out=y)
             return
-        xp.subtract(x, highest, out=y)
-        xp.exp(y, out=y)
         for mask, kept_of in zip(masks, kept, strict=True):
             xp.exp(mask, out=kept_of)
-            xp.multiply(y, kept_of, out=y)
-        xp.vecdot(y, ones, out=flat)
-        if masks:
-            xp.copyto(flat, 1.0, where=flat == 0.0)  # a row that is closed as a whole stays 0
-        xp.reciprocal(flat, out=flat)
-        xp.multiply(y, total, out=y)
+        for x, y, total, *factors in parts:
+            flat = total[..., 0]
+            xp.subtract(x, highest, out=y)
+            xp.exp(y, out=y)
+            for factor in factors:
+                xp.multiply(y, factor, out=y)
+            xp.vecdot(y, ones, out=flat)
+            if factors:
+                xp.copyto(flat, 1.0, where=flat == 0.0)  # a row that is closed as a whole stays 0
+            xp.reciprocal(flat, out=flat)
+            xp.multiply(y, total, out=y)
 
     return [(softmax, (x, *masks, y))]
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.forward import Call, Forward, Place, Weights, alike, index_of, rows_of
+from engine.forward import Call, Forward, Place, Weights, alike, index_of, pieces, rows_of
 from engine.ops import GELU_CUBIC, GELU_SCALE, Ops
 from engine.tasks import UNCOUNTED
 from engine.trace import Step, Trace, Unit
@@ -545,21 +545,27 @@ def _back_gelu(p: Program, step: Step, g: Place, k: int) -> None:
     xp, x = p._xp, p.value(step.reads[0])
     t, u = p._kept[f"{step.name}.tanh"], p._kept[f"{step.name}.spare"]
 
-    def write(x: Any, g: Any, out: Any) -> None:
-        # ½ (1 + t) + ½ x (1 - t²) u'
-        xp.multiply(x, x, out=u)
-        xp.multiply(u, 1.5 * GELU_CUBIC * GELU_SCALE, out=u)
-        xp.add(u, 0.5 * GELU_SCALE, out=u)
-        xp.multiply(u, x, out=u)
-        xp.multiply(t, t, out=out)
-        xp.subtract(1.0, out, out=out)
-        xp.multiply(u, out, out=u)
-        xp.multiply(t, 0.5, out=out)
-        xp.add(u, out, out=u)
-        xp.add(u, 0.5, out=u)
-        xp.multiply(u, g, out=out)
+    def call(out: Any) -> tuple[Any, ...]:
+        parts = pieces(x, g.array, out, t, u)
 
-    p.contribute(step, step.reads[k], lambda out: (write, x, g.array, out))
+        def write(x: Any, g: Any, out: Any) -> None:
+            # ½ (1 + t) + ½ x (1 - t²) u'
+            for x, g, out, t, u in parts:
+                xp.multiply(x, x, out=u)
+                xp.multiply(u, 1.5 * GELU_CUBIC * GELU_SCALE, out=u)
+                xp.add(u, 0.5 * GELU_SCALE, out=u)
+                xp.multiply(u, x, out=u)
+                xp.multiply(t, t, out=out)
+                xp.subtract(1.0, out, out=out)
+                xp.multiply(u, out, out=u)
+                xp.multiply(t, 0.5, out=out)
+                xp.add(u, out, out=u)
+                xp.add(u, 0.5, out=u)
+                xp.multiply(u, g, out=out)
+
+        return write, x, g.array, out
+
+    p.contribute(step, step.reads[k], call)
 
 
 def _back_gelu_erf(p: Program, step: Step, g: Place, k: int) -> None:
@@ -585,12 +591,18 @@ def _back_softmax(p: Program, step: Step, g: Place, k: int) -> None:
     xp, y = p._xp, p.value(step.name)
     total = xp.empty((*y.shape[:-1], 1), y.dtype)
 
-    def write(y: Any, g: Any, out: Any) -> None:
-        xp.vecdot(g, y, out=total[..., 0])
-        xp.subtract(g, total, out=out)
-        xp.multiply(out, y, out=out)
+    def call(out: Any) -> tuple[Any, ...]:
+        parts = pieces(y, g.array, out, total)
 
-    p.contribute(step, step.reads[k], lambda out: (write, y, g.array, out))
+        def write(y: Any, g: Any, out: Any) -> None:
+            for y, g, out, total in parts:
+                xp.vecdot(g, y, out=total[..., 0])
+                xp.subtract(g, total, out=out)
+                xp.multiply(out, y, out=out)
+
+        return write, y, g.array, out
+
+    p.contribute(step, step.reads[k], call)
 
 
 def _back_norm(p: Program, step: Step, g: Place, k: int) -> None:
