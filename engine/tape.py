@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, repeat, starmap
+from itertools import chain, repeat
 from operator import sub
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -311,7 +312,7 @@ class Tape:
         none in Python: ``zip`` asks for one result after another, and for the time behind each.
         """
         clock = self.ops.clock
-        ticks = starmap(clock, repeat(()))
+        ticks = iter(clock, math.nan)  # without an end: nothing is equal to it
         calls = self._calls(first, columns)
         begun = clock()
         rounds = zip(*chain.from_iterable((call, ticks) for call in calls), strict=False)
