@@ -497,7 +497,9 @@ def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
 # ---- on demand: computed once for each trace, and forgotten with it ------------------------------
 
 
-def influence(pair: Pair, side: str, how: str = REPLACED) -> Influence:
+def influence(
+    pair: Pair, side: str, how: str = REPLACED, stop: Callable[[], bool] = lambda: False
+) -> Influence:
     """Return how much the answer of one side changes without each token.
 
     Parameters
@@ -508,6 +510,8 @@ def influence(pair: Pair, side: str, how: str = REPLACED) -> Influence:
         "chain" or "grid".
     how
         ``engine.influence.REPLACED`` or ``LEFT_OUT``: what is done to the token.
+    stop
+        Whether to give up, which ``engine.influence.Stopped`` says.
 
     Raises
     ------
@@ -518,7 +522,9 @@ def influence(pair: Pair, side: str, how: str = REPLACED) -> Influence:
     return _once(
         trace,
         ("influence", how),
-        lambda: leave_one_out(_ran(trace), trace, ops=instead(trace.facts.precision), how=how),
+        lambda: leave_one_out(
+            _ran(trace), trace, ops=instead(trace.facts.precision), how=how, stop=stop
+        ),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ class Studies(QObject):
         self._resting = False
         self._how = ""  # of INFLUENCES, what is done to each word; "": nothing is worked out
         self._asked: tuple[Pair | None, _State | None, str] = (None, None, "")
+        self._over = threading.Event()  # nobody waits for what is worked out any more
         self.measuring = Background(self)
         self.measuring.done.connect(self._grown)
         self.spreading = Background(self)
@@ -44,6 +47,7 @@ class Studies(QObject):
 
     def close(self) -> None:
         """End both workers."""
+        self._over.set()
         self.measuring.close()
         self.spreading.close()
 
@@ -130,10 +134,12 @@ class Studies(QObject):
         if asked == self._asked:
             return
         self._asked = asked
+        self._over.set()
         if self._canvas.view.spreads:
             self._canvas.show_view(replace(self._canvas.view, spreads=()))
         if asked[0] is not None:
-            self.spreading.ask(_spreads, *asked)
+            self._over = threading.Event()
+            self.spreading.ask(_spreads, *asked, self._over.is_set)
 
     def _spread(self, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -152,14 +158,16 @@ def _measure(chain: str, grid: str, number: int, recorder: Recorder) -> Any:
     return None
 
 
-def _spreads(pair: Pair, state: _State | None, how: str) -> tuple[Spread, ...]:
+def _spreads(
+    pair: Pair, state: _State | None, how: str, stop: Callable[[], bool]
+) -> tuple[Spread, ...]:
     """Return the influence of each word on both answers, or its share in a state of the chain."""
     from app.compute import asked_by, influence, state_shares
 
     about = how.replace(" ", "_")
-    grid = Spread("grid", about, influence(pair, "grid", how).moved)
+    grid = Spread("grid", about, influence(pair, "grid", how, stop).moved)
     if state is None:
-        return (Spread("chain", about, influence(pair, "chain", how).moved), grid)
+        return (Spread("chain", about, influence(pair, "chain", how, stop).moved), grid)
     direction, t = state
     shares = tuple(float(share) for share in state_shares(pair, (t - 1,), direction)[0])
     asked = asked_by(pair, t)

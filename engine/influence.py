@@ -7,7 +7,7 @@ Neither needs a label, and both are of the model, not of language.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,18 @@ class Influence:
     instead: tuple[str, ...]
 
 
-def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) -> Influence:
+class Stopped(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def leave_one_out(
+    model: Model,
+    trace: Trace,
+    *,
+    ops: Ops,
+    how: str = REPLACED,
+    stop: Callable[[], bool] = lambda: False,
+) -> Influence:
     """Return how much the answer changes without each token, by running the model without it.
 
     The number to show is ``moved``, ½ Σ_w |p(w) - p'(w)| over the words of the answer: the
@@ -77,9 +88,13 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
         Where to compute, in the precision of the run.
     how
         REPLACED or LEFT_OUT.
+    stop
+        Whether to give up; asked in front of every batch of sentences.
 
     Raises
     ------
+    Stopped
+        When ``stop`` said so.
     engine.said.Said
         With one sentence, when this model does not give the trace's answer, or when the sentence
         is so long that it would take more than ``MOST_LEFT_OUT``.
@@ -110,6 +125,8 @@ def leave_one_out(model: Model, trace: Trace, *, ops: Ops, how: str = REPLACED) 
     T, whole = len(ids), again  # by the same device as the others
     without = np.full((T, whole.size), np.nan, whole.dtype)  # (token, word)
     for tokens, sentences, hidden in _sentences(model, ids, trace.hidden, how):
+        if stop():
+            raise Stopped
         batch = run(model, sentences, hidden=hidden, ops=ops)
         without[tokens] = batch.value("answer.probabilities")
     answered = int(whole.argmax())

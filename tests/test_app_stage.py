@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from app import INFLUENCES
 from app.compute import influence
 from app.window import Window
-from engine.influence import LEFT_OUT, REPLACED
+from engine.influence import LEFT_OUT, REPLACED, Stopped
 from widgets import captions
 from widgets.hit import named
 from widgets.picture import Picture
@@ -134,6 +137,29 @@ def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) ->
     key(window, qtbot, "I")
     key(window, qtbot, "I")
     assert spreads() == []
+
+
+def test_what_each_word_does_is_given_up_when_nobody_waits_for_it(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, given_up = threading.Event(), threading.Event()
+
+    def endless(*_: object, stop: Callable[[], bool], **__: object) -> None:
+        begun.set()
+        while not stop():
+            time.sleep(0.001)
+        given_up.set()
+        raise Stopped
+
+    monkeypatch.setattr("app.compute.leave_one_out", endless)
+    key(window, qtbot, "I")
+    assert begun.wait(20)
+    assert not given_up.is_set()
+    key(window, qtbot, "I")  # another question
+    assert given_up.wait(20)
+    given_up.clear()
+    window.close()
+    assert given_up.wait(20)
 
 
 def test_a_word_is_made_unknown_or_left_out_and_which_is_said_and_remembered(

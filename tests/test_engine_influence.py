@@ -321,3 +321,21 @@ def test_a_batch_is_refused() -> None:
         state_shares(batch, ops=OPS)
     with pytest.raises(ValueError, match="run over a batch"):
         leave_one_out(model, batch, ops=OPS)
+
+
+@pytest.mark.parametrize("how", [REPLACED, LEFT_OUT])
+def test_what_nobody_waits_for_ends_in_front_of_the_next_sentences(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influence, "BATCH_BYTES", 1)  # one sentence at a time
+    model = made(GRID)
+    trace = ran(model)
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(len(asked))
+        return len(asked) == 3
+
+    with pytest.raises(influence.Stopped):
+        leave_one_out(model, trace, ops=OPS, how=how, stop=stop)
+    assert len(asked) == 3  # of four
