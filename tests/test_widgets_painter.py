@@ -32,7 +32,8 @@ from widgets.svg import svg
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
-MARKS = "⊤√⊙Σσ…−×·–—“”’←→↑↓≈≤≥∞αβθµ½⟨⟩‖∂′ΦφγηεL"  # what equations and captions may hold beyond letters
+# What equations and captions may hold beyond letters.
+MARKS = "⊤√⊙Σσ…−×·–—“”’←→↑↓≈≤≥∞αβθµ½⟨⟩‖∂′ΦφγηεL"
 
 Pixels = NDArray[np.int16]
 

@@ -53,7 +53,7 @@ class Toy(QObject):
     id = "toy"
     changed = Signal()
     said = Signal(str)
-    busy = False
+    busy = measuring = False
 
     def __init__(self, host: Host) -> None:
         super().__init__(host.window)
