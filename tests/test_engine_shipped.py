@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,3 +296,48 @@ def test_the_readme_says_what_the_card_says(name: str) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
     assert row.strip("| ").split(" | ")[2:] == cells
+
+
+def again() -> dict[str, dict[str, Any]]:
+    """Return what the cards say of models that were trained again in NumPy, by their ids."""
+    cards = {name: load(name).card for name in SHIPPED}
+    return {name: card["again"] for name, card in cards.items() if "again" in card}
+
+
+def test_numpy_alone_reaches_what_the_shipped_models_do_within_a_point() -> None:
+    assert {"rnn", "gru", "lstm", *GRIDS} <= again().keys()
+    for name, told in again().items():
+        held_out = load(name).card["held_out"]
+        assert told["held_out"]["sentences"] == held_out["sentences"]
+        assert told["held_out"]["best_word"] == held_out["best_word"]
+        assert told["held_out"]["word"] >= held_out["word"] - 0.01, name
+        if name in KEEPING:
+            assert told["held_out"]["verb_number"] >= 0.999, name
+
+
+def test_sixteen_numbers_without_attention_lose_words_in_numpy_too() -> None:
+    held_out = again()["rnn-plain"]["held_out"]
+    assert held_out["word"] < held_out["best_word"] - 0.05
+
+
+def test_the_readme_says_what_numpy_reached() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("heads with a role at 0.6")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "`" in line]
+    expected = []
+    for name in (row[0].strip("`") for row in rows):
+        told = again()[name]
+        found, heads = told["held_out"], [head for layer in told.get("roles", ()) for head in layer]
+        clear = sum(role != "mixed" and score >= 0.6 for role, score in heads)
+        expected.append(
+            [
+                f"`{name}`",
+                str(told["seed"]),
+                f"{100 * found['word']:.2f} %",
+                f"{100 * found['verb_number']:.2f} %",
+                f"{100 * found['word_far']:.1f} %",
+                str(clear) if heads else "–",
+            ]
+        )
+    assert rows == expected
+    assert len(rows) == len(again())
