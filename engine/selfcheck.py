@@ -455,8 +455,10 @@ def _checked(data: Any) -> Recording:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT}")
     made, device = data["made"], data["device"]
-    for part, name in ((made, "date"), (made, "program"), (device, "name")):
+    for part, name in ((made, "date"), (made, "program"), (device, "name"), (data, "tracing")):
         _fits(part[name], str, name)
+        if not part[name].strip():
+            raise ValueError(f"its {name} is empty")
     datetime.fromisoformat(made["date"])
     _fits(data["ok"], bool, "ok")
     _words(device["versions"], "versions")
@@ -480,9 +482,7 @@ def _checked(data: Any) -> Recording:
 
 
 def _fits(value: Any, kind: type, name: str) -> None:
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
+    if type(value) is not kind and (kind, type(value)) != (float, int):
         raise ValueError(f"its {name} is no {kind.__name__}")
     if isinstance(value, str) and len(value) > MOST_TEXT:
         raise ValueError(f"its {name} is longer than {MOST_TEXT} characters")

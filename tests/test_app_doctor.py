@@ -179,7 +179,21 @@ def _rows(data: dict[str, Any]) -> None:
     data["kernels"] = "many"
 
 
-@pytest.mark.parametrize("damage", [_without, _nan, _format, _sum, _rows])
+def _huge(data: dict[str, Any]) -> None:
+    data["models"][0]["error"] = 10**400  # a whole number that no float holds
+
+
+def _untraced(data: dict[str, Any]) -> None:
+    del data["tracing"]
+
+
+def _nameless(data: dict[str, Any]) -> None:
+    data["device"]["name"] = " "
+
+
+@pytest.mark.parametrize(
+    "damage", [_without, _nan, _format, _sum, _rows, _huge, _untraced, _nameless]
+)
 def test_a_damaged_report_is_refused_with_a_sentence(report: Path, damage: Any) -> None:
     data = json.loads(report.read_text(encoding="utf-8"))
     damage(data)
