@@ -19,7 +19,8 @@ import numpy as np
 
 from app import CHAPTER, DEFAULT_PAIR, PRECISION
 from engine import weights
-from engine.gpu import HOST, Device, Lost, instead, on_device, ops_for
+from engine.device import HOST, Device, Lost, on_device
+from engine.gpu import instead, ops_for
 from engine.influence import REPLACED, Influence, leave_one_out
 from engine.influence import state_shares as shares_of
 from engine.models import Model, depth_at, initialise, run

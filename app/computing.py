@@ -68,7 +68,7 @@ def measure(
     """
     import pyqtgraph  # noqa: F401  (the plot is made of it: here, so that no frame waits)
 
-    from engine.gpu import Lost
+    from engine.device import Lost
     from engine.live import Live as Runs
     from engine.live import Meter
 

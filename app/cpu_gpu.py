@@ -70,12 +70,12 @@ def sweep(stop: Callable[[], bool], recorder: Recorder | None = None) -> Iterato
 
     device = None
     if find_spec("cupy") is not None:
-        from engine import gpu
+        from engine.device import on_device
+        from engine.gpu import ops_for, probe
 
-        found = gpu.on_device(gpu.probe)
+        found = on_device(probe)
         if found.gpu:
-            ops = gpu.on_device(gpu.ops_for, found)
-            device = race_device.OnDevice(found.name, ops, gpu.on_device)
+            device = race_device.OnDevice(found.name, on_device(ops_for, found), on_device)
     note = None if recorder is None else recorder.note
     return race.sweep(stop=stop, device=device, note=note)
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from app.background import Background, Outcome
 
 if TYPE_CHECKING:
-    from engine.gpu import Device
+    from engine.device import Device
 
 
 class Devices(QObject):
@@ -41,6 +41,7 @@ class Devices(QObject):
 
 
 def _probe() -> Device:
-    from engine.gpu import on_device, probe
+    from engine.device import on_device
+    from engine.gpu import probe
 
     return on_device(probe)

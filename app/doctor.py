@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.said import Said
 
 if TYPE_CHECKING:
-    from engine.gpu import Device
+    from engine.device import Device
 
 PACKAGES = ("numpy", "PySide6-Essentials", "pyqtgraph", "safetensors", "threadpoolctl")
 
@@ -78,7 +78,8 @@ def selfcheck(path: Path, *, program: str, tell: Callable[[str], None]) -> bool:
     engine.said.Said
         With one sentence, when there is no card, or the report cannot be written.
     """
-    from engine.gpu import on_device, probe
+    from engine.device import on_device
+    from engine.gpu import probe
     from engine.selfcheck import check
 
     device = probe()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.chapters import Host
     from app.chrome import SentenceControls
     from app.compute import PairResult
-    from engine.gpu import Device
+    from engine.device import Device
     from engine.recorder import Recorder
     from engine.trace import Pair
 
@@ -391,7 +391,7 @@ def _recorded(
     """Return what a function returns, whose runs a device computes and the recorder is told of."""
     import widgets.scenes  # noqa: F401  (imported here, so that the window does not wait for it)
     from app.compute import computing_on, watched
-    from engine.gpu import HOST
+    from engine.device import HOST
 
     with watched(recorder), computing_on(device or HOST):
         return function(*given)

@@ -379,7 +379,8 @@ def meter() -> Meter:
     """
     if find_spec("cupy") is None:
         return Meter()
-    from engine.gpu import on_device, probe
+    from engine.device import on_device
+    from engine.gpu import probe
 
     return Meter(on_device(probe))
 

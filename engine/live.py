@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from engine import grid
-from engine.gpu import HOST, Device, on_device, ops_for
+from engine.device import HOST, Device, on_device
+from engine.gpu import ops_for
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.precision import DEFAULT
@@ -107,7 +108,7 @@ class Meter:
 
         Raises
         ------
-        engine.gpu.Lost
+        engine.device.Lost
             When the GPU failed in the middle of it.
         """
         if not self.device.gpu:
@@ -182,7 +183,7 @@ class Live:
 
         Raises
         ------
-        engine.gpu.Lost
+        engine.device.Lost
             When the device failed in the middle of it.
         """
         ops = ops or self._ops

@@ -19,7 +19,8 @@ from typing import Any, cast
 import numpy as np
 
 from engine import weights
-from engine.gpu import CupyOps, Device, ops_for
+from engine.device import Device
+from engine.gpu import CupyOps, ops_for
 from engine.live import LIVE, Live
 from engine.models import Model, run
 from engine.ops import Array, Ops

@@ -13,7 +13,7 @@ The counters of NVML (GPM) are no path: they say in how many cycles the tensor p
 another number, and drawn as a line named "pipe active".
 
 CUPTI and NVML are imported here only, and when they are asked for. Everything that touches a device
-is to be called ``engine.gpu.on_device``.
+is to be called ``engine.device.on_device``.
 
 Sources: NVIDIA CUPTI documentation, "CUPTI Activity API"; NVML API reference, "GPM functions";
 CuPy user guide, "Performance best practices", for what events measure.
@@ -53,7 +53,8 @@ from engine.tape import Watch
 from engine.trace import Basis, Step, Trace, Unit
 
 if TYPE_CHECKING:
-    from engine.gpu import CupyOps, Device
+    from engine.device import Device
+    from engine.gpu import CupyOps
 
 T = TypeVar("T")
 

@@ -501,14 +501,14 @@ def test_the_figures_choices_are_those_of_the_chapter() -> None:
 def test_a_gpu_that_computes_is_named_and_its_bars_stay_modelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from engine import gpu
+    from engine import device
 
-    found = replace(gpu.HOST, backend="CuPy", name="Some card", reason="")
+    found = replace(device.HOST, backend="CuPy", name="Some card", reason="")
     monkeypatch.setattr(workloads, "find_spec", lambda name: object())
-    monkeypatch.setattr(gpu, "on_device", lambda function: found)
+    monkeypatch.setattr(device, "on_device", lambda function: found)
     workloads.meter.cache_clear()
     assert workloads.gpu_here() == "Some card"
-    monkeypatch.setattr(gpu, "on_device", lambda function: gpu.HOST)
+    monkeypatch.setattr(device, "on_device", lambda function: device.HOST)
     workloads.meter.cache_clear()
     assert workloads.gpu_here() == ""
     workloads.meter.cache_clear()

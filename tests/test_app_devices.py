@@ -78,7 +78,8 @@ def test_the_real_wheel_without_a_device_says_so_and_costs_no_start() -> None:
 import json, sys, time
 import app.window
 before = [name for name in sys.modules if name.partition(".")[0] in ("cupy", "cupti", "pynvml")]
-from engine.gpu import on_device, probe
+from engine.device import on_device
+from engine.gpu import probe
 start = time.perf_counter()
 device = on_device(probe)
 print(json.dumps([before, time.perf_counter() - start, device.gpu, device.reason]))

@@ -11,7 +11,7 @@ from driving import key, settled
 from pytestqt.qtbot import QtBot
 
 from app.window import Window
-from engine.gpu import HOST
+from engine.device import HOST
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ from app.computing import ComputingUnits, measure
 from app.this_machine import FILE
 from app.window import Window
 from engine import gpu, live, race, race_file, selfcheck, timing, weights
-from engine.gpu import HOST, on_device, probe
+from engine.device import HOST, on_device
+from engine.gpu import probe
 from engine.live import LIVE, Meter
 from engine.ops import Ops
 from engine.recorder import Recorder

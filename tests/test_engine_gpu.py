@@ -20,7 +20,8 @@ import pytest
 from fakecupy import Card
 
 from engine import gpu, weights
-from engine.gpu import HOST, CupyOps, Device, Lost, ops_for, probe
+from engine.device import HOST, Device, Lost, on_device
+from engine.gpu import CupyOps, ops_for, probe
 from engine.models import Model, run
 from engine.ops import OPS, Ops
 from engine.precision import HALVES, PRECISIONS, overflow
@@ -453,7 +454,7 @@ def test_why_there_is_no_gpu_is_one_sentence(
     card: Card, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error, sentence = FAILURES[case]
-    monkeypatch.setattr(gpu, "wheels", lambda: ("cupy-cuda13x",))
+    monkeypatch.setattr("engine.device.wheels", lambda: ("cupy-cuda13x",))
     _raising("matmul", error, monkeypatch)
     found = probe()
     assert not found.gpu
@@ -487,7 +488,7 @@ def test_without_a_driver_cupy_is_not_even_imported(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(ctypes, "CDLL", no_library)
     monkeypatch.setattr(gpu, "import_module", no_import)
-    monkeypatch.setattr(gpu, "wheels", lambda: ("cupy-cuda13x",))
+    monkeypatch.setattr("engine.device.wheels", lambda: ("cupy-cuda13x",))
     found = probe()
     assert asked == [{"linux": "libcuda.so.1", "win32": "nvcuda.dll"}[platform]]
     assert found.reason == "CuPy is installed but there is no NVIDIA driver; NumPy computes."
@@ -501,7 +502,7 @@ def test_where_the_driver_has_another_name_cupy_is_asked(
 ) -> None:
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(gpu, "wheels", lambda: wheels)
+    monkeypatch.setattr("engine.device.wheels", lambda: wheels)
     asked: list[str] = []
     monkeypatch.setattr(gpu, "import_module", asked.append)
     probe()
@@ -516,7 +517,7 @@ def test_a_device_count_of_nothing_is_no_device(card: Card) -> None:
 def test_several_builds_are_the_reason_when_it_fails_and_a_note_when_not(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "wheels", lambda: ("cupy-cuda12x", "cupy-cuda13x"))
+    monkeypatch.setattr("engine.device.wheels", lambda: ("cupy-cuda12x", "cupy-cuda13x"))
     assert any("2 builds of CuPy" in note for note in probe().notes)
     _raising("matmul", RuntimeError("boom"), monkeypatch)
     assert (
@@ -586,18 +587,16 @@ def test_everything_on_the_device_runs_in_one_thread() -> None:
         return threading.current_thread().name
 
     found: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(gpu.on_device(where))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(on_device(where))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert found == ["device"] * 4
-    assert gpu.on_device(gpu.on_device, where) == "device"  # from inside, too
+    assert on_device(on_device, where) == "device"  # from inside, too
     with pytest.raises(ZeroDivisionError):
-        gpu.on_device(lambda: 1 / 0)
-    assert gpu.on_device(where) == "device"
+        on_device(lambda: 1 / 0)
+    assert on_device(where) == "device"
 
 
 def test_the_primitives_on_a_card_are_always_the_same(card: Card) -> None:

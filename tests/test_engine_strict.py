@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from engine import selfcheck, weights
-from engine.gpu import CupyOps, Device
+from engine.device import Device
+from engine.gpu import CupyOps
 from engine.models import run
 from engine.ops import OPS, Ops
 

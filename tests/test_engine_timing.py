@@ -15,7 +15,8 @@ import pytest
 from fakecupy import Card
 
 from engine import gpu, models, timing
-from engine.gpu import HOST, CupyOps, Device
+from engine.device import HOST, Device
+from engine.gpu import CupyOps
 from engine.models import Config, Model, run
 from engine.ops import Ops
 from engine.recording_cost import Bare, overhead
