@@ -18,6 +18,7 @@ from engine import grid
 from engine.device import HOST, Device, on_device
 from engine.gpu import ops_for
 from engine.models import Config, Model, initialise, run
+from engine.operations import operations
 from engine.ops import OPS, Ops
 from engine.precision import DEFAULT
 from engine.shares import Shares, shares_by
@@ -26,7 +27,7 @@ from engine.tile import SIDE, Tile, multiply
 from engine.timing import Cupti, PipeActive, on_card
 from engine.trace import Step, Unit
 from engine.words import ROWS
-from engine.workload import Mode, Size, Workload, operations
+from engine.workload import Mode, Size, Workload
 
 if TYPE_CHECKING:
     from engine.gpu import CupyOps

@@ -32,6 +32,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.operations import operations
 from engine.parts import Part
 from engine.shares import Shares, Work
 from engine.trace import Basis, Cost
@@ -49,7 +50,6 @@ from engine.workload import (
     Transfer,
     Workload,
     memory_text,
-    operations,
 )
 
 Floats = NDArray[np.float64]

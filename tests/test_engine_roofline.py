@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine import parts, roofline
+from engine.operations import WAIT_SECONDS
 from engine.parts import Part
 from engine.roofline import BASE, LAUNCH, Bound, Modelled, amdahl, model, shares
 from engine.shares import Shares, Work
 from engine.trace import Basis
 from engine.workload import (
     SIZES,
-    WAIT_SECONDS,
     Device,
     Host,
     Mode,

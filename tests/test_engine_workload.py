@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.assets import ASSETS
+from engine.operations import operations
 from engine.shares import Work
 from engine.trace import Unit
 from engine.workload import (
@@ -24,7 +25,6 @@ from engine.workload import (
     Workload,
     WorkloadError,
     memory_text,
-    operations,
 )
 
 # The toy: B = 2, T = S = 3, so M = 6 rows of d = 40 numbers; h = 5 heads of k = 8, so B h = 10
