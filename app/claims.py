@@ -6,7 +6,8 @@ machine's sweep up to ``race.BUDGET_SECONDS`` unless it is remembered. Plain fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,8 @@ from app import DEFAULT_PAIR, DEFAULT_TEXT
 from app.this_machine import FILE as FILE
 from app.this_machine import place as place
 from engine.claims import PRESETS, claim_of
+from engine.influence import Stopped
+from engine.recorder import Recorder
 from engine.shares import Work
 from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, counts, judge
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from engine.race import Measured, Note
     from engine.tape import Watch
     from engine.trace import Pair, Trace
+    from engine.units import Unit
 
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
 BUDGET_SECONDS = 30.0
@@ -82,10 +86,37 @@ def gather(
         if stop():
             return
         if getattr(found, name) is None:
-            found = part(found)
+            try:
+                with _ended_by(stop):
+                    found = part(found)
+            except Stopped:
+                return
             yield found
     if found.threads is None and not stop():
         yield _against_gpu(found, _measured(path, anew, stop, note))
+
+
+class _Ending(Recorder):
+    """Tells another recorder of the runs, and ends them when nobody waits for them any more."""
+
+    def __init__(self, told: Recorder | None, stop: Stop) -> None:
+        super().__init__()
+        self._told, self._stop = told, stop
+
+    def watch(self, start: float, end: float, spent: Mapping[Unit, float]) -> None:
+        if self._told is not None:
+            self._told.watch(start, end, spent)
+        if self._stop():
+            raise Stopped
+
+
+@contextmanager
+def _ended_by(stop: Stop) -> Iterator[None]:
+    """Let the runs of this thread end within a moment when somebody stops them."""
+    from app import compute
+
+    with compute.watched(_Ending(compute.recorder_here(), stop)):
+        yield
 
 
 def progress(found: Numbers) -> float:

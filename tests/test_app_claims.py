@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -96,6 +97,22 @@ def test_what_is_there_is_left_as_it_is_and_a_stop_ends_it(tmp_path: Path) -> No
     assert list(claims.gather(path, found=FULL)) == []
     assert list(claims.gather(path, stop=lambda: True)) == []
     assert not path.exists()
+
+
+@pytest.mark.parametrize("part", ["times", "rule", "bottleneck"])
+def test_a_part_that_runs_ends_within_a_second_of_a_stop(tmp_path: Path, part: str) -> None:
+    stopped: list[float] = []
+
+    def stop() -> bool:
+        """Stop at the second question, in the middle of the part."""
+        stopped.append(perf_counter())
+        return len(stopped) > len(claims.PARTS) + 2
+
+    lost: dict[str, Any] = {part: None}
+    missing = replace(FULL, **lost)
+    assert list(claims.gather(tmp_path / "machine.json", found=missing, stop=stop)) == []
+    assert len(stopped) == len(claims.PARTS) + 3
+    assert perf_counter() - stopped[-1] < 1
 
 
 @pytest.mark.parametrize("part", ["rule", "bottleneck"])
