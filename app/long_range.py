@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -93,15 +94,23 @@ def _of_sentence(
 ) -> Iterator[Part]:
     from app.compute import make_pair, model
     from engine import laboratory
+    from engine.influence import Stopped
+    from engine.tokens import read_sentence
 
-    pair = make_pair(wish.text, wish.chain, wish.grid).pair
-    if len(pair.tokens) > MOST_WORDS:
+    vocabulary = {word: i for i, word in enumerate(model(wish.grid).vocabulary)}
+    words = len(read_sentence(wish.text, vocabulary).tokens)
+    if words > MOST_WORDS:
         raise Said(
-            f"{len(pair.tokens)} words are too many for this experiment, which takes up to "
+            f"{words} words are too many for this experiment, which takes up to "
             f"{MOST_WORDS}; everything else works, shorten the sentence of chapter 1."
         )
+    pair = make_pair(wish.text, wish.chain, wish.grid).pair
+    if stop():
+        return
     if experiment == "scale":
-        yield {"scale": laboratory.scale(pair.grid, block=pair.grid.facts.layers - 1)}
+        last = pair.grid.facts.layers - 1
+        with suppress(Stopped):
+            yield {"scale": laboratory.scale(pair.grid, block=last, stop=stop)}
     elif experiment == "position":
         chain, grid = (
             laboratory.position(model(id), trace)
@@ -109,12 +118,13 @@ def _of_sentence(
         )
         yield {"shuffled": (grid[0], *chain, *grid[1:])}
     else:
-        reach = tuple(
-            laboratory.influence(model(id), trace)
-            for id, trace in ((wish.chain, pair.chain), (wish.grid, pair.grid))
-        )
+        reach = []
+        for id, trace in ((wish.chain, pair.chain), (wish.grid, pair.grid)):
+            if stop():
+                return
+            reach.append(laboratory.influence(model(id), trace))
         fades: dict[tuple[float, bool], Fades] = {}
-        yield {"reach": reach}
+        yield {"reach": tuple(reach)}
         for other in sorted(radii, key=lambda it: abs(it - radius)):
             for orthogonal in (False, True):
                 if stop():

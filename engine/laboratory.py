@@ -33,6 +33,7 @@ from engine.decoding import Turn as Turn
 from engine.decoding import Way as Way
 from engine.decoding import Writing as Writing
 from engine.decoding import writing as writing
+from engine.influence import Stopped
 from engine.models import Model, run
 from engine.ops import Ops
 from engine.paths import to_answer
@@ -466,7 +467,9 @@ class Scale:
         return tuple(width for width in self.widths if width.basis == basis)
 
 
-def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Scale:
+def scale(
+    trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0, stop: Stop = _never
+) -> Scale:
     """Return how even the rows of attention are as heads get wider, divided by √d_head or not.
 
     TRAINED joins the heads of the run: all choices of m heads, their queries and keys side by side,
@@ -483,11 +486,15 @@ def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Sca
         Which block's queries and keys.
     draws, seed
         How many W_q and W_k for each width, and from where; of more than 360 tokens fewer.
+    stop
+        Asked before every width.
 
     Raises
     ------
     engine.said.Said
         With one sentence: a run without heads, fewer than two tokens.
+    engine.influence.Stopped
+        When it was stopped.
 
     Source: Vaswani et al. 2017, section 3.2.1 and its footnote 4.
     """
@@ -505,6 +512,8 @@ def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Sca
     widths = []
     with threads(1):  # many small products
         for m in range(1, heads + 1):
+            if stop():
+                raise Stopped
             products = q @ np.swapaxes(k, -1, -2)  # (head, query, key)
             scores = [products[list(some)].sum(0) for some in combinations(range(heads), m)]
             widths.append(_width(m * own, TRAINED, m, np.stack(scores), shut))
@@ -512,6 +521,8 @@ def scale(trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0) -> Sca
         draws = max(min(draws, MOST_SCORES // T**2), 2)
         deviation = 1.0 / math.sqrt(float(np.square(n).sum(-1).mean()))
         for d_head in WIDTHS:
+            if stop():
+                raise Stopped
             rng = np.random.default_rng([seed, d_head])
             W_q, W_k = (rng.normal(0.0, deviation, (draws, n.shape[-1], d_head)) for _ in "qk")
             scores_drawn = (n @ W_q) @ np.swapaxes(n @ W_k, -1, -2)  # (draw, query, key)

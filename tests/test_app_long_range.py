@@ -395,6 +395,14 @@ def test_too_many_words_are_refused_in_a_sentence() -> None:
             next(gather(experiment, Wish(text), 1.0))
 
 
+@pytest.mark.parametrize("experiment", ["influence", "scale", "position"])
+def test_of_what_is_stopped_nothing_more_comes(experiment: str) -> None:
+    for asked in range(3):
+        answers = iter([False] * asked + [True] * 9)
+        found = list(gather(experiment, Wish(), 1.0, stop=lambda it=answers: next(it)))  # type: ignore[misc]
+        assert len(found) == (experiment == "position" and asked > 0)
+
+
 def test_an_error_behind_another_experiment_is_said_and_hides_nothing(
     chapter: LongRange, qtbot: QtBot, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine import laboratory, tasks, training, weights
 from engine.autodiff import gradients
+from engine.influence import Stopped
 from engine.laboratory import (
     DRAWN,
     FIRST_LENGTHS,
@@ -348,6 +349,18 @@ def test_joined_heads_are_queries_and_keys_side_by_side() -> None:
         assert rows.largests == pytest.approx((min(expected, key=lambda it: it[1])[1],
                                                max(expected, key=lambda it: it[1])[1]))  # fmt: skip
     assert np.allclose(found[4].plain.pattern, softmax(q @ k.T), atol=1e-6)
+
+
+def test_widths_that_nobody_waits_for_are_left() -> None:
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(len(asked) == 7)  # five widths are of the heads of the run
+        return asked[-1]
+
+    with pytest.raises(Stopped):
+        scale(ran(shipped("transformer")), stop=stop)
+    assert len(asked) == 8
 
 
 def test_drawn_scores_grow_with_the_root_of_the_width_and_division_holds_the_rows() -> None:
