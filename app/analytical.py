@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QWidget
 from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
-from app.workshop import ASKED, RATES, TASKS, WIDTHS, Told, Wish, Workshop
+from app.solving import ASKED, RATES, TASKS, WIDTHS, Wish
+from app.workshop import Told, Workshop
 from engine import rules, tasks
 from widgets.canvas import Canvas
 from widgets.controls import Choice

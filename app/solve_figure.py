@@ -41,16 +41,16 @@ def make(given: argparse.Namespace) -> Figure:
     engine.said.Said
         With one sentence, when something given does not exist or makes no sense.
     """
-    from app import workshop
+    from app import solving
     from app.figures import Figure
     from engine import tasks
     from widgets.scenes.analytical_empirical import analytical_empirical
 
-    offered = workshop.ASKED[given.task]
+    offered = solving.ASKED[given.task]
     case = given.case or ("typo" if "typo" in offered else "clean")
     if case not in offered:
         raise FigureError(f"Nobody is asked {case} of {given.task}; choose {' or '.join(offered)}.")
-    model = given.model or workshop.TASKS[given.task]
+    model = given.model or solving.TASKS[given.task]
     known = tasks.load(given.task).recipes
     if model not in known:
         raise FigureError(f"{given.task} has no model {model[:40]!r}; choose {', '.join(known)}.")
@@ -58,8 +58,8 @@ def make(given: argparse.Namespace) -> Figure:
         raise FigureError(f"--train {given.train} is no number of steps from 0 to {MOST_STEPS}.")
     if given.seed < 0:
         raise FigureError(f"--seed {given.seed} is below 0; give a number from 0.")
-    wish = workshop.Wish(
+    wish = solving.Wish(
         task=given.task, model=model, case=case, text=given.text or "", seed=given.seed
     )
-    subject = workshop.solve(wish, given.train)
+    subject = solving.solve(wish, given.train)
     return Figure(analytical_empirical, subject, subject.last_tick)

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
+from threadpoolctl import threadpool_limits
 
-from app import solve_figure, workshop
+from app import solve_figure, solving
 from app.analytical import AnalyticalEmpirical
 from app.chapters import CHAPTERS, Host, make
-from app.workshop import RATES, Wish, Workshop, readable
+from app.solving import RATES, Solving, Wish, readable
 from engine import tasks
 from engine.recorder import Recorder
 from engine.said import Said
@@ -136,15 +137,15 @@ def test_one_step_is_one_step(chapter: AnalyticalEmpirical, qtbot: QtBot) -> Non
 
 
 def test_reset_gives_the_same_weights_and_another_seed_gives_others() -> None:
-    shop = Workshop(lambda told: None)
-    shop.now(Wish())
+    it = Solving(Recorder())
     found = []
-    for seed in (0, 0, 1):
-        shop._solve(shop.wish._replace(seed=seed))
-        shop._anew()
-        for _ in range(3):
-            shop._one_step()
-        found.append((shop._kept[0][0].weights, shop._kept[-1][0].weights))
+    with threadpool_limits(1, user_api="blas"):
+        for seed in (0, 0, 1):
+            it.solve(Wish(seed=seed))
+            it.anew()
+            for _ in range(3):
+                it.step()
+            found.append((it._kept[0][0].weights, it._kept[-1][0].weights))
     for a, b in zip(found[0], found[1], strict=True):
         assert np.array_equal(a, b)  # to the bit
     assert not np.array_equal(found[0][0], found[2][0])
@@ -182,7 +183,7 @@ def test_leaving_stops_the_training_and_coming_back_finds_it_as_it_was(
     qtbot.wait(300)
     assert chapter.subject is not None
     assert chapter.subject.moments[-1].step == solved.moments[-1].step
-    assert not chapter.workshop._has_work()
+    assert not chapter.workshop._has_work
     chapter.begin()
     chapter.activate("choose:train:toggle")
     until(chapter, qtbot, lambda s: s.moments[-1].step > solved.moments[-1].step)
@@ -382,12 +383,12 @@ def test_a_kept_text_that_nobody_can_read_is_said_and_the_example_is_solved(
 def test_the_figure_offers_what_the_chapter_has() -> None:
     from widgets.scenes.analytical_empirical.subject import CASES
 
-    assert solve_figure.TASKS == tuple(workshop.TASKS)
+    assert solve_figure.TASKS == tuple(solving.TASKS)
     assert solve_figure.CASES == CASES
-    assert set(workshop.ASKED["dates"]) == set(CASES)
-    for task, asked in workshop.ASKED.items():
+    assert set(solving.ASKED["dates"]) == set(CASES)
+    for task, asked in solving.ASKED.items():
         assert set(asked.values()) <= set(tasks.load(task).cases)
-        assert workshop.TASKS[task] in tasks.load(task).recipes
+        assert solving.TASKS[task] in tasks.load(task).recipes
 
 
 def recorded(chapter: AnalyticalEmpirical, qtbot: QtBot) -> Descent:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app import asker, learning, workshop
-from app.workshop import Wish
+from app import asker, learning, solving
+from app.solving import Wish
 from engine import rules
 from widgets import captions, solve_pages, theme
 from widgets.geometry import SCREEN_PART, STRIP_PX, text_width
@@ -49,8 +49,8 @@ STEADY = Times(2.5e-6, 2.4e-6, 4.7e-3, 3.4e-4, 256, 10, 275)
 def subject_of(name: str) -> Solved:
     """Return a subject whose times do not change from run to run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workshop, "ENOUGH", 64)  # sentences: which is not what these tests are about
-        made = workshop.solve(WISHES[name], 130 if name == "trained" else 0)
+        patch.setattr(solving, "ENOUGH", 64)  # sentences: which is not what these tests are about
+        made = solving.solve(WISHES[name], 130 if name == "trained" else 0)
     times = STEADY._replace(rule_depth=len(made.ran.lines))
     moments = tuple(
         replace(m, written=replace(m.written, seconds=5e-3)) if m.written else m
@@ -164,13 +164,13 @@ def test_accuracies_are_those_of_evaluate(case: str) -> None:
     """Both are asked the very sentences that ``unrolled evaluate`` asks: in rounds, by seeds."""
     found = subject_of({"out-of-range": "outside"}.get(case, "typo"))
     for who, share in (("rule", found.rule[case]), ("gru-bahdanau", found.moments[-1].right[case])):
-        rounds = share.asked // workshop.ROUND
+        rounds = share.asked // solving.ROUND
         asked = [
-            learning.evaluate("dates", who, case, count=workshop.ROUND, seed=asker.SEED + k)
+            learning.evaluate("dates", who, case, count=solving.ROUND, seed=asker.SEED + k)
             for k in range(rounds)
         ]
         assert rounds == 2
-        assert share.right == sum(round(a["accuracy"] * workshop.ROUND) for a in asked), who
+        assert share.right == sum(round(a["accuracy"] * solving.ROUND) for a in asked), who
         assert 0 <= share.low <= share.share <= share.high <= 1
     low, high = learning.share(share.right, share.asked)["interval"]
     assert (share.low, share.high) == (low, high)
