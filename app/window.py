@@ -35,6 +35,7 @@ from app.actions import ACTIONS
 from app.chapters import CHAPTERS, Chapter, Host, make
 from app.chrome import Bar, KeySheet, Rail
 from app.live import Now
+from app.panels import Panels
 from app.player import Player
 from app.presenting import Presenting
 from app.saying import sentence_of
@@ -42,7 +43,6 @@ from engine.recorder import Recorder
 from widgets import captions, theme
 from widgets.canvas import Canvas
 from widgets.controls import Notice, Strip, style_sheet
-from widgets.geometry import px
 from widgets.live_strip import LiveStrip
 from widgets.transport import Transport
 
@@ -55,15 +55,6 @@ if TYPE_CHECKING:
     from engine.trace import Step
     from widgets.inspector import Inspector
 
-# px at 100 %.
-STAGE_PX, STAGE_HIGH = 1018, 600  # that the stage needs to be seen without scrolling
-ROUND_PX = 146  # that bar, clock and strip take of the height, where there is room for them
-INSPECTOR_PX, LEAST_INSPECTOR = 320, 256  # as wide as it is, and where the stage needs its room
-# Of the window: below, each folds away. The rail gives way first, because a click on a node is to
-# show its numbers.
-NARROW = {"inspector": STAGE_PX + INSPECTOR_PX, "rail": STAGE_PX + 100}
-BESIDE_RAIL = 470  # of bar and foot, at the least
-INSPECTOR_MOST = 0.6  # of the window's width, however large the text is
 IN_THE_BAR = ("sentence", "recent")  # actions that need the bar, which Present hides
 TURNING = {"next_element": 1, "step": 1, "previous_element": -1, "back": -1}  # the list of keys
 PRESSING = ("play", "open")  # actions that press the button that has the focus instead
@@ -88,8 +79,6 @@ class Window(QMainWindow):
         self.session, problem = sessions.load(settings)
         self._say = captions.load("en")
         self._theme = theme.load(self.session.theme)
-        self._unfolded: set[str] = set()  # "inspector", "rail": asked for where there is no room
-        self._refolded = False  # the inspector, although something is opened
         self._last_shown = 0  # tick
         self._seek: Seek | None = None  # an experiment that is on its way to its tick
         self._chapters: dict[str, Chapter] = {}  # those that have been opened, by id
@@ -98,8 +87,11 @@ class Window(QMainWindow):
         self.first = cast("RnnTransformer", self._made(CHAPTER))
         self.chapter: Chapter = self.first
         self._place(self.first)
-        panels = (self.rail, self.bar, self.side, self.transport, self.live)
-        self.presenting = Presenting(self, self.canvas, self.strip, self.notice, panels)
+        rows = (self.bar, self.transport, self.live)
+        self.panels = Panels(self, self.session, self.side, self.rail, rows)
+        self.presenting = Presenting(
+            self, self.canvas, self.strip, self.notice, (self.rail, self.side, *rows)
+        )
         self._connect()
         self._add_actions()
         self._show_theme()
@@ -400,7 +392,7 @@ class Window(QMainWindow):
 
     def activate(self, name: str) -> None:
         """Do what a click on an element of the stage means."""
-        self._refolded = False
+        self.panels.follow_opened()
         self.chapter.activate(name)
         self._show_page()
         QTimer.singleShot(0, self._keep_in_sight)  # the inspector may have taken its place
@@ -444,8 +436,7 @@ class Window(QMainWindow):
     def read_inspector(self) -> None:
         """Give the keys to the inspector: Tab walks its links, Enter opens one."""
         if not self.presenting.on:
-            self.session.inspector = True
-            self._unfolded.add("inspector")
+            self.panels.want("inspector")
             self._show_page()
             self.inspector.text.setFocus()
 
@@ -473,7 +464,7 @@ class Window(QMainWindow):
         self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
         for part in (self.rail, self.transport, self.live, self.capsule):
             part.show_theme(shown, scale)
-        self._condense()
+        self.panels.condense()
         if self._is_made:
             self.inspector.show_theme(shown, scale)
         self._show_player()
@@ -518,62 +509,23 @@ class Window(QMainWindow):
 
     def toggle_inspector(self) -> None:
         """Fold the inspector away, or show it."""
-        self._refolded = self.side.isVisible()
-        self._toggle_panel("inspector", self.side)
-        self._show_page()
+        if not self.presenting.on:
+            self.panels.toggle("inspector")
+            self._show_page()
 
     def toggle_rail(self) -> None:
         """Fold the rail away, or show it."""
-        if self.rail.isVisible() or self._rail_fits:
-            self._toggle_panel("rail", self.rail)
-        elif not self.presenting.on:
-            self.notice.say(self._say("window.no_room"), passing=True)
-
-    def _toggle_panel(self, name: str, panel: QWidget) -> None:
-        """Show a panel, or not. Where it has no room, that lasts only until it is folded again."""
         if self.presenting.on:
             return
-        if not panel.isVisible():
-            setattr(self.session, name, True)
-            self._unfolded.add(name)
+        if self.rail.isVisible() or self.panels.rail_fits:
+            self.panels.toggle("rail")
+            self._fold()
         else:
-            if self._has_room(name):
-                setattr(self.session, name, False)
-            self._unfolded.discard(name)
-        self._fold()
-
-    def _has_room(self, name: str) -> bool:
-        beside = INSPECTOR_PX if name == "rail" and not self.side.isHidden() else 0
-        return self.width() >= px(NARROW[name] + beside, self.session.scale)
+            self.notice.say(self._say("window.no_room"), passing=True)
 
     def _fold(self) -> None:
         """Fold inspector and rail away where the window is narrow and nobody asks for them."""
-        opened = self.chapter.is_open and not self._refolded
-        asked = "inspector" in self._unfolded or opened
-        self.side.setFixedWidth(self._inspector_width())
-        inspector = self.session.inspector and (asked or self._has_room("inspector"))
-        self.side.setVisible(inspector and not self.presenting.on)
-        rail = self.session.rail and ("rail" in self._unfolded or self._has_room("rail"))
-        self.rail.setVisible(rail and self._rail_fits and not self.presenting.on)
-
-    def _condense(self) -> None:
-        """Let what is above and below the stage be low where the stage needs its height."""
-        low = self.height() < px(STAGE_HIGH + ROUND_PX, self.session.scale)
-        for part in (self.bar, self.transport, self.live):
-            part.condense(low)
-
-    def _inspector_width(self) -> int:
-        """Return how wide the inspector is: a little less where the stage then need not scroll."""
-        scale = self.session.scale
-        beside = self.width() - px(STAGE_PX, scale)
-        if px(LEAST_INSPECTOR, scale) <= beside < px(INSPECTOR_PX, scale):
-            return beside
-        return min(px(INSPECTOR_PX, scale), round(INSPECTOR_MOST * self.width()))
-
-    @property
-    def _rail_fits(self) -> bool:
-        """Return whether bar and foot have room beside the rail, however much it is wanted."""
-        return self.width() >= self.rail.maximumWidth() + px(BESIDE_RAIL, self.session.scale)
+        self.panels.fold(opened=self.chapter.is_open, presenting=self.presenting.on)
 
     def present(self) -> None:
         """Show nothing but the stage on the whole screen; again, or Esc: leave."""
@@ -686,7 +638,7 @@ class Window(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fold what does not fit, and show again what does."""
         super().resizeEvent(event)
-        self._condense()
+        self.panels.condense()
         self._show_page()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
