@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QRect, QTimer, Signal
 
-from app import classes, recordings, this_machine, workload_runs, workloads
+from app import classes, recordings, this_machine, workloads
 from app.background import Background, Outcome
 from app.chapters import Group, Host
+from app.live_runs import Beside, Round, measure, subject_of
 from app.player import Player
 from app.saying import sentence_of
 from app.workload_bar import WorkloadControls
@@ -28,14 +27,10 @@ from widgets.view import View
 
 if TYPE_CHECKING:
     from app.recordings import Found
-    from engine.live import Live as Runs
-    from engine.live import Measured, Meter
-    from engine.recorder import Recorder
+    from engine.live import Meter
     from engine.selfcheck import Recording
-    from engine.tile import Tile
     from engine.workload import Workload
     from widgets.canvas import Scene
-    from widgets.captions import Captions
     from widgets.inspector import Page
     from widgets.share_plot import SharePlot
     from widgets.theme import Theme
@@ -45,51 +40,6 @@ NEXT_RUN_MS = 80  # between two runs: 12 a second at most
 TOLD_MS = 500  # how often the stage says the last numbers
 STILL = 6  # times that a training took no step, until it is looked at no more
 MOST_TICK = 100_000
-
-
-class _Round(NamedTuple):
-    """What the worker brings of one run: ``meter`` measured it, or what took its place."""
-
-    workload: Workload
-    runs: Runs
-    measured: Measured
-    tile: Tile
-    meter: Meter
-    pipe: float | None
-    said: str  # of a GPU that was lost
-
-
-def measure(
-    workload: Workload, runs: Runs | None, recorder: Recorder, meter: Meter | None = None
-) -> _Round:  # fmt: skip
-    """Return one run of a workload on this machine, laid out anew unless it was already.
-
-    Without a ``meter`` a GPU is looked for; one that is lost is replaced by the CPU, and said.
-    """
-    import pyqtgraph  # noqa: F401  (the plot is made of it: here, so that no frame waits)
-
-    from engine.device import Lost
-    from engine.live import Live as Runs
-    from engine.live import Meter
-
-    meter, said = meter or workloads.meter(), ""
-    anew = runs is None or runs.workload != workload
-    if runs is None or runs.workload != workload:
-        runs = Runs(workload)
-    try:
-        if anew:
-            meter.run(runs)  # touches its memory for the first time
-        meter.pipe_active()  # what lies between two questions is told
-        with recorder.job():
-            measured = meter.run(runs, recorder.watch)
-    except Lost as error:
-        said, meter = str(error), Meter()
-        workload = replace(workload, precision="float32")
-        runs = Runs(workload)
-        measured = meter.run(runs, recorder.watch)
-    return _Round(
-        workload, runs, measured, runs.tile(measured), meter, meter.pipe_active(), said
-    )  # fmt: skip
 
 
 class ComputingUnits(QObject):
@@ -111,7 +61,7 @@ class ComputingUnits(QObject):
         self.chosen = workloads.DEFAULT
         self.subject: Computing | None = None
         self._good = self.chosen  # what the subject was made of
-        self._round: _Round | None = None
+        self._round: Round | None = None
         self._samples: tuple[Sample, ...] = ()
         self._pipe: tuple[float | None, ...] = ()  # of each sample
         self._path = host.folder / this_machine.FILE
@@ -467,8 +417,8 @@ class ComputingUnits(QObject):
     def _compute(self) -> None:
         """Ask for what is chosen; until it comes the last picture stays."""
         self._background.ask(
-            _subject, self.chosen, self._say, self._live(), self._round,
-            _Beside(self._recordings.get(self.chosen.recording), self._path, self._anew,
+            subject_of, self.chosen, self._say, self._live(), self._round,
+            Beside(self._recordings.get(self.chosen.recording), self._path, self._anew,
                     self._recorder),
         )  # fmt: skip
         self._anew = False
@@ -548,7 +498,7 @@ class ComputingUnits(QObject):
         if outcome.error is not None:
             self.said.emit(sentence_of(outcome.error))
             return
-        found: _Round = outcome.value
+        found: Round = outcome.value
         self._where = found.meter
         if found.said:
             self.said.emit(found.said)
@@ -631,44 +581,3 @@ class ComputingUnits(QObject):
         ):
             QTimer.singleShot(0, self, self._place_plot)
         return False
-
-
-class _Beside(NamedTuple):
-    """What else a subject is made of: a recording, and this machine, where they are chosen."""
-
-    recording: Recording | None = None
-    path: Path = Path()  # where this machine's rates are kept
-    anew: bool = False  # whether they are measured although they are
-    recorder: Recorder | None = None
-
-
-def _subject(
-    chosen: Chosen, say: Captions, live: Live, found: _Round | None, beside: _Beside
-) -> tuple[Chosen, Computing, str]:  # fmt: skip
-    """Return what is drawn of a choice, with what was measured of it, and what has to be said."""
-    from engine.live import same
-
-    part, problem = None, ""
-    if chosen.part == parts.THIS:
-        recorder = beside.recorder
-        with recorder.job() if recorder is not None else nullcontext():
-            part, problem = this_machine.part(
-                beside.path, anew=beside.anew, note=recorder.note if recorder else None
-            )
-
-    cpu = measured = tile = None
-    if found is not None:
-        here = found.meter.precisions
-        cpu = workload_runs.measured_run(found.measured, found.workload, say, found.meter.name)
-        tile = found.tile
-        asked = workloads.as_run(chosen.workload, part or parts.load(chosen.part))
-        runs = workloads.live_workload(asked, here)[0]
-        if same(asked, here) and runs == found.workload:
-            measured = found.measured.shares
-    # Until the first run has come nobody has looked for a GPU: that may take seconds.
-    device = found.meter.name if found is not None else ""
-    made = workloads.computing(
-        chosen, say, live=live, cpu=cpu, measured=measured, tile=tile, device=device, part=part,
-        recording=beside.recording,
-    )  # fmt: skip
-    return chosen, made, problem

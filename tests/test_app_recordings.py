@@ -22,7 +22,8 @@ from test_widgets_units import check_texts, texts
 
 from app import doctor, recordings, workload_runs, workloads
 from app.chapters import Host
-from app.computing import ComputingUnits, measure
+from app.computing import ComputingUnits
+from app.live_runs import measure
 from app.this_machine import FILE
 from app.window import Window
 from engine import gpu, live, race, race_file, selfcheck, timing, weights
