@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QSize, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QMenu, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QPushButton
 
 from app import DEFAULT_PAIR, DEFAULT_TEXT
 from app.background import Background, Outcome
 from app.chapters import Group, Host
+from app.choice_bar import ChoiceBar
 from app.player import Player
 from app.saying import sentence_of
 from app.this_machine import FILE as FILE
@@ -24,8 +23,6 @@ from engine import parts
 from engine.race import OPS
 from engine.workload import Device
 from widgets.canvas import Canvas
-from widgets.controls import Choice
-from widgets.geometry import icon_factor, px
 from widgets.scenes.cpu_gpu import Race, cpu_gpu
 from widgets.stage import Stage
 from widgets.view import View
@@ -430,88 +427,24 @@ def gpus() -> tuple[str, ...]:
     return tuple(id for id in parts.available() if parts.load(id).device == Device.GPU)
 
 
-class RaceControls(QWidget):
-    """Part, operation, data and launch, each a choice, or one menu; and the button to measure."""
-
-    chosen = Signal(str, str)  # kind, id
+class RaceControls(ChoiceBar):
+    """Part, operation, data and launch; and the button to measure."""
 
     def __init__(self, say: Captions) -> None:
-        super().__init__()
-        self._say = say
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._gap = 8
-        self.measure = QPushButton(say("race.measure"), self)
-        self.measure.setObjectName("box")
-        self.whole = QToolButton(self)
-        self.whole.setObjectName("choice")
-        self.whole.setText(say("race.bar.whole"))
-        self.whole.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self.whole)
-        self.whole.setMenu(menu)
         offers = {
             "part": [(id, parts.load(id).title) for id in gpus()],
             "op": [(op, say(f"race.bar.op.{op}")) for op in OPS],
             "data": [(data, say(f"race.bar.data.{data}")) for data in DATA],
             "launch": [(how, say(f"race.bar.launch.{how}")) for how in LAUNCHES],
         }
-        self.choices: dict[str, Choice] = {}
-        for kind, rows in offers.items():
-            choice = Choice(say(f"race.bar.{kind}"))
-            choice.setParent(self)
-            for id, words in rows:
-                choice.add(id, words)
-            choice.chosen.connect(partial(self._chosen, kind))
-            choice.menu().setTitle(say(f"race.bar.{kind}"))
-            menu.addMenu(choice.menu())
-            self.choices[kind] = choice
-        self.whole.hide()
-
-    def _chosen(self, kind: str, id: str) -> None:
-        self.chosen.emit(kind, id)
+        titled = {kind: (say(f"race.bar.{kind}"), rows) for kind, rows in offers.items()}
+        super().__init__(say, say("race.bar.whole"), titled)
+        self.measure = QPushButton(say("race.measure"), self)
+        self.measure.setObjectName("box")
+        self._behind = (self.measure,)
 
     def show_chosen(self, chosen: Mapping[str, str], *, measuring: bool) -> None:
         """Show what is chosen, and what the button does."""
-        for kind, id in chosen.items():
-            self.choices[kind].choose(id)
         self.measure.setText(self._say("race.stop" if measuring else "race.measure"))
         self.measure.setToolTip(self._say("race.stop_title" if measuring else "race.measure_title"))
-        self._laid_anew()
-
-    def show_theme(self, theme: Theme, scale: float) -> None:
-        """Draw in another theme, so many times larger."""
-        self._gap = px(8, icon_factor(scale))
-        self._laid_anew()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the size with every choice side by side."""
-        return self._size([*self.choices.values(), self.measure])
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the size of the one menu and the button."""
-        return self._size([self.whole, self.measure])
-
-    def _size(self, of: list[Any]) -> QSize:
-        hints = [each.sizeHint() for each in of]
-        gaps = self._gap * (len(hints) - 1)
-        return QSize(sum(h.width() for h in hints) + gaps, max(h.height() for h in hints))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fold the choices into one menu where they have no room."""
-        super().resizeEvent(event)
-        self._place()
-
-    def _laid_anew(self) -> None:
-        self.updateGeometry()
-        self._place()
-
-    def _place(self) -> None:
-        folded = self.width() < self.sizeHint().width()
-        x = 0
-        for button in (self.whole, *self.choices.values(), self.measure):
-            shown = button is self.measure or folded == (button is self.whole)
-            button.setVisible(shown)
-            if shown:
-                hint = button.sizeHint()
-                top = (self.height() - hint.height()) // 2
-                button.setGeometry(x, top, hint.width(), hint.height())
-                x += hint.width() + self._gap
+        self.show_ids(chosen)

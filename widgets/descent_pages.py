@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from widgets import numbers
 from widgets.numbers import NBSP
+from widgets.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,22 +61,13 @@ def write(page: Page, subject: Solved, rest: str, tick: int, say: Captions) -> N
         writer.step(subject, tick)
 
 
-class _Writer:
+class _Writer(Writer):
     """Writes on a page in words."""
 
     def __init__(self, page: Page, descent: Descent, say: Captions) -> None:
-        self._page, self._descent, self._say = page, descent, say
+        super().__init__(page, say)
+        self._descent = descent
         self._trace: Trace = descent.trace
-
-    def _row(self, left: str, right: str, *, strong: bool = False) -> None:
-        f = self._page.formats
-        how = f.mono_strong if strong else f.mono
-        self._page.line([(left, f.small)], right=[(right, how)], above=2)
-
-    def _section(self, title: str, right: str = "") -> None:
-        f = self._page.formats
-        self._page.rule()
-        self._page.line([(title, f.strong)], right=[(right, f.mono)] if right else None)
 
     def _title(self) -> str:
         after = self._descent.after

@@ -14,6 +14,7 @@ from widgets.scenes.long_range.position import amount, panels, same, verdict
 from widgets.scenes.long_range.scale import KINDS, basis_words, rows_of
 from widgets.scenes.long_range.subject import Laboratory
 from widgets.scenes.long_range.writing import sums
+from widgets.writer import Writer
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -86,31 +87,20 @@ def write(page: Page, subject: Laboratory, name: str, tick: int, say: Captions) 
     writer.basis(f"lab.source.{subject.experiment}")
 
 
-class _Writer:
+class _Writer(Writer):
     """Writes on a page in words."""
 
     def __init__(self, page: Page, subject: Laboratory, tick: int, say: Captions) -> None:
-        self._page, self._subject, self._tick, self._say = page, subject, tick, say
+        super().__init__(page, say)
+        self._subject, self._tick = subject, tick
 
     # ------------------------------------------------------------------ small parts
 
-    def _head(self, title: str) -> None:
-        f, say = self._page.formats, self._say
-        self._page.line([(say(f"lab.choice.{self._subject.experiment}"), f.small)])
-        self._page.line([(title, f.title)])
-
-    def _row(self, left: str, right: str, *, strong: bool = False, name: str = "") -> None:
-        f = self._page.formats
-        words = self._page.link(left, name, None, f.small) if name else (left, f.small)
-        how = f.mono_strong if strong else f.mono
-        self._page.line([words], right=[(right, how)], above=2)
+    def _title(self, title: str) -> None:
+        self._head(self._say(f"lab.choice.{self._subject.experiment}"), title)
 
     def _words(self, words: str, above: int = 5) -> None:
         self._page.line([(words, self._page.formats.body)], above=above)
-
-    def _section(self, title: str) -> None:
-        self._page.rule()
-        self._page.line([(title, self._page.formats.strong)])
 
     def basis(self, caption: str) -> None:
         """Write how the numbers of a page are known."""
@@ -125,7 +115,7 @@ class _Writer:
         found, say = self._subject.bottleneck, self._say
         assert found is not None
         n = self._subject.length(self._tick)
-        self._head(say("lab.page.at_digits", n=n))
+        self._title(say("lab.page.at_digits", n=n))
         for curve in found.curves:
             share = dict(curve.measured).get(n)
             told = "—" if share is None else percent(share)
@@ -145,7 +135,7 @@ class _Writer:
         """Write all of a model's shares."""
         found, say, curve = self._subject.bottleneck, self._say, self._curve(id)
         assert found is not None
-        self._head(curve.title)
+        self._title(curve.title)
         self._row(say("lab.page.parameters"), numbers.exact(curve.parameters))
         self._row(say("lab.page.memory"), curve.memory)
         self._row(breaks_words(curve, found, say), "")
@@ -162,7 +152,7 @@ class _Writer:
         id, _, length = rest.partition(":")
         curve, n = self._curve(id), int(length)
         share = dict(curve.measured)[n]
-        self._head(say("lab.page.point", model=curve.title, n=n))
+        self._title(say("lab.page.point", model=curve.title, n=n))
         self._page.formula("share = whole answers right / asked")
         self._row(say("lab.page.right"), f"{round(share * found.sentences)} / {found.sentences}",
                   strong=True)  # fmt: skip
@@ -181,7 +171,7 @@ class _Writer:
         """Write the shares of both along the sentence."""
         say = self._say
         assert self._subject.reach is not None
-        self._head(say("lab.question.influence"))
+        self._title(say("lab.question.influence"))
         self._page.formula("g_t = ‖∂p / ∂x_t‖")
         self._words(say("lab.page.influence"))
         for side, reach in zip(SIDES, self._subject.reach, strict=True):
@@ -206,7 +196,7 @@ class _Writer:
         side, _, index = rest.partition(":")
         t = int(index)
         reach = self._subject.reach[SIDES.index(side)]
-        self._head(say("lab.page.reach", word=reach.words[t], model=reach.title))
+        self._title(say("lab.page.reach", word=reach.words[t], model=reach.title))
         self._page.formula(f"g_{t + 1} = ‖∂p / ∂x_{t + 1}‖")
         self._row(say("lab.page.gradient"), numbers.value(reach.gradient[t]), strong=True)
         self._row(say("lab.page.of_sum"), f"{100 * reach.share[t]:.1f}{NBSP}%", strong=True)
@@ -223,7 +213,7 @@ class _Writer:
         say = self._say
         kind, _, count = rest.partition(":")
         reads = int(count)
-        self._head(say("lab.page.fade", reads=reads, kind=say(f"lab.fade.{kind}")))
+        self._title(say("lab.page.fade", reads=reads, kind=say(f"lab.fade.{kind}")))
         self._page.formula(
             "∂L/∂h_{t−1} = (∂L/∂h_t ⊙ (1 − h_t²)) W_h^⊤" if kind == "tanh" else
             "∂L/∂h_{t−1} = ∂L/∂h_t W_h^⊤"
@@ -256,7 +246,7 @@ class _Writer:
         basis, _, of = rest.partition(":")
         d = int(of.rpartition(":")[2])
         found = self._subject.at_width(d, basis)
-        self._head(say("lab.page.width", d=d))
+        self._title(say("lab.page.width", d=d))
         self._page.formula("a = softmax(q k^⊤ / √d)")
         self._words(basis_words(found, say) + ".")
         self._row(say("lab.page.spread"), numbers.value(found.spread))
@@ -279,7 +269,7 @@ class _Writer:
         assert scale is not None
         kind, q, k = cell[1], int(cell[2]), int(cell[3])
         found = self._subject.at_width(self._subject.width(self._tick))
-        self._head(say("lab.page.cell", query=scale.words[q], key=scale.words[k]))
+        self._title(say("lab.page.cell", query=scale.words[q], key=scale.words[k]))
         root = " / √d" if kind == "divided" else ""
         self._page.formula(
             f"a_{{{q + 1},{k + 1}}} = exp(q_{q + 1} k_{k + 1}^⊤{root} − lse_{q + 1})"
@@ -295,7 +285,7 @@ class _Writer:
     def position(self) -> None:
         """Write the verdict of every panel."""
         say = self._say
-        self._head(say("lab.question.position"))
+        self._title(say("lab.question.position"))
         self._words(say("lab.page.position"))
         for which in panels(self._subject):
             found = self._subject.panel(which)
@@ -307,7 +297,7 @@ class _Writer:
         """Write how far every word is from what it was."""
         say, found = self._say, self._subject.panel(which)
         assert found is not None
-        self._head(say(f"lab.panel.{which}"))
+        self._title(say(f"lab.panel.{which}"))
         self._words(verdict(found, say) + ".")
         self._page.formula("max |x′ − x| / max |x|")
         for new, old in enumerate(found.order):
@@ -322,7 +312,7 @@ class _Writer:
         found, old = self._subject.panel(which), int(index)
         assert found is not None
         new = found.order.index(old)
-        self._head(say("lab.page.word", word=found.words[new], model=say(f"lab.panel.{which}")))
+        self._title(say("lab.page.word", word=found.words[new], model=say(f"lab.panel.{which}")))
         self._page.formula("max |x′ − x| / max |x|")
         self._row(say("lab.page.before"), str(old + 1))
         self._row(say("lab.page.behind"), str(new + 1))
@@ -336,7 +326,7 @@ class _Writer:
         say, found = self._say, self._subject.writing
         assert found is not None
         done = self._subject.turns(self._tick)
-        self._head(say("lab.page.turns", count=done))
+        self._title(say("lab.page.turns", count=done))
         self._words(say("lab.page.writing"))
         for way in found.ways:
             self._section(say(f"lab.way.{way.way}", model=way.title))
@@ -351,7 +341,7 @@ class _Writer:
         say = self._say
         assert self._subject.writing is not None
         found = self._subject.writing.way(way)
-        self._head(say(f"lab.way.{way}", model=found.title))
+        self._title(say(f"lab.way.{way}", model=found.title))
         self._words(say(f"lab.page.way.{way}"))
         for i, turn in enumerate(found.turns):
             told = say("lab.page.turn_row", depth=turn.depth, flops=numbers.count(turn.flops))
@@ -369,7 +359,7 @@ class _Writer:
         id, _, index = rest.partition(":")
         way, i = self._subject.writing.way(id), int(index)
         turn = way.turns[i]
-        self._head(say("lab.page.turn", turn=i + 1, word=way.written[i]))
+        self._title(say("lab.page.turn", turn=i + 1, word=way.written[i]))
         self._words(say(f"lab.way.{id}", model=way.title) + ".")
         self._row(say("lab.page.given"), str(turn.given), strong=True)
         self._row(say("lab.page.length"), str(turn.length))

@@ -25,6 +25,7 @@ from widgets.scenes.cpu_gpu.lengths import messages
 from widgets.scenes.cpu_gpu.shapes import NAME
 from widgets.scenes.cpu_gpu.sizes import band_words
 from widgets.scenes.cpu_gpu.subject import SHAPES, Race
+from widgets.writer import Writer
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -94,28 +95,14 @@ def _of_tick(subject: Race, tick: int) -> str:
     return f"length:attention:{subject.length(tick)}"
 
 
-class _Writer:
+class _Writer(Writer):
     """Writes on a page in words."""
 
     def __init__(self, page: Page, subject: Race, say: Captions) -> None:
-        self._page, self._subject, self._say = page, subject, say
+        super().__init__(page, say)
+        self._subject = subject
 
     # ------------------------------------------------------------------ small parts
-
-    def _head(self, small: str, title: str) -> None:
-        f = self._page.formats
-        self._page.line([(small, f.small)])
-        self._page.line([(title, f.title)])
-
-    def _section(self, title: str) -> None:
-        self._page.rule()
-        self._page.line([(title, self._page.formats.strong)])
-
-    def _row(self, left: str, right: str, *, strong: bool = False, name: str = "") -> None:
-        f = self._page.formats
-        how = f.mono_strong if strong else f.mono
-        words = self._page.link(left, name, None, f.small) if name else (left, f.small)
-        self._page.line([words], right=[(right, how)], above=2)
 
     def _words(self, words: str, above: int = 5) -> None:
         self._page.line([(words, self._page.formats.small)], above=above)

@@ -9,6 +9,7 @@ from widgets.numbers import NBSP
 from widgets.scenes.analytical_empirical.program import changed
 from widgets.scenes.analytical_empirical.rows import ROWS
 from widgets.scenes.analytical_empirical.subject import CASES, Right, Solved
+from widgets.writer import Writer
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -47,28 +48,12 @@ def write(page: Page, subject: Solved, name: str, tick: int, say: Captions) -> N
         writer.now()
 
 
-class _Writer:
+class _Writer(Writer):
     """Writes on a page in words."""
 
     def __init__(self, page: Page, subject: Solved, tick: int, say: Captions) -> None:
-        self._page, self._subject, self._tick, self._say = page, subject, tick, say
-
-    def _head(self, small: str, title: str) -> None:
-        f = self._page.formats
-        self._page.line([(small, f.small)])
-        self._page.line([(title, f.title)])
-
-    def _row(self, left: str, right: str, *, strong: bool = False) -> None:
-        f = self._page.formats
-        how = f.mono_strong if strong else f.mono
-        self._page.line([(left, f.small)], right=[(right, how)], above=2)
-
-    def _words(self, words: str, above: int = 4) -> None:
-        self._page.line([(words, self._page.formats.body)], above=above)
-
-    def _section(self, title: str) -> None:
-        self._page.rule()
-        self._page.line([(title, self._page.formats.strong)])
+        super().__init__(page, say)
+        self._subject, self._tick = subject, tick
 
     # ------------------------------------------------------------------ the rule
 

@@ -13,6 +13,7 @@ from widgets.scenes.computing_units.opened import digits
 from widgets.scenes.computing_units.panel import PARTS, flop_percents, time_percents
 from widgets.scenes.computing_units.subject import LANES, Computing, Span
 from widgets.scenes.computing_units.trained import by_phase
+from widgets.writer import Writer
 
 if TYPE_CHECKING:
     from widgets.captions import Captions
@@ -69,30 +70,14 @@ def write(page: Page, subject: Computing, name: str, tick: int, say: Captions) -
         writer.longest()
 
 
-class _Writer:
+class _Writer(Writer):
     """Writes on a page in words."""
 
     def __init__(self, page: Page, subject: Computing, say: Captions) -> None:
-        self._page, self._subject, self._say = page, subject, say
+        super().__init__(page, say)
+        self._subject = subject
 
     # ------------------------------------------------------------------ small parts
-
-    def _head(self, small: str, title: str) -> None:
-        f = self._page.formats
-        self._page.line([(small, f.small)])
-        self._page.line([(title, f.title)])
-
-    def _section(self, title: str) -> None:
-        self._page.rule()
-        self._page.line([(title, self._page.formats.strong)])
-
-    def _row(self, left: str, right: str, *, strong: bool = False) -> None:
-        f = self._page.formats
-        how = f.mono_strong if strong else f.mono
-        self._page.line([(left, f.small)], right=[(right, how)], above=2)
-
-    def _words(self, words: str, above: int = 4) -> None:
-        self._page.line([(words, self._page.formats.body)], above=above)
 
     def _chip(self, work: Work, words: str) -> None:
         unit = str(work) if work in LANES else str(Work.SEQUENTIAL)
