@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from engine.tasks import Task
 
 RULE = "rule"  # the id of a task's program, where a model's stands
-SEEDS = 3  # trainings behind every number that is said of a model
 CONFIDENCE = 0.95
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.shares import Work
 from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import shortened
@@ -86,11 +85,6 @@ def fine_percents(parts: Sequence[float]) -> tuple[str, ...]:
     return tuple(
         f"{whole / 10:.1f}".removesuffix(".0") + f"{NBSP}%" for whole in numbers.shared(parts, 1000)
     )
-
-
-def lane_word(work: Work) -> str:
-    """Return the key of a kind of work's name."""
-    return f"units.{work}"
 
 
 def ringed(box: tuple[float, float, float, float], view: View) -> Rect:
