@@ -5,7 +5,7 @@ Its weights can be exchanged, so that every moment of a training answers through
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -112,8 +112,10 @@ class Asker:
         count = len(batch.ids)
         return np.concatenate(good)[:count], np.concatenate(least)[:count]
 
-    def seconds(self, text: str, rows: int, times: int) -> float:
-        """Return the least time that answers to so many texts took."""
+    def seconds(
+        self, text: str, rows: int, times: int, stop: Callable[[], bool] = lambda: False
+    ) -> float:
+        """Return the least time that answers to so many texts took; raise Stopped when it must."""
         batch = self.batch_of(text, rows)
         program = compiled(self.task, self.config, self.weights, batch, self._ops)
         kinds = dict.fromkeys(Unit, 0.0)  # of a run whose operations are timed, which takes longer
@@ -125,13 +127,13 @@ class Asker:
 
         put(program, batch)
         start = perf_counter()
-        written(program, batch, watch)
+        written(program, batch, watch, stop)
         timed = perf_counter() - start
         found = []
         for _ in range(times):
             put(program, batch)
             start = perf_counter()
-            written(program, batch)
+            written(program, batch, stop=stop)
             end = perf_counter()
             found.append(end - start)
             part = min(found[-1] / timed, 1.0)

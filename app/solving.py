@@ -19,6 +19,7 @@ from app import learning
 from app.asker import SEED, Asker
 from engine import rules, tasks
 from engine.forward import Weights
+from engine.influence import Stopped
 from engine.models import Model
 from engine.ops import Array
 from engine.recorder import Recorder
@@ -158,9 +159,9 @@ class Solving:
 
     def __init__(
         self, recorder: Recorder, stop: Callable[[], bool] = lambda: False,
-        due: Callable[[], bool] = lambda: True,
+        due: Callable[[], bool] = lambda: True, called: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
-        self._recorder, self._stop, self._due = recorder, stop, due
+        self._recorder, self._stop, self._due, self._called = recorder, stop, due, called
         self.wish = Wish()
         self.running = False
         self.todo: list[Callable[[], None]] = []
@@ -316,11 +317,16 @@ class Solving:
             return (perf_counter() - start) / times
 
         depth = self._asker.depth(self._read)
+        try:
+            alone = self._asker.seconds(self._read, 1, 5, self._called)
+            together = self._asker.seconds(self._read, TOGETHER, 2, self._called) / TOGETHER
+        except Stopped:
+            self.todo.insert(0, self._time)  # when nobody calls any more
+            return
         self._times = Times(
             rule=min(once(50) for _ in range(5)), rule_batch=min(once(TOGETHER) for _ in range(3)),
-            alone=self._asker.seconds(self._read, 1, 5),
-            together=self._asker.seconds(self._read, TOGETHER, 2) / TOGETHER, batch=TOGETHER,
-            rule_depth=len(self._ran.lines), depth=depth,
+            alone=alone, together=together, batch=TOGETHER, rule_depth=len(self._ran.lines),
+            depth=depth,
         )  # fmt: skip
 
     def _ablate(self) -> None:

@@ -49,7 +49,10 @@ class Workshop:
         self._resting = False
         self._asked = self._number = 0  # wishes, and the one that was solved last
         self._last_told = 0.0
-        self._solving = Solving(recorder or Recorder(), lambda: self._closed, self._is_due)
+        self._solving = Solving(
+            recorder or Recorder(), lambda: self._closed, self._is_due,
+            lambda: self._closed or bool(self._orders),
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ what is wanted
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from engine import moments, penalties
 from engine.forward import Weights
+from engine.influence import Stopped
 from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
 from engine.program import NOTHING, Beside, Program
@@ -322,16 +323,24 @@ def score(
 
 
 def written(
-    program: Program, batch: Batch, watch: Watch | None = None
+    program: Program, batch: Batch, watch: Watch | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Return what a model answers with its probability, word by word where it writes a target.
 
-    ``watch`` is told of every run, as by ``engine.tape``.
+    ``watch`` is told of every run, as by ``engine.tape``; ``stop`` is asked before every word.
+
+    Raises
+    ------
+    engine.influence.Stopped
+        When it was stopped.
     """
     if batch.target is not None:
         target = program.inputs["decoder.tokens"]
         target[:, 1:] = 0
         for t in range(target.shape[1] - 1):
+            if stop():
+                raise Stopped
             _run(program, watch)
             target[:, t + 1] = program.value("answer.probabilities")[:, t].argmax(-1)
     _run(program, watch)

@@ -151,6 +151,22 @@ def test_reset_gives_the_same_weights_and_another_seed_gives_others() -> None:
     assert not np.array_equal(found[0][0], found[2][0])
 
 
+def test_timing_waits_while_somebody_calls_and_comes_again() -> None:
+    called: list[bool] = []
+    it = Solving(Recorder(), called=lambda: called.append(len(called) > 15) or called[-1])
+    with threadpool_limits(1, user_api="blas"):
+        it.solve(Wish(model="transformer"))
+        while it.todo[0] != it._time:
+            it.work()
+        it.work()
+        assert len(called) == 17  # in the middle of many answers: one alone asks 10 times a run
+        assert it.solved().times is None
+        assert it.todo[0] == it._time
+        it._called = lambda: False
+        it.work()
+    assert it.solved().times is not None
+
+
 def test_a_training_that_diverges_is_rolled_back_and_said(
     chapter: AnalyticalEmpirical, qtbot: QtBot
 ) -> None:
