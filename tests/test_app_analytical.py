@@ -153,7 +153,12 @@ def test_reset_gives_the_same_weights_and_another_seed_gives_others() -> None:
 
 def test_timing_waits_while_somebody_calls_and_comes_again() -> None:
     called: list[bool] = []
-    it = Solving(Recorder(), called=lambda: called.append(len(called) > 15) or called[-1])
+
+    def call() -> bool:
+        called.append(len(called) > 15)
+        return called[-1]
+
+    it = Solving(Recorder(), called=call)
     with threadpool_limits(1, user_api="blas"):
         it.solve(Wish(model="transformer"))
         while it.todo[0] != it._time:
