@@ -272,8 +272,9 @@ class RnnTransformer(QObject):
         self.player.hold(False)
         self.page.setCurrentWidget(self.stage)
         room = self.canvas.fitted()[0] - 56
-        if text_width(" · ".join(result.notes), 14, 500) > room:
-            self._notice.add(" ".join(result.notes))  # the stage's one line does not hold them
+        notes = " · ".join(result.notes)
+        if text_width(notes, 14, 500) > room:
+            self._notice.add(notes)  # the stage's one line does not hold them
         before = self.canvas.subject
         same = before is not None and (before.typed, before.grid.hidden) == (
             pair.typed, pair.grid.hidden

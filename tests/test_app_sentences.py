@@ -109,6 +109,9 @@ def test_a_note_that_the_stage_has_room_for_is_said_once(window: Window, qtbot: 
     window.first.sentences.set_text("The zebra, the yak and the gnu that slept purrs")
     settled(window, qtbot)
     assert "Outside the vocabulary" in window.notice.text()
+    result = window.first.sentences.result
+    assert result is not None
+    assert " · ".join(result.notes) in window.notice.text()
 
 
 def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot) -> None:
