@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engine.ops import GELU_CUBIC, GELU_SCALE, Ops
+from engine.ops import GELU_CUBIC, GELU_SCALE, Ops, index_of
 from engine.trace import Trace
 
 
@@ -220,17 +220,7 @@ def _summed(g: Any, axes: int, shape: tuple[int, ...]) -> Any:
 
 def _view(ops: Ops, call: Call, g: Any, k: int) -> Part:
     """Return g at the place of the view."""
-    told = call.told
-    axes = sum(name.startswith(("at.", "from.")) for name in told)
-    kept = iter(call.value.shape[call.value.ndim - sum(n.startswith("from.") for n in told) :])
-    at: list[int | slice] = []
-    for axis in range(axes):
-        if f"at.{axis}" in told:
-            at.append(int(told[f"at.{axis}"]))
-        else:
-            start = int(told[f"from.{axis}"])
-            at.append(slice(start, start + next(kept)))
-    return Part((..., *at), g)
+    return Part((..., *index_of(call.told, call.value.shape)), g)
 
 
 def _split_heads(ops: Ops, call: Call, g: Any, k: int) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.ops import GELU_CUBIC, GELU_SCALE, Array, Ops
+from engine.ops import GELU_CUBIC, GELU_SCALE, Array, Ops, index_of
 from engine.trace import Step, Trace, Unit
 
 
@@ -224,7 +224,8 @@ class Forward:
             tokens = self.value(view.reads[0]).swapaxes(0, 1)
             return Place(self.value(view.name), int(view.told["at.0"]), tokens)
         if step.op == "view":
-            return Place(self._ops.view(self.value(step.reads[0]), index_of(step)))
+            at = index_of(step.told, step.value.shape)
+            return Place(self._ops.view(self.value(step.reads[0]), at))
         if step.op == "split_heads":
             heads = int(step.told["heads"])
             return Place(self._ops.split_heads(self.value(step.reads[0]), heads=heads))
@@ -299,21 +300,6 @@ def _is_of_token(step: Step) -> bool:
         and step.options[0][0] == "at.0"
         and len(step.options) == 2
     )
-
-
-def index_of(step: Step) -> tuple[Any, ...]:
-    """Return the index on the last axes that a view takes, from the numbers it was told."""
-    told = step.told
-    axes = sum(name.startswith(("at.", "from.")) for name in told)
-    kept = iter(step.value.shape[step.value.ndim - sum(n.startswith("from.") for n in told) :])
-    at: list[int | slice] = []
-    for axis in range(axes):
-        if f"at.{axis}" in told:
-            at.append(int(told[f"at.{axis}"]))
-        else:
-            start = int(told[f"from.{axis}"])
-            at.append(slice(start, start + next(kept)))
-    return tuple(at)
 
 
 # ---- the calls of every primitive ---------------------------------------------------------------

@@ -489,3 +489,25 @@ LEARNING: dict[str, Op] = {
 def op_of(name: str) -> Op:
     """Return the row of a primitive, or of what a step of training does beside them."""
     return OPS[name] if name in OPS else LEARNING[name]
+
+
+def index_of(told: Mapping[str, int | float], shape: Sequence[int]) -> tuple[int | slice, ...]:
+    """Return the index on the last axes that a view takes.
+
+    Parameters
+    ----------
+    told
+        What the view was told, as ``engine.tape`` names it: ``at.k`` and ``from.k``.
+    shape
+        Of its result.
+    """
+    axes = sum(name.startswith(("at.", "from.")) for name in told)
+    kept = iter(shape[len(shape) - sum(name.startswith("from.") for name in told) :])
+    at: list[int | slice] = []
+    for axis in range(axes):
+        if f"at.{axis}" in told:
+            at.append(int(told[f"at.{axis}"]))
+        else:
+            start = int(told[f"from.{axis}"])
+            at.append(slice(start, start + next(kept)))
+    return tuple(at)

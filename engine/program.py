@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.forward import Call, Forward, Place, Weights, alike, index_of, pieces, rows_of
-from engine.ops import GELU_CUBIC, GELU_SCALE, Ops
+from engine.forward import Call, Forward, Place, Weights, alike, pieces, rows_of
+from engine.ops import GELU_CUBIC, GELU_SCALE, Ops, index_of
 from engine.tasks import UNCOUNTED
 from engine.trace import Step, Trace, Unit
 
@@ -258,7 +258,7 @@ class Program(Forward):
         """Return the part of a gradient that a view of its step takes."""
         if step.op == "split_heads":
             return Place(self._ops.split_heads(whole.array, heads=int(step.told["heads"])))
-        at = index_of(step)
+        at = index_of(step.told, step.value.shape)
         array = self._ops.view(whole.array, at)
         if whole.stack is not None:
             return Place(array, whole.row, self._ops.view(whole.stack, at))
@@ -350,7 +350,7 @@ def _back_view(p: Program, step: Step, g: Place, k: int) -> None:
     if p._is_only_viewed(name):
         return  # it was written there in the first place
     xp = p._xp
-    at = index_of(step)
+    at = index_of(step.told, step.value.shape)
     if p._found[name] == 0:
         p._call(step, p.target(name).fill, 0.0)
         p._found[name] = 1
