@@ -26,6 +26,20 @@ CELLS = 16  # of a strip; more numbers are pooled
 MARK = "\u200e"  # without width: what stands beside it is read from the left
 
 
+def line(
+    points: Sequence[tuple[float, float]], colour: str, width: float = 1.0,
+    dash: tuple[float, ...] = (), opacity: float = 1.0,
+) -> list[Shape]:  # fmt: skip
+    """Return a line through points, none through fewer than two."""
+    if len(points) < 2:
+        return []
+    commands: list[Command] = [("M", *points[0]), *(("L", *point) for point in points[1:])]
+    return [
+        Path(commands=tuple(commands), stroke=colour, stroke_width=width, dash=dash,
+             opacity=opacity)
+    ]  # fmt: skip
+
+
 def arrow(
     start: tuple[float, float],
     end: tuple[float, float],

@@ -6,9 +6,12 @@ are kept as ``functools.lru_cache`` keeps them, and forgotten when whoever shows
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from widgets.picture import Group, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,3 +37,36 @@ def forget() -> None:
     """Forget all results: for another run; what is still shown is drawn anew."""
     for kept in _kept:
         kept.cache_clear()
+
+
+class Groups:
+    """The last parts of a scene's pictures, so many at the most."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._groups: OrderedDict[tuple[str, object], Group] = OrderedDict()
+
+    def __call__(self, slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
+        """Return a part, drawn anew only when what it is drawn from is another."""
+        found = self._groups.get((slot, key))
+        if found is None:
+            found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
+            self._groups[slot, key] = found
+            if len(self._groups) > self._most:
+                self._groups.popitem(last=False)
+        return found
+
+
+class Is:
+    """Something by its identity, which it keeps while it is referred to here."""
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def __hash__(self) -> int:
+        """Return a hash of which object it is."""
+        return id(self.what)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether it is the same object."""
+        return isinstance(other, Is) and other.what is self.what

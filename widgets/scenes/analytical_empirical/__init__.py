@@ -7,15 +7,14 @@ numbers were run, asked or timed here.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from widgets.geometry import text_width
 from widgets.glyphs import pill, shortened
-from widgets.picture import Group, Picture, Rect, Shape, Text
+from widgets.picture import Picture, Rect, Shape, Text
+from widgets.remember import Groups, Is
 from widgets.scenes.analytical_empirical.layout import EDGE, NOTE, PAD, Place, place_for
 from widgets.scenes.analytical_empirical.network import network
 from widgets.scenes.analytical_empirical.parts import bar, percent, segments, words
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 MOST_KEPT = 30  # parts of pictures
+_kept = Groups(MOST_KEPT)
 
 __all__ = ["Solved", "analytical_empirical"]
 
@@ -53,7 +53,7 @@ def analytical_empirical(subject: Solved, tick: float, view: View) -> Picture:
     parts = {"head": _head, "switch": _switch, "rule": program, "rows": rows, "network": network}
     shapes: list[Shape] = [
         _kept(
-            f"solve {slot}", (_Is(subject), shown, calm), partial(draw, subject, shown, place, calm)
+            f"solve {slot}", (Is(subject), shown, calm), partial(draw, subject, shown, place, calm)
         )
         for slot, draw in parts.items()
     ]
@@ -63,33 +63,6 @@ def analytical_empirical(subject: Solved, tick: float, view: View) -> Picture:
         shapes=tuple(shapes), title=view.captions("solve.title"),
         description=_described(subject, shown, view),
     )  # fmt: skip
-
-
-_groups: OrderedDict[tuple[str, object], Group] = OrderedDict()
-
-
-def _kept(slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
-    """Return a part of the picture, drawn anew only when what it is drawn from is another."""
-    found = _groups.get((slot, key))
-    if found is None:
-        found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
-        _groups[slot, key] = found
-        if len(_groups) > MOST_KEPT:
-            _groups.popitem(last=False)
-    return found
-
-
-class _Is:
-    """Something by its identity, which it keeps while it is referred to here."""
-
-    def __init__(self, what: object) -> None:
-        self.what = what
-
-    def __hash__(self) -> int:
-        return id(self.what)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Is) and other.what is self.what
 
 
 def source_of(subject: Solved, view: View) -> str:

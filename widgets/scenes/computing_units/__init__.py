@@ -7,15 +7,14 @@ never in one bar; what no hardware here ran is dashed.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Basis
 from widgets.geometry import text_width
 from widgets.glyphs import pill, shortened
-from widgets.picture import Group, Picture, Rect, Shape, Text
+from widgets.picture import Picture, Rect, Shape, Text
+from widgets.remember import Groups, Is
 from widgets.scenes.computing_units.faster import faster
 from widgets.scenes.computing_units.lanes import lanes
 from widgets.scenes.computing_units.layout import EDGE, NOTE, Place, place_for, plot_box
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from widgets.view import View
 
 MOST_KEPT = 24  # parts of pictures
+_kept = Groups(MOST_KEPT)
 
 __all__ = ["Computing", "computing_units", "plot_box"]
 
@@ -74,37 +74,10 @@ def computing_units(subject: Computing, tick: float, view: View) -> Picture:
     )
 
 
-_groups: OrderedDict[tuple[str, object], Group] = OrderedDict()
-
-
-def _kept(slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
-    """Return a part of the picture, drawn anew only when what it is drawn from is another."""
-    found = _groups.get((slot, key))
-    if found is None:
-        found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
-        _groups[slot, key] = found
-        if len(_groups) > MOST_KEPT:
-            _groups.popitem(last=False)
-    return found
-
-
-class _Is:
-    """Something by its identity, which it keeps while it is referred to here."""
-
-    def __init__(self, what: object) -> None:
-        self.what = what
-
-    def __hash__(self) -> int:
-        return id(self.what)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Is) and other.what is self.what
-
-
-def _known(subject: Computing) -> tuple[_Is, ...]:
+def _known(subject: Computing) -> tuple[Is, ...]:
     """Return what all but lanes and live plot are drawn from, to be compared."""
     return tuple(
-        _Is(getattr(subject, field.name))
+        Is(getattr(subject, field.name))
         for field in fields(subject)
         if field.name not in ("run", "live")
     )

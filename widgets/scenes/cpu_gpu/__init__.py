@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import pill, shortened
+from widgets.glyphs import line, pill, shortened
 from widgets.picture import Group, Picture, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place, place_for
 from widgets.scenes.cpu_gpu.lengths import lengths
-from widgets.scenes.cpu_gpu.parts import line, segments
+from widgets.scenes.cpu_gpu.parts import segments
 from widgets.scenes.cpu_gpu.race import race
 from widgets.scenes.cpu_gpu.shapes import shapes
 from widgets.scenes.cpu_gpu.sizes import sizes

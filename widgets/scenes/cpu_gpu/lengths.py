@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from engine.crossover import quicker_at
 from engine.race import LAYERS, LENGTHS, Length
 from widgets import numbers
-from widgets.glyphs import Box, shortened
+from widgets.glyphs import Box, line, shortened
 from widgets.picture import Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
-from widgets.scenes.cpu_gpu.parts import Scale, decades, line, mark
+from widgets.scenes.cpu_gpu.parts import Scale, decades, mark
 from widgets.scenes.cpu_gpu.subject import Race
 
 if TYPE_CHECKING:

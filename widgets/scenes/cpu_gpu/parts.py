@@ -10,7 +10,7 @@ import numpy as np
 
 from widgets.geometry import text_width
 from widgets.glyphs import Box
-from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
+from widgets.picture import Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import NOTE
 
 if TYPE_CHECKING:
@@ -99,20 +99,6 @@ def power(value: float) -> str:
     """Return a power of ten as it is written: "10⁶", and 1 and 10 as they are."""
     exponent = round(math.log10(value))
     return f"{value:.0f}" if exponent < 2 else f"10{str(exponent).translate(SUPERSCRIPT)}"
-
-
-def line(
-    points: Sequence[tuple[float, float]], colour: str, width: float,
-    dash: tuple[float, ...] = (), opacity: float = 1.0,
-) -> list[Shape]:  # fmt: skip
-    """Return a line through points, none through fewer than two."""
-    if len(points) < 2:
-        return []
-    commands: list[Command] = [("M", *points[0]), *(("L", *point) for point in points[1:])]
-    return [
-        Path(commands=tuple(commands), stroke=colour, stroke_width=width, dash=dash,
-             opacity=opacity)
-    ]  # fmt: skip
 
 
 def mark(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import Box, arrow, marker
+from widgets.glyphs import Box, arrow, line, marker
 from widgets.numbers import NBSP
 from widgets.picture import Command, Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
-from widgets.scenes.cpu_gpu.parts import line, ring
+from widgets.scenes.cpu_gpu.parts import ring
 from widgets.scenes.cpu_gpu.shapes import percents, sheet
 from widgets.scenes.cpu_gpu.subject import SHAPES, Race
 from widgets.theme import mix

@@ -9,11 +9,11 @@ from engine.crossover import Estimate, band, between, estimate, gpu_name, task
 from engine.race import SIZES
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import shortened
+from widgets.glyphs import line, shortened
 from widgets.numbers import NBSP
 from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
-from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, line, mark
+from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, mark
 from widgets.scenes.cpu_gpu.subject import Race
 from widgets.theme import mix
 

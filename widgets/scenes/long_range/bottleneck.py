@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from engine.laboratory import BREAKS_AT, Bottleneck, Curve
 from widgets.geometry import text_width
-from widgets.glyphs import Box
+from widgets.glyphs import Box, line
 from widgets.numbers import NBSP
 from widgets.picture import Rect, Shape
 from widgets.scenes.long_range.layout import Place
-from widgets.scenes.long_range.parts import To, band, cross, line, mark, now_line, ring, words
+from widgets.scenes.long_range.parts import To, band, cross, mark, now_line, ring, words
 from widgets.scenes.long_range.subject import Laboratory
 
 if TYPE_CHECKING:

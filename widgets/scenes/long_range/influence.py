@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from engine.laboratory import Fading, Reach
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import Box, marker
+from widgets.glyphs import Box, line, marker
 from widgets.picture import Group, Rect, Shape
 from widgets.scenes.long_range.layout import NOTE, Place
 from widgets.scenes.long_range.parts import (
     band,
-    line,
     mark,
     ring,
     segments,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from widgets.geometry import READ, text_width
-from widgets.glyphs import Box, shortened, wrapped
+from widgets.glyphs import Box, line, shortened, wrapped
 from widgets.picture import Command, Ellipse, Path, Rect, Shape, Text
 from widgets.scenes.long_range.layout import NOTE, Place
 
@@ -30,20 +30,6 @@ def words(
         x=x, y=y, text=text, size=size, weight=weight, fill=getattr(view.theme, ink),
         anchor=anchor, read_by_class=read, name=name, title=title, italic=italic,
     )  # fmt: skip
-
-
-def line(
-    points: Points, colour: str, width: float = 1.0, *, dash: tuple[float, ...] = (),
-    opacity: float = 1.0,
-) -> list[Shape]:  # fmt: skip
-    """Return a line through points, none through fewer than two."""
-    if len(points) < 2:
-        return []
-    commands: list[Command] = [("M", *points[0]), *(("L", *point) for point in points[1:])]
-    return [
-        Path(commands=tuple(commands), stroke=colour, stroke_width=width, dash=dash,
-             opacity=opacity)
-    ]  # fmt: skip
 
 
 def band(above: Points, below: Points, colour: str, opacity: float = 0.14) -> list[Shape]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from engine.laboratory import DRAWN, TRAINED, Rows, Width
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import Box
+from widgets.glyphs import Box, line
 from widgets.picture import Cells, Shape, Text
 from widgets.scenes.long_range.layout import NOTE, Place
 from widgets.scenes.long_range.parts import (
     To,
     band,
-    line,
     mark,
     now_line,
     ring,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from engine.laboratory import WRITERS, Way
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import Box, marker
+from widgets.glyphs import Box, line, marker
 from widgets.picture import Rect, Shape
 from widgets.scenes.long_range.layout import NOTE, Place
-from widgets.scenes.long_range.parts import cross, line, ring, words
+from widgets.scenes.long_range.parts import cross, ring, words
 from widgets.scenes.long_range.subject import Laboratory
 
 if TYPE_CHECKING:
