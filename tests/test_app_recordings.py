@@ -13,12 +13,12 @@ from typing import Any
 import fakecupy
 import pytest
 from fakecupy import Card
+from pictures import check_texts, texts
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_timing import nvml, with_cupti
-from test_widgets_units import check_texts, texts
 
 from app import doctor, recordings, workload_runs, workloads
 from app.chapters import Host

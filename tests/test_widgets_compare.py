@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pictures import box_of, flat, texts
 
 from app.compute import make_pair, model
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.trace import Pair, Trace
 from widgets import captions, numbers, theme
-from widgets.geometry import STRIP_PX, fit_screen, text_width
+from widgets.geometry import STRIP_PX, fit_screen
 from widgets.hit import bounds, named
-from widgets.picture import Group, Picture, Rect, Shape, Text
+from widgets.picture import Rect, Text
 from widgets.remember import forget
 from widgets.scenes.compare import Side, compare
 from widgets.scenes.compare.findings import changed, heads, largest_change, states_apart, verdict
@@ -115,28 +115,6 @@ def change(kind: str, tokens: int = 5) -> tuple[Pair, Pair]:
         "set": lambda: pair_of(text, "rnn-50k"),
         "precision": lambda: make_pair(text, "rnn", "transformer", precision="float16").pair,
     }[kind]()
-
-
-def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
-    for shape in shapes:
-        if isinstance(shape, Group):
-            yield from flat(shape.shapes)
-        else:
-            yield shape
-
-
-def texts(picture: Picture) -> list[Text]:
-    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    if text.rotate:
-        assert text.rotate == -90
-        return (text.x - 0.72 * text.size, text.y - left - width, text.x, text.y - left)
-    top, bottom = text.y - 0.72 * text.size, text.y + 0.02 * text.size
-    return (text.x + left, top, text.x + left + width, bottom)
 
 
 # ------------------------------------------------------------------ what can be read

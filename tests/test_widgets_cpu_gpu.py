@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from pictures import box_of, flat, texts
 
 from engine import parts
 from engine.crossover import band
@@ -31,9 +31,9 @@ from engine.race import (
     Rates,
 )
 from widgets import captions, numbers, race_pages, theme
-from widgets.geometry import fit, fit_screen, text_width
+from widgets.geometry import fit, fit_screen
 from widgets.hit import hit, named
-from widgets.picture import Cells, Group, Picture, Rect, Shape, Text
+from widgets.picture import Cells, Picture, Rect
 from widgets.picture import Path as Line
 from widgets.scenes import SCENES
 from widgets.scenes.cpu_gpu import PAGES, Race, cpu_gpu
@@ -134,29 +134,6 @@ def drawn(tick: int, name: str) -> str:
 @pytest.mark.parametrize(("tick", "name"), CASES)
 def test_the_picture_is_the_golden_one(tick: int, name: str) -> None:
     assert drawn(tick, name) == golden(tick, name).read_text(encoding="utf-8")
-
-
-def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
-    for shape in shapes:
-        if isinstance(shape, Group):
-            if shape.opacity > 0:
-                yield from flat(shape.shapes)
-        else:
-            yield shape
-
-
-def texts(picture: Picture) -> list[Text]:
-    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    if text.rotate:
-        return (text.x - 0.72 * text.size, text.y - left - width, text.x, text.y - left)
-    return (
-        text.x + left, text.y - 0.72 * text.size, text.x + left + width, text.y + 0.02 * text.size
-    )  # fmt: skip
 
 
 VARIANTS: tuple[dict[str, object], ...] = (

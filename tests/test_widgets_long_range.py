@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_widgets_scenes import flat, texts
+from pictures import check_texts, flat, texts
 
 from engine.laboratory import (
     DRAWN,
@@ -31,10 +31,10 @@ from engine.laboratory import (
     Writing,
 )
 from widgets import captions, theme
-from widgets.geometry import STRIP_PX, fit_screen, text_width
+from widgets.geometry import STRIP_PX, fit_screen
 from widgets.hit import hit, named
 from widgets.long_range_pages import is_element
-from widgets.picture import Cells, Picture, Rect, Text
+from widgets.picture import Cells, Rect
 from widgets.scenes import SCENES
 from widgets.scenes.long_range import Laboratory, long_range, messages, now_words
 from widgets.scenes.long_range.influence import path_words, seen
@@ -186,25 +186,6 @@ def view_of(width: float = 1188, height: float = 728, name: str = "light", **mor
 
 def ticks(subject: Laboratory) -> tuple[int, ...]:
     return tuple(sorted({0, 1, subject.last_tick // 2, subject.last_tick}))
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = text.x + {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    return (left, text.y - 0.72 * text.size, left + width, text.y + 0.02 * text.size)
-
-
-def check_texts(picture: Picture, what: str) -> None:
-    boxes = [(text, box_of(text)) for text in texts(picture)]
-    for text, (x0, y0, x1, y1) in boxes:
-        assert text.size >= 14, (what, text)  # 12 px on a screen where the scene is smallest
-        assert min(x0, y0) >= 0, (what, text)
-        assert x1 <= picture.width, (what, text)
-        assert y1 <= picture.height, (what, text)
-    for (a, p), (b, q) in itertools.combinations(boxes, 2):
-        across = min(p[2], q[2]) - max(p[0], q[0])
-        down = min(p[3], q[3]) - max(p[1], q[1])
-        assert across <= 1 or down <= 1, f"{what}: {a.text!r} lies upon {b.text!r}"
 
 
 CASES = (

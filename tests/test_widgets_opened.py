@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from pictures import box_of, flat, texts
 
 from app.compute import make_pair
 from engine.models import Config, Model, initialise, run
@@ -18,9 +19,9 @@ from engine.precision import PRECISIONS
 from engine.trace import Pair, Step, Trace
 from widgets import captions, theme
 from widgets.explain import ROUNDING, agrees, explain
-from widgets.geometry import STRIP_PX, fit_screen, text_width
+from widgets.geometry import STRIP_PX, fit_screen
 from widgets.hit import bounds, hit
-from widgets.picture import Cells, Group, Picture, Rect, Shape, Text
+from widgets.picture import Cells, Picture, Rect
 from widgets.scenes import SCENES
 from widgets.scenes.opened import STAGE, crumbs, opened
 from widgets.scenes.opened.working import Opened, work
@@ -65,24 +66,6 @@ def elements(pair: Pair) -> Iterator[tuple[Trace, Step, tuple[int, ...]]]:
 def name_of(trace: Trace, step: Step, index: tuple[int, ...]) -> str:
     place = f"[{','.join(map(str, index))}]" if index else ""
     return f"{trace.facts.kind}:{step.name}{place}"
-
-
-def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
-    for shape in shapes:
-        if isinstance(shape, Group):
-            yield from flat(shape.shapes)
-        else:
-            yield shape
-
-
-def texts(picture: Picture) -> list[Text]:
-    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = text.x + {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    return left, text.y - 0.72 * text.size, left + width, text.y + 0.02 * text.size
 
 
 def numbers(value: object) -> Iterator[float]:

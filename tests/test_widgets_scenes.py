@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pictures import box_of, flat, texts
 
 from app.compute import make_pair
 from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets import numbers as numbers_module
 from widgets.counters import TOKENS, WHATS, depth_line, is_counter
-from widgets.geometry import STRIP_PX, fit_screen, text_width
+from widgets.geometry import STRIP_PX, fit_screen
 from widgets.glyphs import MARK, in_line
 from widgets.hit import bounds, hit, named
-from widgets.picture import Cells, Ellipse, Group, Picture, Rect, Shape, Text
+from widgets.picture import Cells, Ellipse, Group, Rect, Text
 from widgets.scenes import SCENES
 from widgets.scenes.recurrence_attention import recurrence_attention
 from widgets.scenes.recurrence_attention.chain import chain
@@ -74,34 +75,6 @@ def view_of(
     width: float = 1188, height: float = 728, name: str = "light", **chosen: object
 ) -> View:
     return View(width, height, theme.load(name), captions.load("en"), **chosen)  # type: ignore[arg-type]
-
-
-def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
-    for shape in shapes:
-        if isinstance(shape, Group):
-            assert (shape.dx, shape.dy) == (0, 0)  # or boxes would lie elsewhere
-            if shape.opacity > 0:
-                yield from flat(shape.shapes)
-        else:
-            yield shape
-
-
-def texts(picture: Picture) -> list[Text]:
-    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    if text.rotate:
-        assert text.rotate == -90
-        return (text.x - 0.72 * text.size, text.y - left - width, text.x, text.y - left)
-    return (
-        text.x + left,
-        text.y - 0.72 * text.size,
-        text.x + left + width,
-        text.y + 0.02 * text.size,
-    )
 
 
 # As measured somewhere once: that the plots have them, not what they are, is looked at here.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pictures import check_texts, flat, texts
 
 from app import asker, learning, solving
 from app.solving import Wish
 from engine import rules
 from widgets import captions, solve_pages, theme
-from widgets.geometry import SCREEN_PART, STRIP_PX, text_width
+from widgets.geometry import SCREEN_PART, STRIP_PX
 from widgets.hit import named
-from widgets.picture import Group, Picture, Shape, Text
 from widgets.scenes.analytical_empirical import Solved, analytical_empirical
 from widgets.scenes.analytical_empirical.parts import percent
 from widgets.scenes.analytical_empirical.program import laid_out
@@ -61,37 +59,6 @@ def subject_of(name: str) -> Solved:
 
 def view_of(width: float = 1188, height: float = 728, name: str = "light", **more: Any) -> View:
     return View(width, height, theme.load(name), SAY, **more)
-
-
-def flat(shapes: tuple[Shape, ...]) -> Iterator[Shape]:
-    for shape in shapes:
-        if isinstance(shape, Group):
-            yield from flat(shape.shapes)
-        else:
-            yield shape
-
-
-def texts(picture: Picture) -> list[Text]:
-    return [s for s in flat(picture.shapes) if isinstance(s, Text) and s.text.strip()]
-
-
-def box_of(text: Text) -> tuple[float, float, float, float]:
-    width = text_width(text.text, text.size, text.weight, text.family, text.italic)
-    left = text.x + {"start": 0.0, "middle": -width / 2, "end": -width}[text.anchor]
-    return (left, text.y - 0.72 * text.size, left + width, text.y + 0.02 * text.size)
-
-
-def check_texts(picture: Picture, what: str) -> None:
-    boxes = [(text, box_of(text)) for text in texts(picture)]
-    for text, (x0, y0, x1, y1) in boxes:
-        assert text.size >= 14, text  # 12 px on a screen where the scene is smallest
-        assert min(x0, y0) >= 0, (what, text)
-        assert x1 <= picture.width, (what, text)
-        assert y1 <= picture.height, (what, text)
-    for (a, p), (b, q) in itertools.combinations(boxes, 2):
-        across = min(p[2], q[2]) - max(p[0], q[0])
-        down = min(p[3], q[3]) - max(p[1], q[1])
-        assert across <= 1 or down <= 1, f"{what}: {a.text!r} lies upon {b.text!r}"
 
 
 def golden(name: str, *_: object) -> Path:
