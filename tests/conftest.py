@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from app.chapters import Host
     from app.window import Window
 
 # Before anything imports Qt: tests draw into memory, never on a screen.
@@ -113,3 +114,20 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     timers = made.findChildren(QTimer)
     qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers), timeout=2000)
     made.deleteLater()
+
+
+@pytest.fixture
+def host(qtbot: QtBot, tmp_path: Path) -> Host:
+    """Return what a chapter is given by a window, without one."""
+    from PySide6.QtWidgets import QWidget
+
+    from app.chapters import Host
+    from engine.recorder import Recorder
+    from widgets import captions, theme
+    from widgets.controls import Notice
+
+    parent, notice = QWidget(), Notice()
+    for widget in (parent, notice):
+        qtbot.addWidget(widget)
+    say = captions.load("en")
+    return Host(parent, say, theme.load("light"), tmp_path, notice, Recorder())

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from threadpoolctl import threadpool_limits
 
@@ -24,21 +22,12 @@ from engine.recorder import Recorder
 from engine.said import Said
 from engine.shares import Work
 from widgets import captions, numbers, solve_pages, theme
-from widgets.controls import Notice
 from widgets.hit import named
 from widgets.inspector import Inspector
 from widgets.scenes.analytical_empirical.subject import Descent, Solved
 
 SAY = captions.load("en")
 PATIENCE_MS = 20_000
-
-
-@pytest.fixture
-def host(qtbot: QtBot, tmp_path: Path) -> Host:
-    parent, notice = QWidget(), Notice()
-    for widget in (parent, notice):
-        qtbot.addWidget(widget)
-    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
 
 
 @pytest.fixture

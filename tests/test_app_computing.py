@@ -7,12 +7,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from app import workload_figure, workloads
@@ -20,12 +18,10 @@ from app.chapters import CHAPTERS, Host, make
 from app.computing import ComputingUnits
 from app.workload_bar import WorkloadControls
 from engine.live import LIVE
-from engine.recorder import Recorder
 from engine.shares import Work
 from engine.trace import Basis, Unit
 from engine.training import PHASES
 from widgets import captions, theme, unit_pages
-from widgets.controls import Notice
 from widgets.inspector import Inspector
 from widgets.scenes.computing_units import plot_box
 from widgets.scenes.computing_units.live import WINDOW
@@ -33,15 +29,6 @@ from widgets.scenes.computing_units.subject import FACTORS, LANES
 
 SAY = captions.load("en")
 PATIENCE_MS = 20_000
-
-
-@pytest.fixture
-def host(qtbot: QtBot, tmp_path: Path) -> Host:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    notice = Notice()
-    qtbot.addWidget(notice)
-    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_widgets_cpu_gpu import measured
 
@@ -24,7 +23,6 @@ from engine.race import OPS, Measured
 from engine.recorder import Recorder
 from engine.said import Said
 from widgets import captions, theme
-from widgets.controls import Notice
 from widgets.inspector import Inspector
 from widgets.scenes.cpu_gpu import PAGES
 
@@ -65,15 +63,6 @@ def sweep(monkeypatch: pytest.MonkeyPatch) -> Sweep:
     monkeypatch.setattr(cpu_gpu, "sweep", made)
     monkeypatch.setattr(cpu_gpu, "ROUND_SECONDS", 0.005)
     return made
-
-
-@pytest.fixture
-def host(qtbot: QtBot, tmp_path: Path) -> Host:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    notice = Notice()
-    qtbot.addWidget(notice)
-    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
 
 
 @pytest.fixture

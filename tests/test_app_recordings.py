@@ -16,7 +16,6 @@ from fakecupy import Card
 from pictures import check_texts, texts
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_timing import nvml, with_cupti
 
@@ -37,7 +36,6 @@ from engine.timing import CUPTI_PATH, QUEUED_PATH
 from engine.trace import Basis
 from engine.workload import Workload
 from widgets import captions, theme
-from widgets.controls import Notice
 from widgets.scenes.computing_units import computing_units
 from widgets.scenes.computing_units.live import pipe
 from widgets.scenes.computing_units.subject import Live, Sample
@@ -73,15 +71,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert doctor.selfcheck(path, program="unrolled test", tell=lambda line: None)
     gpu._there.clear()
     return path
-
-
-@pytest.fixture
-def host(qtbot: QtBot, tmp_path: Path) -> Host:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    notice = Notice()
-    qtbot.addWidget(notice)
-    return Host(parent, SAY, theme.load("light"), tmp_path, notice, Recorder())
 
 
 @pytest.fixture

@@ -432,7 +432,9 @@ def test_what_stands_in_a_row_has_one_size_however_narrow_it_is() -> None:
 
 
 def test_the_shorter_chain_is_said_to_be_shorter_and_a_longer_one_is_not() -> None:
-    assert "40 across the grid at any length, here still more" in messages(of("influence"), 0, SAY)[0]
+    assert (
+        "40 across the grid at any length, here still more" in messages(of("influence"), 0, SAY)[0]
+    )
     long = messages(of_sentence("influence", 24), 0, SAY)[0]
     assert "less than" not in long
     assert "83 operations" in long
