@@ -435,6 +435,8 @@ def read(path: Path) -> Recording:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES // 1_000_000} MB")
+        if not path.is_file():  # a folder, or a device that is read without an end
+            raise ValueError("it is no file")
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         return _checked(data)
     except OSError as error:

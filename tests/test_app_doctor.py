@@ -202,6 +202,13 @@ def test_a_damaged_report_is_refused_with_a_sentence(report: Path, damage: Any) 
         selfcheck.read(report)
 
 
+def test_what_is_no_file_is_refused_and_not_read_without_an_end(tmp_path: Path) -> None:
+    endless = Path("/dev/zero")
+    for path in (tmp_path, *([endless] if endless.exists() else [])):
+        with pytest.raises(selfcheck.ReportError, match="it is no file; what is shown stays"):
+            selfcheck.read(path)
+
+
 def test_a_report_that_cannot_be_written_is_said(card: Card, tmp_path: Path) -> None:
     with pytest.raises(doctor.DoctorError, match="choose another place"):
         doctor._write(tmp_path / "missing" / "report.json", {})
