@@ -94,6 +94,7 @@ def _of_sentence(
 ) -> Iterator[Part]:
     from app.compute import make_pair, model
     from engine import laboratory
+    from engine.fading import fading
     from engine.influence import Stopped
     from engine.tokens import read_sentence
 
@@ -130,8 +131,7 @@ def _of_sentence(
                 if stop():
                     return
                 tanh, linear = (
-                    laboratory.fading(other, orthogonal=orthogonal, linear=linear)
-                    for linear in (False, True)
+                    fading(other, orthogonal=orthogonal, linear=linear) for linear in (False, True)
                 )
                 fades[other, orthogonal] = Fades(tanh, linear)
             yield {"fades": tuple(fades.items())}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine import laboratory, tasks, training, weights
 from engine.autodiff import gradients
+from engine.fading import INPUT, fading, recurrent_matrices
 from engine.influence import Stopped
 from engine.laboratory import (
     DRAWN,
@@ -23,7 +24,6 @@ from engine.laboratory import (
     Curve,
     bottleneck,
     exact,
-    fading,
     influence,
     position,
     scale,
@@ -244,7 +244,7 @@ def test_a_linear_chain_that_only_turns_leaves_the_radius_to_the_power_of_the_re
 
 @pytest.mark.parametrize("orthogonal", [False, True])
 def test_the_radius_is_the_largest_eigenvalue(orthogonal: bool) -> None:
-    W = laboratory.recurrent_matrices(64, 8, 0, orthogonal)
+    W = recurrent_matrices(64, 8, 0, orthogonal)
     sizes = np.abs(np.linalg.eigvals(W))
     assert np.allclose(sizes.max(-1), 1.0)
     assert orthogonal == np.allclose(sizes.min(-1), 1.0)
@@ -256,9 +256,9 @@ def test_what_is_left_is_the_gradient_of_a_recorded_chain(radius: float, orthogo
     width, reads, draws, seed = 6, 9, 2, 4
     found = fading(radius, orthogonal=orthogonal, width=width, reads=reads, draws=draws, seed=seed)
     rng = np.random.default_rng([seed, width, reads])
-    x = rng.normal(0.0, laboratory.INPUT, (reads, draws, width))
+    x = rng.normal(0.0, INPUT, (reads, draws, width))
     ends = rng.normal(size=(reads, draws, width))
-    matrices = laboratory.recurrent_matrices(width, draws, seed, orthogonal)
+    matrices = recurrent_matrices(width, draws, seed, orthogonal)
     config = Config(kind="chain", words=reads, embedding=width, width=width, cell="elman")
     for draw in range(draws):
         parameters = initialise(config, np.random.default_rng(0), np.float64)

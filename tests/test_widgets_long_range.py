@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from pictures import check_texts, flat, texts
 
+from engine.fading import Fading
 from engine.laboratory import (
     DRAWN,
     EXPERIMENTS,
     TRAINED,
     Bottleneck,
     Curve,
-    Fading,
     Reach,
     Rows,
     Scale,

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from widgets.geometry import text_width
 from widgets.picture import Cells, Command, Ellipse, Group, Path, Picture, Point, Shape, Text
+from widgets.remember import Is
 
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
 Rectangle = tuple[float, float, float, float]  # x, y, width, height
@@ -37,12 +38,12 @@ def named(picture: Picture) -> tuple[Named, ...]:
     Rows come from top to bottom, a row from left to right. A name occurs once; shapes of one name
     that touch are one box, of those that lie apart the first counts. A matrix is one element.
     """
-    return _named(_Same(picture))
+    return _named(Is(picture))
 
 
 def title_of(picture: Picture, name: str) -> str:
     """Return what a name is called for people, or "". A cell is called like its matrix."""
-    titles = _titles(_Same(picture))
+    titles = _titles(Is(picture))
     return titles.get(name) or titles.get(name.partition("[")[0], "")
 
 
@@ -243,22 +244,9 @@ def _winding(line: tuple[Point, ...], x: float, y: float) -> int:
 # ------------------------------------------------------------------ all elements
 
 
-class _Same:
-    """A picture that is compared by identity, so that remembering it costs no comparison."""
-
-    def __init__(self, picture: Picture) -> None:
-        self.picture = picture
-
-    def __hash__(self) -> int:
-        return id(self.picture)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.picture is other.picture
-
-
 @lru_cache(maxsize=4)
-def _named(same: _Same) -> tuple[Named, ...]:
-    picture = same.picture
+def _named(same: Is[Picture]) -> tuple[Named, ...]:
+    picture = same.what
     boxes: dict[str, Corners] = {}
     whole = (0.0, 0.0, picture.width, picture.height)
     _collect(picture.shapes, 0.0, 0.0, whole, boxes)
@@ -312,7 +300,7 @@ def _collect(
 
 
 @lru_cache(maxsize=4)
-def _titles(same: _Same) -> dict[str, str]:
+def _titles(same: Is[Picture]) -> dict[str, str]:
     titles: dict[str, str] = {}
 
     def collect(shapes: tuple[Shape, ...]) -> None:
@@ -323,5 +311,5 @@ def _titles(same: _Same) -> dict[str, str]:
             elif shape.name and not titles.get(shape.name):
                 titles[shape.name] = shape.title
 
-    collect(same.picture.shapes)
+    collect(same.what.shapes)
     return titles

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from widgets.picture import Group, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from functools import _lru_cache_wrapper
@@ -57,10 +58,10 @@ class Groups:
         return found
 
 
-class Is:
-    """Something by its identity, which it keeps while it is referred to here."""
+class Is(Generic[T]):
+    """Something by its identity: comparing costs nothing, and it stays while it is kept here."""
 
-    def __init__(self, what: object) -> None:
+    def __init__(self, what: T) -> None:
         self.what = what
 
     def __hash__(self) -> int:

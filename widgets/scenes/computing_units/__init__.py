@@ -74,7 +74,7 @@ def computing_units(subject: Computing, tick: float, view: View) -> Picture:
     )
 
 
-def _known(subject: Computing) -> tuple[Is, ...]:
+def _known(subject: Computing) -> tuple[Is[object], ...]:
     """Return what all but lanes and live plot are drawn from, to be compared."""
     return tuple(
         Is(getattr(subject, field.name))

@@ -8,7 +8,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from engine.laboratory import Fading, Reach
+from engine.fading import Fading
+from engine.laboratory import (
+    Reach,
+)
 from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, line, marker

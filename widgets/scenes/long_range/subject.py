@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from engine.fading import RADII, Fading
 from engine.laboratory import (
     DRAWN,
     EXPERIMENTS,
-    RADII,
     Bottleneck,
-    Fading,
     Reach,
     Scale,
     Shuffled,
