@@ -169,8 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--right", default="", metavar="WORD", help="in place of ___, of --training")
     trace.add_argument("--task", default="", metavar="TASK", help="a step of this task's training, "
                        "on its batch, as train; of --training")  # fmt: skip
-    trace.add_argument("--seed", type=_from_0, default=0, metavar="S", help="of --task")
-    trace.add_argument("--step", type=_from_1, default=1, metavar="N",
+    trace.add_argument("--seed", type=_from_0, metavar="S", help="of --task")
+    trace.add_argument("--step", type=_from_1, metavar="N",
                        help="of --task; those before it are taken first")  # fmt: skip
 
     models = commands.add_parser("models", help="list the trained models")
@@ -285,12 +285,14 @@ def _scale(text: str) -> float:
 
 def _from_1(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1 to 999999")
     return int(text)
 
 
 def _from_0(text: str) -> int:
-    return 0 if text == "0" else _from_1(text)
+    if not re.fullmatch(r"0|[1-9]\d{0,5}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 0 to 999999")
+    return int(text)
 
 
 # ---- commands ----------------------------------------------------------------------------------
@@ -370,6 +372,12 @@ def _shot(given: argparse.Namespace) -> int:
 def _trace(given: argparse.Namespace) -> int:
     if given.output is not None and not given.output.lower().endswith(".npz"):
         raise UsageError(f"A trace is saved as .npz and {given.output!r} ends otherwise.")
+    if not given.training and (given.task or given.right):
+        raise UsageError("A task and a right word belong to a step of training; add --training.")
+    if not given.task and (given.seed is not None or given.step is not None):
+        raise UsageError("--seed and --step belong to a task's training; name it with --task.")
+    if given.task and (given.text is not None or given.right):
+        raise UsageError("A task trains on its own batch; leave --text and --right out, or --task.")
     from app import compute
     from engine.trace import save
 
@@ -378,12 +386,12 @@ def _trace(given: argparse.Namespace) -> int:
         from app import descent
 
         if given.task:
-            trace = descent.of_task(given.task, given.model, seed=given.seed, step=given.step)
+            trace = descent.of_task(
+                given.task, given.model, seed=given.seed or 0, step=given.step or 1
+            )
         else:
             trace = descent.of_sentence(given.text, given.model, given.right)
         data = descent.as_data(trace)
-    elif given.task or given.right:
-        raise UsageError("A task and a right word belong to a step of training; add --training.")
     else:
         trace = compute.make_trace(text_of(given), given.model)
         data = compute.trace_as_data(trace)

@@ -64,7 +64,7 @@ def text_of(given: argparse.Namespace) -> str:
 
 def _from_1(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1 to 999999")
     return int(text)
 
 

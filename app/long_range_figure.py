@@ -56,6 +56,11 @@ def make(given: argparse.Namespace) -> Figure:
     ):  # fmt: skip
         if value is not None and experiment != of:
             raise FigureError(f"{option} is of --experiment {of}; leave it out of {experiment}.")
+    if experiment not in long_range.OF_SENTENCE and (given.text is not None or given.model):
+        raise FigureError(
+            f"{experiment.capitalize()} asks models that were trained to reverse digits; leave "
+            "--text and --model out."
+        )
     radius = 1.0 if given.radius is None else given.radius
     if not RADII[0] <= radius <= RADII[1]:
         raise FigureError(

@@ -88,6 +88,11 @@ def test_the_right_word_is_the_last_one_or_named() -> None:
         (("--training", "--task", "dates", "--model", "gru", "--step", "99999"), "none that is"),
         (("--task", "dates", "--model", "gru"), "add --training"),
         (("--right", "purrs", "--model", "rnn"), "add --training"),
+        (("--model", "rnn", "--step", "5"), "name it with --task"),
+        (("--training", "--model", "rnn", "--seed", "0"), "name it with --task"),
+        (("--training", "--task", "dates", "--model", "gru", "--text", "x"), "its own batch"),
+        (("--training", "--task", "dates", "--model", "gru", "--step", "1000000"), "to 999999"),
+        (("--training", "--task", "dates", "--model", "gru", "--seed", "-1"), "from 0 to 999999"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
