@@ -23,7 +23,8 @@ from app.compute import model
 from app.long_range import OF_SENTENCE, LaboratoryControls, LongRange, Wish, gather
 from app.window import Window
 from engine import laboratory
-from engine.laboratory import EXPERIMENTS, RADII, Bottleneck
+from engine.fading import RADII
+from engine.laboratory import EXPERIMENTS, Bottleneck
 from engine.recorder import Recorder
 from engine.said import Said
 from engine.statements import STATEMENTS
