@@ -65,7 +65,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
     """Measure nothing and draw no matrices: that is tested in the engine."""
     made = Measured()
     monkeypatch.setattr(laboratory, "bottleneck", made)
-    monkeypatch.setattr(laboratory, "fading", lambda radius, *, orthogonal, linear:
+    monkeypatch.setattr("engine.fading.fading", lambda radius, *, orthogonal, linear:
                         made_up_fading(radius, orthogonal, linear))  # fmt: skip
     monkeypatch.setattr("app.long_range.ROUND_SECONDS", 0.0)
     return made
