@@ -465,6 +465,9 @@ def _checked(data: Any) -> Recording:
     datetime.fromisoformat(made["date"])
     _fits(data["ok"], bool, "ok")
     _words(device["versions"], "versions")
+    for shown in (device["name"], made["program"], *device["versions"].values()):
+        if not shown.isprintable():
+            raise ValueError("a name holds characters that cannot be shown")
     for name, (needed, possible) in _ROWS.items():
         rows = data.get(name, []) if name == "workloads" else data[name]  # the first had none
         if not isinstance(rows, list) or len(rows) > MOST_ROWS:

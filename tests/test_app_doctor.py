@@ -191,8 +191,12 @@ def _nameless(data: dict[str, Any]) -> None:
     data["device"]["name"] = " "
 
 
+def _turned(data: dict[str, Any]) -> None:
+    data["device"]["name"] = "\u202eNVIDIA"  # everything behind it would be read backwards
+
+
 @pytest.mark.parametrize(
-    "damage", [_without, _nan, _format, _sum, _rows, _huge, _untraced, _nameless]
+    "damage", [_without, _nan, _format, _sum, _rows, _huge, _untraced, _nameless, _turned]
 )
 def test_a_damaged_report_is_refused_with_a_sentence(report: Path, damage: Any) -> None:
     data = json.loads(report.read_text(encoding="utf-8"))
