@@ -136,6 +136,19 @@ def test_questions_to_networks_are_told_by_their_kind(
     assert shares[Work.SEQUENTIAL] > 0.0  # Python between them, and the rule
 
 
+def test_a_rule_is_timed_alone_and_among_many_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def slower(program: Any, text: str, count: int) -> float:
+        """Take as long for every answer, on a core that is slow in the first half."""
+        counts.append(count)
+        return 2.0 if len(counts) < 6 * claims.ROUNDS else 1.0
+
+    monkeypatch.setattr(claims, "_each", slower)
+    assert claims._alone_and_together(str, "") == (1.0, 1.0)
+    assert counts == [*[1] * 10, claims.TOGETHER] * claims.ROUNDS
+
+
 def test_runs_that_are_timed_alone_count_by_the_kinds_of_one_that_is_watched() -> None:
     told: list[tuple[float, float, float]] = []
 
