@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import subprocess
@@ -164,14 +165,15 @@ def test_memory_is_what_the_window_takes_above_an_empty_one(
 
 
 def test_what_this_process_holds_is_more_than_what_it_has_just_taken() -> None:
+    gc.collect()  # what other tests left may go at any moment
     before = bench._resident()
     if before is None:
         assert not Path("/proc/self/statm").exists()
         return
-    kept = b"1" * 50_000_000
+    kept = b"1" * 300_000_000
     after = bench._resident()
     assert after is not None
-    assert after - before > 0.9 * len(kept)
+    assert after - before > 0.7 * len(kept)
 
 
 def test_answers_have_the_goals_of_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
