@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from widgets.picture import Group, Shape
-
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 if TYPE_CHECKING:
     from functools import _lru_cache_wrapper
+
+    from widgets.picture import Group, Shape
 
 _kept: list[_lru_cache_wrapper[Any]] = []
 
@@ -49,6 +49,8 @@ class Groups:
 
     def __call__(self, slot: str, key: object, draw: Callable[[], list[Shape]]) -> Group:
         """Return a part, drawn anew only when what it is drawn from is another."""
+        from widgets.picture import Group  # which the first frame of the window waits for otherwise
+
         found = self._groups.get((slot, key))
         if found is None:
             found = Group(shapes=tuple(draw()), slot=slot, cache_key=key)
