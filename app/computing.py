@@ -476,7 +476,7 @@ class ComputingUnits(QObject):
         return workloads.live(
             work, self._samples, found.measured.seconds, self._say, runs=found.workload,
             path=found.measured.shares.path, device=found.meter.name, pipe=self._pipe,
-            pipe_reason=found.meter.pipe_reason,
+            pipe_reason=found.meter.pipe_reason, recording=found.recording,
         )  # fmt: skip
 
     def _go_on(self) -> None:
@@ -492,7 +492,8 @@ class ComputingUnits(QObject):
             if not classes.make(classes.SLICE_SECONDS):  # importing pyqtgraph names them all
                 QTimer.singleShot(SLICE_MS, self, self._run)
                 return
-            self._meter.ask(measure, self._live_workload(), runs, self._recorder, self._where)
+            adds = self._round.recording if self._round is not None else None
+            self._meter.ask(measure, self._live_workload(), runs, self._recorder, self._where, adds)
 
     def _measured(self, outcome: Outcome) -> None:
         if outcome.error is not None:

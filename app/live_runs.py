@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from app import this_machine, workload_runs, workloads
 from engine import parts
+from engine.shares import Work
 
 if TYPE_CHECKING:
     from app.workloads import Chosen
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from widgets.scenes.computing_units.subject import Computing, Live
 
 
+SHORT_SECONDS = 0.05  # of a run: of twenty somebody waits a second; of longer ones recording
+# is a small part
+
+
 class Round(NamedTuple):
     """What the worker brings of one run: ``meter`` measured it, or what took its place."""
 
@@ -32,12 +38,16 @@ class Round(NamedTuple):
     meter: Meter
     pipe: float | None
     said: str  # of a GPU that was lost
+    recording: float | None  # what it adds to a run here, as a part of it; None: not measured
 
 
 def measure(
-    workload: Workload, runs: Runs | None, recorder: Recorder, meter: Meter | None = None
+    workload: Workload, runs: Runs | None, recorder: Recorder, meter: Meter | None = None,
+    recording: float | None = None,
 ) -> Round:  # fmt: skip
     """Return one run of a workload on this machine, laid out anew unless it was already.
+
+    What ``recording`` adds is measured once, when it is laid out.
 
     Without a ``meter`` a GPU is looked for; one that is lost is replaced by the CPU, and said.
     """
@@ -62,9 +72,15 @@ def measure(
         workload = replace(workload, precision="float32")
         runs = Runs(workload)
         measured = meter.run(runs, recorder.watch)
-    return Round(
-        workload, runs, measured, runs.tile(measured), meter, meter.pipe_active(), said
-    )  # fmt: skip
+    pipe = meter.pipe_active()
+    if anew:
+        short = not meter.device.gpu and measured.seconds < SHORT_SECONDS
+        began = perf_counter()
+        recording = runs.recording() if short else None
+        if short:
+            ended = perf_counter()
+            recorder.note(began, ended, {Work.UNCLASSIFIED: ended - began})
+    return Round(workload, runs, measured, runs.tile(measured), meter, pipe, said, recording)
 
 
 class Beside(NamedTuple):

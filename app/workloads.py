@@ -334,7 +334,7 @@ def live_workload(
 def live(
     chosen: Workload, samples: tuple[Sample, ...], seconds: float, say: Captions, *,
     runs: Workload | None = None, path: str = CPU_PATH, device: str = "",
-    pipe: tuple[float | None, ...] = (), pipe_reason: str = "",
+    pipe: tuple[float | None, ...] = (), pipe_reason: str = "", recording: float | None = None,
 ) -> Live:  # fmt: skip
     """Return a series of runs on this machine in words: which workload, and why it is not another.
 
@@ -350,6 +350,8 @@ def live(
         The clock, as ``Shares.path``, and the GPU that runs it; "": this CPU does.
     pipe, pipe_reason
         How much of each run the tensor pipe worked, and why nobody knows.
+    recording
+        What recording adds to a run, as a part of it.
     """
     workload, here = live_workload(chosen)
     workload = runs or workload
@@ -368,7 +370,7 @@ def live(
         if pipe_reason:
             note = f"{note} {say('units.no_pipe', why=pipe_reason)}".strip()
     by = next((key for key, title in CLOCKS.items() if title == path), "cpu")
-    return Live(words, where, samples, seconds, note, by, device, pipe)
+    return Live(words, where, samples, seconds, note, by, device, pipe, recording=recording)
 
 
 @cache

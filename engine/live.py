@@ -7,6 +7,7 @@ multiplies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
@@ -21,6 +22,7 @@ from engine.models import Config, Model, initialise, run
 from engine.operations import operations
 from engine.ops import OPS, Ops
 from engine.precision import DEFAULT
+from engine.recording_cost import added, overhead
 from engine.shares import Shares, shares_by
 from engine.tape import Tape, Watch
 from engine.tile import SIDE, Tile, multiply
@@ -198,16 +200,32 @@ class Live:
         except Exception as error:
             raise ops.failed(error, tape.behind) from error
 
+    def recording(self, times: int = 9) -> float:
+        """Return what recording adds to a run on the CPU, as a part of it; measured in pairs."""
+        if self.workload.size.whole:
+            return overhead(self._model, self._ids, times)
+        return added(lambda tape: self._blocks(tape)(), self._model.parameters, times)
+
     def _block(self, tape: Tape, ops: Ops) -> Measured:
-        x = tape.input(self._x, name="x", axes=ROWS, equation="x")
-        mask = grid.closed(tape, "mask", self.workload.tokens, self.workload.tokens, causal=True,
-                           dtype=self._x.dtype)  # fmt: skip
+        blocks = self._blocks(tape)
         start = perf_counter()
-        for b in range(self._config.layers):
-            x = grid.block(tape, x, self._config, b=f"blocks.{b}", mask=mask)
+        blocks()
         ops.wait()
         seconds = perf_counter() - start
         return Measured(tuple(tape.steps()), seconds)
+
+    def _blocks(self, tape: Tape) -> Callable[[], None]:
+        """Return what runs the blocks on what is put in here."""
+        x = tape.input(self._x, name="x", axes=ROWS, equation="x")
+        mask = grid.closed(tape, "mask", self.workload.tokens, self.workload.tokens, causal=True,
+                           dtype=self._x.dtype)  # fmt: skip
+
+        def run() -> None:
+            y = x
+            for b in range(self._config.layers):
+                y = grid.block(tape, y, self._config, b=f"blocks.{b}", mask=mask)
+
+        return run
 
     def tile(self, measured: Measured) -> Tile:
         """Return the first tile of the first product of a run: rows of n times W_q."""

@@ -13,11 +13,12 @@ import pytest
 from PySide6.QtCore import QSize
 from pytestqt.qtbot import QtBot
 
-from app import workload_figure, workloads
+from app import live_runs, workload_figure, workloads
 from app.chapters import CHAPTERS, Host, make
 from app.computing import ComputingUnits
 from app.workload_bar import WorkloadControls
 from engine.live import LIVE
+from engine.recorder import Recorder
 from engine.shares import Work
 from engine.trace import Basis, Unit
 from engine.training import PHASES
@@ -230,6 +231,26 @@ def test_runs_follow_one_another_while_it_plays_and_the_plot_shows_them(
     scene, subject = chapter.still() or pytest.fail("there is a picture")
     assert subject.live.samples == chapter._samples
     assert scene(subject, 0, chapter.canvas.view).shapes
+
+
+def test_what_recording_adds_is_measured_once_and_said_when_it_is_much(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    found = chapter._round
+    assert found is not None
+    assert found.recording is not None
+    assert live_runs.measure(
+        found.workload, found.runs, Recorder(), found.meter, found.recording
+    ).recording == found.recording  # fmt: skip
+    for adds, said in ((0.01, False), (0.08, True)):
+        chapter._round = found._replace(recording=adds)
+        chapter._tell()
+        chapter.activate("live:matrix")
+        text, _ = page_of(chapter, qtbot)
+        assert f"{100 * adds:.1f} %" in text
+        assert ("more than 5 %" in text) == said
+        chapter.leave()
 
 
 def test_in_the_back_nothing_is_measured(chapter: ComputingUnits, qtbot: QtBot) -> None:

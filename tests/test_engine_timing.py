@@ -6,6 +6,7 @@ import enum
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,14 +15,16 @@ import numpy as np
 import pytest
 from fakecupy import Card
 
-from engine import gpu, models, timing
+from engine import gpu, models, recording_cost, timing
 from engine.device import HOST, Device
 from engine.gpu import CupyOps
+from engine.live import LIVE, Live
 from engine.models import Config, Model, run
 from engine.ops import Ops
-from engine.recording_cost import Bare, overhead
+from engine.recording_cost import Bare, added, overhead
 from engine.said import Said
 from engine.shares import CPU_PATH, Kernel, Work, shares_of
+from engine.tape import Tape
 from engine.timing import (
     CUPTI_PATH,
     QUEUED_PATH,
@@ -425,6 +428,28 @@ def test_what_is_compared_with_recording_computes_the_same(config: Config) -> No
 def test_recording_costs_something_where_operations_are_tiny() -> None:
     narrow = Config(kind="chain", words=50, embedding=2, width=2, cell="gru")
     assert 0.0 < overhead(random_model(narrow), np.zeros(64, np.int64), 41) < 3.0
+
+
+def test_what_recording_adds_is_the_median_of_pairs_by_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, made = [0.0], []
+    monkeypatch.setattr(recording_cost, "process_time", lambda: now[0])
+
+    def compute(tape: Tape) -> None:
+        made.append(isinstance(tape, Bare))
+        slow = 100.0 if len(made) == 3 else 1.0  # one busy moment
+        now[0] += 2.0 if made[-1] else 2.2 * slow
+
+    assert added(compute, {}, 3) == pytest.approx(0.1)
+    assert made == [True, False, False, True, True, False, False, True]
+
+
+def test_the_live_block_says_what_recording_it_adds() -> None:
+    small = replace(LIVE, batch=1, tokens=4)
+    ran, wholly = Live(small), Live(replace(small, model="toy"))
+    for live in (ran, wholly):
+        assert -0.5 < live.recording(9) < 5.0
 
 
 # ---- NVML ----------------------------------------------------------------------------------------

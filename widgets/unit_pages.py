@@ -23,6 +23,7 @@ PAGES = (
     "op", "share", "flops", "measured", "claim", "pipe", "causes", "amdahl", "tile", "lane", "host",
     "live", "workload", "recording",
 )  # fmt: skip
+MOST_RECORDING = 0.05  # of a run's time: what is more is said
 
 
 def is_element(subject: Computing, name: str) -> bool:
@@ -308,6 +309,11 @@ class _Writer(Writer):
             self._words(say("units.page.pipe_said"))
         self._words(series.where)
         self._row(say("units.page.clock"), say(f"units.clock.{series.clock}"))
+        if series.recording is not None:
+            adds = f"{max(100 * series.recording, 0.0):.1f}{NBSP}%"
+            self._row(say("units.page.recording_adds"), adds)
+            if series.recording > MOST_RECORDING:
+                self._words(say("units.page.recording_more"))
         if series.note:
             self._words(series.note)
         self._section(say("units.page.definition"))

@@ -212,6 +212,7 @@ class Live:
         float | None, ...
     ] = ()  # of each run, how much the tensor pipe worked; None: unknown
     trained: Trained | None = None  # the real training of this window; None: none has run
+    recording: float | None = None  # what it adds to a run, as a part of it; None: not measured
 
 
 @dataclass(frozen=True)
