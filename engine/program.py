@@ -360,8 +360,9 @@ def _back_view(p: Program, step: Step, g: Place, k: int) -> None:
 
 
 def _back_split(p: Program, step: Step, g: Place, k: int) -> None:
+    # Where views alone read it, its gradient is written to in the shape of the heads already.
     if not p._is_only_viewed(step.reads[0]):
-        raise NotImplementedError
+        raise ValueError(f"{step.reads[0]} is read as heads and as a whole; only heads go back.")
 
 
 def _back_merge(p: Program, step: Step, g: Place, k: int) -> None:
