@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import product
 
 from app import CELLS, PRECISION, SETS
 
-# Compiled when they are asked for: the first frame of the window asks for neither.
-_CHAIN = rf"({'|'.join(CELLS)})(-bi)?(-plain)?({'|'.join(filter(None, SETS))})?"
-_GRID = r"transformer(-causal)?"
 # In this order they give way where no weights were trained for a combination.
 _GIVING_WAY = ({"both": False}, {"attention": True}, {"both": False, "attention": True},
                {"both": False, "attention": True, "size": ""})  # fmt: skip
@@ -65,10 +62,9 @@ def of_models(chain: str, grid: str) -> Setting:
     ValueError
         When no setting has these ids.
     """
-    left, right = re.fullmatch(_CHAIN, chain), re.fullmatch(_GRID, grid)
-    if left is None or right is None:
+    both = (False, True)
+    every = (Setting(*choices) for choices in product(CELLS, both, both, SETS, both))
+    found = next((one for one in every if (one.chain, one.grid) == (chain, grid)), None)
+    if found is None:
         raise ValueError(f"{chain} beside {grid} is on no stage")
-    cell, both, plain, size = left.groups()
-    return Setting(
-        cell=cell, both=bool(both), attention=not plain, size=size or "", causal=bool(right[1])
-    )
+    return found
