@@ -58,7 +58,6 @@ class AnalyticalEmpirical(QObject):
         self._left = self._rests = False  # while it trained; until it begins again
         self._behind = self._ran = False  # that training goes on, also later; it is seen to
         self._kept_tick: float | None = None
-        self._version = 0
         self.keys: Mapping[str, Callable[[], object]] = {
             "case": self.next_case,
             "train": lambda: self.choose("train", "toggle"),
@@ -131,7 +130,10 @@ class AnalyticalEmpirical(QObject):
         """Return what the inspector's page depends on."""
         if self.subject is None:
             return None
-        return self.canvas.view.selected, self.player.shown, self._version
+        from widgets import solve_pages
+
+        name, shown = self.canvas.view.selected, self.player.shown
+        return name, shown, solve_pages.seen(self.subject, shown)
 
     def write(self, page: Page) -> None:
         """Write the page of what is opened, or of the line and the symbol at the tick."""
@@ -331,7 +333,6 @@ class AnalyticalEmpirical(QObject):
         self._ran = self._behind and now.running
         if told.number == self._number:  # and no newer wish is on its way
             self.wish, self._awaited = told.wish, False
-        self._version += 1
         tick = self._tick_in(before, now)
         self.canvas.show_scene(analytical_empirical, now, same=before is not None)
         if before is None or before.last_tick != now.last_tick:

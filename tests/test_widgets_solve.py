@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pictures import check_texts, flat, texts
+from pytestqt.qtbot import QtBot
 
 from app import asker, learning, solving
 from app.solving import Wish
 from engine import rules
-from widgets import captions, solve_pages, theme
+from widgets import captions, remember, solve_pages, theme
 from widgets.geometry import SCREEN_PART, STRIP_PX
 from widgets.hit import named
+from widgets.inspector import Inspector
+from widgets.picture import Group, Picture
+from widgets.scenes import analytical_empirical as scene
 from widgets.scenes.analytical_empirical import Solved, analytical_empirical
 from widgets.scenes.analytical_empirical.parts import percent
 from widgets.scenes.analytical_empirical.program import laid_out
-from widgets.scenes.analytical_empirical.subject import Times
+from widgets.scenes.analytical_empirical.rows import ROWS
+from widgets.scenes.analytical_empirical.subject import Ablation, Case, Moment, Right, Sure, Times
 from widgets.svg import svg
 from widgets.view import View
 
@@ -213,3 +218,97 @@ def test_every_element_has_a_page_and_every_page_its_numbers(name: str) -> None:
     assert all(solve_pages.is_element(subject, n) for n in names)
     assert not solve_pages.is_element(subject, "line:99999")
     assert not solve_pages.is_element(subject, "row:nothing")
+
+
+# ---- what is drawn anew while a network is trained -----------------------------------------------
+
+
+def others(subject: Solved) -> dict[str, Solved]:
+    """Return for every field of what is solved the same with another value there."""
+    last, found = subject.moments[-1], Right(1, 2, 0.01, 0.99)
+    written = replace(last.written, sure=(0.5,) * len(last.written.sure))  # type: ignore[type-var, union-attr]
+    values: dict[str, Any] = {
+        "task": "dates" if subject.task == "brackets" else "brackets",
+        "text": subject.text + "1", "own": not subject.own,
+        "case": "clean" if subject.case != "clean" else "out-of-range", "wanted": "1999-01-01",
+        "ran": replace(subject.ran, answer=None, reason="for a test", lines=subject.ran.lines[:3]),
+        "source": (*subject.source[:3], "pass"), "lines": subject.lines + 1,
+        "cases": (Case("clean", "7 may 2020"), *subject.cases[1:]),
+        "rule": {case: found for case in subject.rule}, "model": "other", "network": "another",
+        "parameters": subject.parameters + 1, "steps": subject.steps + 7,
+        "moments": (*subject.moments, Moment(
+            last.step + 5, {case: found for case in last.right}, written, last.head,
+        )),
+        "losses": (*subject.losses[:-1], (subject.losses[-1][0] if subject.losses else 0, 99.0)),
+        "running": not subject.running, "trained_here": not subject.trained_here,
+        "seed": subject.seed + 1, "rate": 0.5, "width": 999, "batch": 65,
+        "examples": subject.examples + 1, "times": STEADY._replace(rule=1.0, depth=9),
+        "ablation": Ablation("uniform", subject.case, found, found),
+        "sure": {subject.case: Sure(0.25, 0.125, 64)}, "descent": None,
+    }  # fmt: skip
+    assert set(values) == {field.name for field in fields(Solved)}
+    changed = {name: replace(subject, **{name: value}) for name, value in values.items()}
+    return {**changed, "task": replace(changed["task"], case="clean")}  # both tasks have it
+
+
+def parts_of(picture: Picture) -> dict[str, Group]:
+    return {s.slot: s for s in picture.shapes if isinstance(s, Group)}
+
+
+@pytest.mark.parametrize("name", ["typo", "trained", "brackets"])
+def test_what_is_kept_of_a_picture_is_what_would_be_drawn_anew(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of(name)
+    for tick in (0, 1, subject.last_moment, subject.last_moment + 3, subject.last_tick):
+        for changed, other in others(subject).items():
+            for view in (view_of(), view_of(controls=False)):
+                analytical_empirical(subject, tick, view)
+                kept = analytical_empirical(other, tick, view)
+                remember.forget()
+                with monkeypatch.context() as patch:
+                    patch.setattr(scene, "_kept", remember.Groups(30))
+                    anew = analytical_empirical(other, tick, view)
+                remember.forget()
+                assert list(flat(kept.shapes)) == list(flat(anew.shapes)), (changed, tick)
+
+
+@pytest.mark.parametrize("name", ["typo", "trained", "brackets"])
+def test_a_page_that_is_not_written_anew_would_be_the_same(name: str, qtbot: QtBot) -> None:
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    subject = subject_of(name)
+    count = 0
+
+    def page(of: Solved, element: str, tick: int) -> str:
+        nonlocal count
+        count += 1
+        inspector.show_page(count, lambda page: solve_pages.write(page, of, element, tick, SAY))
+        return inspector.text.toPlainText()
+
+    elements = ("", "line:1", "digit:2", "right:network", *(f"row:{row}" for row in ROWS))
+    for tick in (0, 1, subject.last_moment, subject.last_moment + 3, subject.last_tick):
+        for changed, other in others(subject).items():
+            if solve_pages.seen(other, tick) == solve_pages.seen(subject, tick):
+                for element in elements:
+                    same = page(subject, element, tick) == page(other, element, tick)
+                    assert same, (changed, element, tick)
+
+
+def test_a_step_of_training_draws_anew_only_what_it_changes() -> None:
+    """Six times a second a training tells where it is: a frame has no time for all of it."""
+    subject, view = subject_of("trained"), view_of()
+    last = subject.moments[-1]
+    written = replace(last.written, sure=(0.5,) * 10)  # type: ignore[type-var]
+    more = replace(
+        subject, moments=(*subject.moments, replace(last, step=131, written=written)),
+        losses=(*subject.losses, (130, 0.1)),
+    )  # fmt: skip
+    before = parts_of(analytical_empirical(subject, subject.last_moment, view))
+    behind = parts_of(analytical_empirical(more, more.last_moment, view))
+    anew = {slot.removeprefix("solve ") for slot in behind if behind[slot] is not before[slot]}
+    assert anew == {"theory", "program", "network", "curves", "answer"}
+    for tick in (1, 4):  # of what was passed nothing has changed
+        before = parts_of(analytical_empirical(subject, tick, view))
+        behind = parts_of(analytical_empirical(more, tick, view))
+        assert [slot for slot in behind if behind[slot] is not before[slot]] == []

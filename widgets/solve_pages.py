@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from widgets import descent_pages, numbers
 from widgets.numbers import NBSP
+from widgets.remember import Is
 from widgets.scenes.analytical_empirical.program import changed
 from widgets.scenes.analytical_empirical.rows import ROWS
 from widgets.scenes.analytical_empirical.subject import CASES, Right, Solved
@@ -28,6 +29,19 @@ def is_element(subject: Solved, name: str) -> bool:
     if kind == "descent":
         return descent_pages.is_element(subject.descent, rest)
     return (kind == "right" and rest in ("rule", "network")) or (kind == "row" and rest in ROWS)
+
+
+def seen(subject: Solved, tick: int) -> object:
+    """Return all of the subject that a page tells of at a tick."""
+    moment = subject.moment_at(tick)
+    latest = moment is subject.moments[-1]
+    return (
+        Is(moment), Is(subject.ran), subject.source, subject.lines, Is(subject.descent),
+        subject.case, tuple(subject.rule.items()),
+        subject.times, (subject.ablation, subject.sure.get(subject.case)) if latest else None,
+        subject.parameters, subject.batch, subject.examples,
+        subject.solved_at(tick), subject.digits_at(tick),
+    )  # fmt: skip
 
 
 def write(page: Page, subject: Solved, name: str, tick: int, say: Captions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -122,7 +123,8 @@ class Scrubber(QWidget):
 
     def x_of(self, tick: float) -> float:
         """Return where a tick lies, in px."""
-        whole = [self._x_of_whole(t) for t in (int(tick), min(int(tick) + 1, self.last))]
+        spans = self.spans()
+        whole = [self._x_of_whole(t, spans) for t in (int(tick), min(int(tick) + 1, self.last))]
         return whole[0] + (whole[1] - whole[0]) * (tick - int(tick))
 
     def _group_of(self, tick: int) -> int:
@@ -130,9 +132,9 @@ class Scrubber(QWidget):
         begun = [i for i, group in enumerate(self.groups) if group.first <= tick]
         return begun[-1] if begun else 0
 
-    def _x_of_whole(self, tick: int) -> float:
+    def _x_of_whole(self, tick: int, spans: Sequence[tuple[float, float]]) -> float:
         number = self._group_of(tick)
-        (left, right), (_, first, last) = self.spans()[number], self.groups[number]
+        (left, right), (_, first, last) = spans[number], self.groups[number]
         if first == last:
             return (left + right) / 2
         pad = GAP * self._scale
@@ -140,7 +142,8 @@ class Scrubber(QWidget):
 
     def tick_at(self, x: float) -> int:
         """Return the whole tick that is nearest to a place."""
-        return min(range(self.last + 1), key=lambda t: abs(self._x_of_whole(t) - x))
+        spans = self.spans()
+        return min(range(self.last + 1), key=lambda t: abs(self._x_of_whole(t, spans) - x))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the groups, their ticks, what has been done, and the knob."""
@@ -149,9 +152,9 @@ class Scrubber(QWidget):
         # Along the line in px; across it in px at 100 %.
         theme, k, now = self.theme, self._scale, self.x_of(self.tick)
         y, under = (10.0 * k, 9.0 * k) if self._low else (12.0 * k, 13.0 * k)
-        current = self._group_of(int(self.tick + 0.5))
+        current, spans = self._group_of(int(self.tick + 0.5)), self.spans()
         for number, ((caption, first, last), (left, right)) in enumerate(
-            zip(self.groups, self.spans(), strict=True)
+            zip(self.groups, spans, strict=True)
         ):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.hair))
@@ -164,7 +167,7 @@ class Scrubber(QWidget):
             apart = (right - left - 2 * GAP * k) / max(last - first, 1)
             every = max(1, math.ceil(MARK_PX / apart))
             for tick in range(first, last + 1, every):
-                x = self._x_of_whole(tick)
+                x = self._x_of_whole(tick, spans)
                 painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
             font = _font(px(13, k), bold=number == current)
             painter.setFont(font)

@@ -7,6 +7,7 @@ numbers were run, asked or timed here.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,18 +15,17 @@ from typing import TYPE_CHECKING
 from widgets.geometry import text_width
 from widgets.glyphs import pill, shortened
 from widgets.picture import Picture, Rect, Shape, Text
-from widgets.remember import Groups, Is
+from widgets.remember import Groups, Is, remembered
+from widgets.scenes.analytical_empirical import network, rows
 from widgets.scenes.analytical_empirical.layout import EDGE, NOTE, PAD, Place, place_for
-from widgets.scenes.analytical_empirical.network import network
 from widgets.scenes.analytical_empirical.parts import bar, percent, segments, words
 from widgets.scenes.analytical_empirical.program import program
-from widgets.scenes.analytical_empirical.rows import rows
 from widgets.scenes.analytical_empirical.subject import Case, Solved
 
 if TYPE_CHECKING:
     from widgets.view import View
 
-MOST_KEPT = 30  # parts of pictures
+MOST_KEPT = 96  # parts of pictures, of which each has a dozen
 _kept = Groups(MOST_KEPT)
 
 __all__ = ["Solved", "analytical_empirical"]
@@ -47,22 +47,57 @@ def analytical_empirical(subject: Solved, tick: float, view: View) -> Picture:
     tick = min(max(tick, 0.0), float(subject.last_tick))
     shown = math.floor(tick) + (1 if tick % 1 >= 0.2 else 0)
     place = place_for(view.width, view.height)
-    calm = replace(view, hovered="")
-    source = words(EDGE, place.height - 11, source_of(subject, view), view, pale=True,
-                   width=place.edge - EDGE)  # fmt: skip
-    parts = {"head": _head, "switch": _switch, "rule": program, "rows": rows, "network": network}
-    shapes: list[Shape] = [
-        _kept(
-            f"solve {slot}", (Is(subject), shown, calm), partial(draw, subject, shown, place, calm)
-        )
-        for slot, draw in parts.items()
-    ]
-    shapes.append(source)
     return Picture(
         width=place.width, height=place.height, background=view.theme.stage,
-        shapes=tuple(shapes), title=view.captions("solve.title"),
-        description=_described(subject, shown, view),
+        shapes=_shapes(Is(subject), shown, place, replace(view, hovered="")),
+        title=view.captions("solve.title"), description=_described(subject, shown, view),
     )  # fmt: skip
+
+
+@remembered(maxsize=4)
+def _shapes(solved: Is[Solved], shown: int, place: Place, view: View) -> tuple[Shape, ...]:
+    """Return all that is drawn at a tick; parts that look as they did are those of before."""
+    subject = solved.what
+    parts = (
+        _kept(f"solve {slot}", (seen, view), partial(draw, subject, shown, place, view))
+        for slot, (draw, seen) in _parts(subject, shown, view).items()
+    )
+    source = words(EDGE, place.height - 11, source_of(subject, view), view, pale=True,
+                   width=place.edge - EDGE)  # fmt: skip
+    return *parts, source
+
+
+Draw = Callable[[Solved, int, Place, "View"], list[Shape]]
+
+
+def _parts(subject: Solved, shown: int, view: View) -> dict[str, tuple[Draw, object]]:
+    """Return who draws each part of the picture, and all of the subject that is drawn in it.
+
+    While a network is trained another subject comes six times a second: what it changes nothing
+    of stays as it was drawn.
+    """
+    moment, written = subject.moment_at(shown), subject.moment_at(shown).written
+    done = subject.solved_at(shown), shown > subject.last_moment
+    right = tuple(subject.rule.items()), tuple(moment.right.items())
+    clock = None if view.controls else (shown, subject.last_tick)
+    return {
+        "head": (_head, (subject.task, clock)),
+        "switch": (_switch, (subject.cases, subject.case, right)),
+        "rule": (program, (subject.text, subject.source, subject.lines, Is(subject.ran), done)),
+        "right": (rows.accuracies, (subject.task, subject.case, right)),
+        **{
+            row: (partial(rows.row, row), rows.seen(row, subject, shown, view))
+            for row in rows.ROWS
+        },
+        "network": (network.frame, (moment.step, subject.steps)),
+        "curves": (network.curves, network.course(subject, shown)),
+        "buttons": (network.controls, (network.buttons(subject, view), subject.trained_here)),
+        "answer": (
+            network.answer,
+            (Is(written), subject.trained_here, subject.digits_at(shown), subject.wanted,
+             network.is_solving(subject, shown)),
+        ),
+    }  # fmt: skip
 
 
 def source_of(subject: Solved, view: View) -> str:

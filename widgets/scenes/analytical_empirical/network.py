@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from widgets import numbers
 from widgets.geometry import text_width
@@ -30,78 +30,109 @@ BUTTON = 28.0
 SYMBOLS = 22.0  # px for the symbols beside the map
 
 
-def network(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
-    """Return the network's panel at a tick."""
-    x, y, width, height = place.network
-    say, theme, read = view.captions, view.theme, place.read
+def frame(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
+    """Return the network's panel, and after which step of its training it is."""
+    x, y, width, _ = place.network
+    say, theme = view.captions, view.theme
     left, right = x + PAD, x + width - PAD
-    moment = subject.moment_at(shown)
-    answer = y + height - 20
-    foot = answer - read - 14
-    shapes: list[Shape] = [
+    step = say("solve.step", step=subject.moment_at(shown).step, steps=subject.steps)
+    return [
         panel(place.network, view),
-        Text(x=left, y=y + 27, text=say("solve.network_title"), size=max(19.0, read), weight=600,
-             fill=theme.ink, read_by_class=True),
-        words(right, y + 27, say("solve.step", step=moment.step, steps=subject.steps), view,
-              end=True, name="descent", title=say("descent.open")),
-        *_curves(subject, shown, (left, y + 40, right - left, CURVES), view),
+        Text(x=left, y=y + 27, text=say("solve.network_title"), size=max(19.0, place.read),
+             weight=600, fill=theme.ink, read_by_class=True),
+        words(right, y + 27, step, view, end=True, name="descent", title=say("descent.open")),
     ]  # fmt: skip
-    if view.controls:
-        foot -= 2 * BUTTON + 14
-        shapes += _controls(subject, (left, foot + 6, right - left, 2 * BUTTON + 6), view)
-    top = y + 40 + (CURVES + 60 if subject.trained_here else BEFORE)
-    if moment.written is not None:
-        shapes += _map(subject, moment.written, shown, (left, top, right - left, foot - top), view)
-        shapes += _answer(subject, moment.written, shown, (left, answer, right - left, read), view)
-    shapes.append(hairline(left, answer - read - 10, right - left, view))
+
+
+def answer(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
+    """Return what the network looks at and answers at a tick."""
+    x, y, width, height = place.network
+    left, right, read = x + PAD, x + width - PAD, place.read
+    base = y + height - 20
+    written = subject.moment_at(shown).written
+    shapes: list[Shape] = []
+    if written is not None:
+        top = y + 40 + (CURVES + 60 if subject.trained_here else BEFORE)
+        high = _foot(place, view) - top
+        shapes += _map(subject, written, shown, (left, top, right - left, high), view)
+        shapes += _answer(subject, written, shown, (left, base, right - left, read), view)
+    shapes.append(hairline(left, base - read - 10, right - left, view))
     return shapes
+
+
+def _foot(place: Place, view: View) -> float:
+    """Return where the room for what it looks at ends."""
+    _, y, _, height = place.network
+    return y + height - 34 - place.read - (2 * BUTTON + 14 if view.controls else 0)
 
 
 # ------------------------------------------------------------------ curves
 
 
-def _curves(subject: Solved, shown: int, box: Box, view: View) -> list[Shape]:
+class Course(NamedTuple):
+    """What is drawn of a training up to a moment."""
+
+    here: bool  # it was trained here, so that there is something to draw
+    steps: int  # of the whole training
+    losses: tuple[tuple[int, float], ...]
+    largest: float  # of all losses, which the curve is as high as
+    shares: tuple[tuple[tuple[int, float], ...], ...]  # step and share, of each case
+    ends: tuple[tuple[str, str], ...]  # case, and its share in words
+
+
+def course(subject: Solved, shown: int) -> Course:
+    """Return what is drawn of the training at a tick."""
+    moment = subject.moment_at(shown)
+    cases = ("clean", "out-of-range" if subject.case == "clean" else subject.case)
+    return Course(
+        here=subject.trained_here,
+        steps=subject.steps,
+        losses=tuple(p for p in subject.losses if p[0] <= moment.step),
+        largest=max([loss for _, loss in subject.losses], default=1.0),
+        shares=tuple(
+            tuple(
+                (m.step, m.right[case].share)
+                for m in subject.moments
+                if case in m.right and m.step <= moment.step
+            )
+            for case in cases
+        ),
+        ends=tuple((case, percent(moment.right.get(case))) for case in cases),
+    )
+
+
+def curves(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
     """Return loss, and accuracies in and outside of training, up to the moment that is shown."""
-    x, y, width, height = box
+    x, y, width, height = place.network
+    x, y, width, height = x + PAD, y + 40, width - 2 * PAD, CURVES
     say = view.captions
-    if not subject.trained_here:
-        said = say("solve.before", steps=subject.steps)
+    told = course(subject, shown)
+    if not told.here:
+        said = say("solve.before", steps=told.steps)
         shapes: list[Shape] = [
             words(x, y + 15 + 19 * i, row, view)
             for i, row in enumerate(wrapped(said, width, NOTE, 500)[:5])
         ]
         return shapes
-    half = width / 2 - 10
-    step = subject.moment_at(shown).step
-    points = [p for p in subject.losses if p[0] <= step]
+    half, last = width / 2 - 10, max(told.steps, 1)
     shapes = [words(x, y + 12, say("solve.loss"), view, strong=True)]
-    if points:
-        shapes.append(words(x + half, y + 12, f"{points[-1][1]:.2f}", view, end=True, strong=True))
-    top = max([loss for _, loss in subject.losses], default=1.0)
-    last = max(subject.steps, 1)
+    if told.losses:
+        now = f"{told.losses[-1][1]:.2f}"
+        shapes.append(words(x + half, y + 12, now, view, end=True, strong=True))
     inner = (x, y + 22, half, height - 2)
-    shapes += _axes(inner, last, view)
-    shapes += _line([(s / last, loss / top) for s, loss in points], inner, view)
-    other = "out-of-range" if subject.case == "clean" else subject.case
+    shapes += _axes(inner, view)
+    shapes += _line([(s / last, loss / told.largest) for s, loss in told.losses], inner, view)
     inner = (x + width / 2 + 10, y + 22, half, height - 2)
     shapes.append(words(inner[0], y + 12, say("solve.right_curve"), view, strong=True, width=half))
-    shapes += _axes(inner, last, view)
-    for i, case in enumerate(("clean", other)):
-        found = [
-            (m.step / last, m.right[case].share)
-            for m in subject.moments
-            if case in m.right and m.step <= step
-        ]
-        shapes += _line(found, inner, view, pale=bool(i))
-    rights = subject.moment_at(shown).right
-    told = " · ".join(
-        f"{say(f'solve.short.{case}')} {percent(rights.get(case))}" for case in ("clean", other)
-    )
-    shapes.append(words(x + width, y + height + 37, told, view, end=True, width=width))
+    shapes += _axes(inner, view)
+    for i, shares in enumerate(told.shares):
+        shapes += _line([(step / last, part) for step, part in shares], inner, view, pale=bool(i))
+    ends = " · ".join(f"{say(f'solve.short.{case}')} {share}" for case, share in told.ends)
+    shapes.append(words(x + width, y + height + 37, ends, view, end=True, width=width))
     return shapes
 
 
-def _axes(box: Box, last: int, view: View) -> list[Shape]:
+def _axes(box: Box, view: View) -> list[Shape]:
     x, y, width, height = box
     return [Path(commands=(("M", x, y), ("L", x, y + height), ("L", x + width, y + height)),
                  stroke=view.theme.hair2, stroke_width=1.2)]  # fmt: skip
@@ -129,6 +160,11 @@ def _line(
 # ------------------------------------------------------------------ what it looks at
 
 
+def is_solving(subject: Solved, shown: int) -> bool:
+    """Return whether the network writes at a tick."""
+    return subject.last_moment < shown <= subject.last_moment + subject.solving
+
+
 def _map(subject: Solved, written: Written, shown: int, box: Box, view: View) -> list[Shape]:
     """Return the attention of every symbol that is written, over the letters that were read."""
     x, y, width, height = box
@@ -154,7 +190,7 @@ def _map(subject: Solved, written: Written, shown: int, box: Box, view: View) ->
             for i, letter in enumerate(letters) if letter.strip()
         ]  # fmt: skip
     top = y + head
-    solving = subject.last_moment < shown <= subject.last_moment + subject.solving
+    solving = is_solving(subject, shown)
     for i in range(rows):
         number = first + i
         place = top + i * row
@@ -214,28 +250,37 @@ def _answer(subject: Solved, written: Written, shown: int, box: Box, view: View)
 # ------------------------------------------------------------------ controls
 
 
-def _controls(subject: Solved, box: Box, view: View) -> list[Shape]:
-    """Return start or pause, one step, reset; below them seed, learning rate and size."""
-    x, y, width, _ = box
+def buttons(subject: Solved, view: View) -> tuple[tuple[tuple[str, str, str, bool], ...], ...]:
+    """Return rows of buttons: what each chooses, its caption, what it says, whether it is first."""
+    if not view.controls:
+        return ()
     say = view.captions
-    each = (width - 12) / 3
     over = subject.trained_here and subject.moments[-1].step < subject.steps
     main = "pause" if subject.running else "go_on" if over and subject.moments[-1].step else "anew"
     small = numbers.value(subject.rate)
-    first = (
-        ("train:toggle", main, say(f"solve.train.{main}"), True),
-        ("train:step", "step", say("solve.train.step"), False),
-        ("train:reset", "reset", say("solve.train.reset"), False),
+    return (
+        (
+            ("train:toggle", main, say(f"solve.train.{main}"), True),
+            ("train:step", "step", say("solve.train.step"), False),
+            ("train:reset", "reset", say("solve.train.reset"), False),
+        ),
+        (
+            ("seed:next", "seed", say("solve.train.seed", seed=subject.seed), False),
+            ("rate:next", "rate", say("solve.train.rate", rate=small), False),
+            ("size:next", "size", say("solve.train.size", size=subject.width), False),
+        ),
     )
-    second = (
-        ("seed:next", "seed", say("solve.train.seed", seed=subject.seed), False),
-        ("rate:next", "rate", say("solve.train.rate", rate=small), False),
-        ("size:next", "size", say("solve.train.size", size=subject.width), False),
-    )
+
+
+def controls(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
+    """Return start or pause, one step, reset; below them seed, learning rate and size."""
+    x, _, width, _ = place.network
+    x, y, width = x + PAD, _foot(place, view) + 6, width - 2 * PAD
+    each = (width - 12) / 3
     shapes: list[Shape] = []
-    for j, row in enumerate((first, second)):
+    for j, row in enumerate(buttons(subject, view)):
         for i, (name, key, label, on) in enumerate(row):
             where = (x + i * (each + 6), y + j * (BUTTON + 6), each, BUTTON)
             shapes += button(where, label, view, name=f"choose:{name}",
-                             title=say(f"solve.train.{key}_title"), on=on)  # fmt: skip
+                             title=view.captions(f"solve.train.{key}_title"), on=on)  # fmt: skip
     return shapes

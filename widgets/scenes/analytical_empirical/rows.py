@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from widgets import numbers
 from widgets.geometry import text_width
-from widgets.glyphs import Box, wrapped
+from widgets.glyphs import wrapped
 from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.analytical_empirical.layout import NOTE, Place
 from widgets.scenes.analytical_empirical.parts import bar, hairline, percent, ring, words
@@ -21,9 +21,9 @@ HEIGHTS = (0.215, 0.215, 0.26, 0.31)  # of what the rows have together
 SPLIT = 0.475  # of the width, for the rule: the network has more to say
 
 
-def rows(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
-    """Return accuracies and rows at a tick."""
-    x, y, width, height = place.middle
+def accuracies(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
+    """Return how many of the case each of both has right, at a tick."""
+    x, y, width, _ = place.middle
     say, theme, read = view.captions, view.theme, place.read
     case = say(f"solve.of.{subject.task}.{subject.case}")
     shares = (subject.rule.get(subject.case), subject.moment_at(shown).right.get(subject.case))
@@ -33,8 +33,7 @@ def rows(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
         words(x + width, y + 15, case, view, end=True,
               width=width - text_width(heading, 16, 600) - 12),
     ]  # fmt: skip
-    large = 1.25 * read
-    each = large + 18
+    large, each = _large(place)
     for i, (who, share) in enumerate(zip(SIDES, shares, strict=True)):
         top = y + 27 + i * each
         base = top + 0.86 * large + 2
@@ -52,17 +51,27 @@ def rows(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
         ]  # fmt: skip
         if view.selected == name:
             shapes.append(ring((x, top, width, large + 4), view))
-    top, height = y + 27 + 2 * each + 2, height - (27 + 2 * each + 2)
-    for row, part in zip(ROWS, HEIGHTS, strict=True):
-        high = height * part
-        shapes += _row(subject, row, (x, top, width, high), place, view, shown)
-        top += high
     return shapes
 
 
-def _row(subject: Solved, row: str, box: Box, place: Place, view: View, shown: int) -> list[Shape]:
+def _large(place: Place) -> tuple[float, float]:
+    """Return how high the bars of the accuracies are, and how far apart."""
+    large = 1.25 * place.read
+    return large, large + 18
+
+
+def seen(row: str, subject: Solved, shown: int, view: View) -> object:
+    """Return all of the subject that is drawn in a row."""
+    return tuple(told(subject, row, side, view, shown) for side in SIDES)
+
+
+def row(which: str, subject: Solved, shown: int, place: Place, view: View) -> list[Shape]:
     """Return a row of the course text: what it says of each side, a number, and what it is."""
-    x, y, width, height = box
+    x, y, width, height = place.middle
+    above = 27 + 2 * _large(place)[1] + 2
+    heights = [(height - above) * part for part in HEIGHTS]
+    at = ROWS.index(which)
+    y, height = y + above + sum(heights[:at]), heights[at]
     theme, say = view.theme, view.captions
     half = SPLIT * width
     shapes: list[Shape] = [
@@ -73,8 +82,8 @@ def _row(subject: Solved, row: str, box: Box, place: Place, view: View, shown: i
     for i, side in enumerate(SIDES):
         left = x + i * (half + 7)
         room = width - half - 7 if i else half - 12
-        number, unit, cause = told(subject, row, side, view, shown)
-        head = say(f"solve.row.{row}.{side}")
+        number, unit, cause = told(subject, which, side, view, shown)
+        head = say(f"solve.row.{which}.{side}")
         large = min(1.35 * place.read, 24.0 + 0.02 * height)
         base = y + 21 + 1.02 * large
         shapes += [
@@ -90,9 +99,9 @@ def _row(subject: Solved, row: str, box: Box, place: Place, view: View, shown: i
             parts = (*parts[: most - 1], " ".join(parts[most - 1 :]))
         for j, part in enumerate(parts[:most]):
             shapes.append(words(left, base + 18 + 17 * j, part, view, width=room))
-    shapes.append(Rect(x=x, y=y + 1, width=width, height=height - 2, name=f"row:{row}",
-                       title=say(f"solve.row.{row}.title")))  # fmt: skip
-    if view.selected == f"row:{row}":
+    shapes.append(Rect(x=x, y=y + 1, width=width, height=height - 2, name=f"row:{which}",
+                       title=say(f"solve.row.{which}.title")))  # fmt: skip
+    if view.selected == f"row:{which}":
         shapes.append(ring((x, y + 4, width, height - 8), view))
     return shapes
 
