@@ -123,13 +123,11 @@ class Branching(NamedTuple):
 
 
 class Length(NamedTuple):
-    """One layer over so many tokens: time measured, FLOPs and dependent operations counted."""
+    """The time of one layer over so many tokens; ``engine.race_lengths.counted`` has its work."""
 
     layer: str
     tokens: int
     seconds: float
-    flops: int
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -374,6 +372,8 @@ def sweep(
     note
         Is told of everything that runs, as ``engine.recorder.Recorder.note``.
     """
+    from engine.race_lengths import with_lengths
+
     found = Measured(machine(), today or date.today().isoformat())
     if device is not None:
         found = replace(found, device=device.name)
@@ -385,7 +385,7 @@ def sweep(
         "outputs": lambda found, watch: _with_outputs(found, watch, device),
         "sizes": lambda found, watch: _with_sizes(found, watch, device),
         "branches": _with_branches,
-        "lengths": _with_lengths,
+        "lengths": with_lengths,
     }
     for name, share in PARTS:
         until += share * budget
@@ -580,72 +580,3 @@ def _branch_all(x: Array, branches: int, scratch: _Scratch) -> Array:
         np.multiply(other, SLOPE, y)
         np.copyto(y, one, where=taken)
     return y
-
-
-def _with_lengths(found: Measured, watch: Watch) -> Iterator[Measured]:
-    from engine.ops import Ops
-
-    ops = Ops()
-    models = {layer: _layer(layer) for layer in LAYERS}
-    before = dict.fromkeys(LAYERS, 0.0)
-    for tokens in LENGTHS:
-        for layer, model in models.items():
-            if not watch.room(before[layer] * 4):  # attention grows with the square of T
-                continue
-            try:
-                row = _length(layer, model, tokens, ops, watch)
-            except Said:  # more memory than there is
-                continue
-            if row is None:
-                continue
-            before[layer] = row.seconds
-            found = replace(found, lengths=(*found.lengths, row))
-            yield found
-            if watch.over:
-                return
-
-
-def _layer(layer: str) -> Any:
-    """Return a model with one such layer and weights drawn at random."""
-    from engine.models import Config, Model, initialise
-
-    if layer == "attention":
-        config = Config(
-            kind="grid", words=8, embedding=WIDTH, width=WIDTH, heads=4, mlp=4, causal=True
-        )
-    else:
-        config = Config(kind="chain", words=8, embedding=WIDTH, width=WIDTH, cell=layer)
-    vocabulary = tuple(str(i) for i in range(8))
-    return Model(
-        id=layer, config=config, parameters=initialise(config, np.random.default_rng(0)),
-        vocabulary=vocabulary, card={},
-    )  # fmt: skip
-
-
-def _length(layer: str, model: Any, tokens: int, ops: Any, watch: Watch) -> Length | None:
-    """Return the best of some runs over so many tokens, of the layer's own operations alone."""
-    from engine.models import run
-
-    ids = np.arange(tokens) % 8
-    of = "blocks.0.attn." if layer == "attention" else "rnn."
-    best, counted = math.inf, (0, 0)
-    began = watch.spent
-    for done in range(1, MOST_RUNS):
-        start = watch.now
-        with threads(1):
-            trace = run(model, ids, hidden=tokens - 1, ops=ops, warm=done == 1)
-        own = [step for step in trace.steps if step.name.startswith(of)]
-        if done == 1:
-            behind = trace.depths["blocks.0.norm1" if layer == "attention" else "embed.x"]
-            depth = max(trace.depths[step.name] for step in own) - behind
-            counted = sum(step.cost.flops for step in own), depth
-        spent = dict.fromkeys((Work.MATRIX, Work.STREAM), 0.0)
-        for step in trace.steps:
-            unit = Work(step.timing.unit.value)
-            spent[unit] = spent.get(unit, 0.0) + max(step.timing.seconds, 0.0)
-        watch.tell(start, spent)
-        seconds = math.fsum(step.timing.seconds for step in own)
-        best = min(best, seconds) if seconds > 0 else best
-        if watch.over or (done >= LEAST_LONG and watch.spent - began >= 2 * ENOUGH_SECONDS):
-            break
-    return Length(layer, tokens, best, *counted) if math.isfinite(best) else None

@@ -26,7 +26,7 @@ from engine.race import (
     Rates,
 )
 
-VERSION = 1
+VERSION = 2
 MOST_BYTES = 1_000_000
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from app.chapters import CHAPTERS, Host, make
 from app.cpu_gpu import DATA, FILE, LAUNCHES, CpuGpu, RaceControls
 from engine import race, race_file
 from engine.race import OPS, Measured
+from engine.race_lengths import counted
 from engine.recorder import Recorder
 from engine.said import Said
-from widgets import captions, theme
+from widgets import captions, numbers, race_pages, theme
 from widgets.inspector import Inspector
 from widgets.scenes.cpu_gpu import PAGES
 
@@ -307,6 +309,30 @@ def test_every_element_opens_a_page_and_its_links_open_others(
             chapter.leave()
     assert len(seen) == len(names) - 2  # the tensor has two names, and a tick the scalar's page
     assert all(len(text) > 40 for text in seen)
+
+
+def test_the_page_of_a_length_that_was_not_timed_counts_it_and_says_so(
+    chapter: CpuGpu, qtbot: QtBot
+) -> None:
+    ready(chapter, qtbot)
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+    whole = measured()
+    rows = tuple(row for row in whole.lengths if row.tokens <= 64)
+    known = {(row.layer, row.tokens): row for row in counted()}
+    for lengths, missing in ((whole.lengths, 0), (rows, 3), ((), 3)):
+        assert chapter.subject is not None
+        subject = replace(chapter.subject, measured=replace(whole, lengths=lengths))
+        write = partial(race_pages.write, subject=subject, name="length:gru:512", tick=0, say=SAY)
+        inspector.show_page(("page", len(lengths)), write)
+        read = " ".join(inspector.text.toPlainText().split())
+        for layer in race.LAYERS:
+            for words in (
+                numbers.exact(known[layer, 512].steps), numbers.count(known[layer, 512].flops)
+            ):  # fmt: skip
+                assert " ".join(words.split()) in read
+        assert read.count(SAY("race.length_not_timed")) >= missing
+        assert (SAY("race.page.length_missing") in read) == bool(missing)
 
 
 def test_every_tick_has_a_page(chapter: CpuGpu, qtbot: QtBot) -> None:

@@ -171,9 +171,7 @@ def test_both_sides_of_a_branch_are_paid_for() -> None:
 
 
 def test_where_attention_was_quicker_is_what_was_timed() -> None:
-    rows = [Length("elman", t, t * 1e-6, 0, 0) for t in (8, 16, 32)]
-    rows += [
-        Length("attention", t, 1e-6 * s, 0, 0) for t, s in ((8, 9), (16, 5), (32, 99), (64, 1))
-    ]
+    rows = [Length("elman", t, t * 1e-6) for t in (8, 16, 32)]
+    rows += [Length("attention", t, 1e-6 * s) for t, s in ((8, 9), (16, 5), (32, 99), (64, 1))]
     assert quicker_at(rows, "elman") == ((16,), (8, 16, 32))
     assert quicker_at(rows, "gru") == ((), ())

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from engine import race, race_device, race_file
+from engine import race, race_device, race_file, race_lengths
 from engine.ops import Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
 from engine.shares import Work
@@ -40,7 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(race, "COUNTS", (5, 25))
     monkeypatch.setattr(race, "BRANCHES", (0, 2))
     monkeypatch.setattr(race, "ITEMS", {"python": (1,), "numpy": (1, 10)})
-    monkeypatch.setattr(race, "LENGTHS", (8, 16))
+    monkeypatch.setattr(race_lengths, "LENGTHS", (8, 16))
     monkeypatch.setattr(race, "_rates", rates_of_small)
 
 
@@ -108,10 +108,13 @@ def test_a_sweep_measures_all_of_it_and_ends_complete(small: None) -> None:
     assert all(math.isfinite(p.seconds) and p.seconds > 0 for p in last.sizes)
 
 
-def test_steps_and_flops_of_a_layer_are_those_of_the_formulas(small: None) -> None:
-    last = everything()[-1]
+def test_steps_and_flops_of_a_layer_are_those_of_the_formulas() -> None:
     d = race.WIDTH
-    for row in last.lengths:
+    rows = race_lengths.counted()
+    assert [(row.layer, row.tokens) for row in rows] == [
+        (layer, tokens) for layer in race.LAYERS for tokens in race.LENGTHS
+    ]
+    for row in rows:
         T = row.tokens
         if row.layer == "elman":
             assert row.steps == 3 * T  # a product, a sum and a tanh a token, behind x W
@@ -120,8 +123,17 @@ def test_steps_and_flops_of_a_layer_are_those_of_the_formulas(small: None) -> No
             assert row.steps == 9 * T
         else:
             assert row.flops > 8 * T * d * d + 4 * T * T * d
-    attention = {row.steps for row in last.lengths if row.layer == "attention"}
+    attention = {row.steps for row in rows if row.layer == "attention"}
     assert len(attention) == 1  # whatever T
+
+
+@pytest.mark.parametrize("layer", race.LAYERS)
+def test_what_is_counted_from_three_short_runs_is_what_a_long_one_does(layer: str) -> None:
+    model = race_lengths._layer(layer)
+    for tokens in (16, 512):
+        trace = race_lengths._run(model, tokens, Ops(), warm=False)
+        known = {(row.layer, row.tokens): row for row in race_lengths.counted()}
+        assert known[layer, tokens][2:] == race_lengths._counts(layer, trace)
 
 
 @pytest.mark.parametrize("budget", [0.5, 2.0, 10.0])
@@ -281,7 +293,7 @@ FULL = Measured(
     MACHINE, "2026-11-24", Rates(1e9, 2e9, 3e9, 4e9, 1e-6, 1e-8),
     (Point("product", "one", 2, 1e-6), Point("product", "all", 2, 2e-6)),
     (Outputs(5, 4e-6, 2e-6),), (Branching(2, "numpy", 10, 1e-6),),
-    (Length("gru", 8, 1e-4, 1000, 72),), True, "",
+    (Length("gru", 8, 1e-4),), True, "",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from engine.race import (
     Point,
     Rates,
 )
+from engine.race_lengths import counted
 from widgets import captions, numbers, race_pages, theme
 from widgets.geometry import fit, fit_screen
 from widgets.hit import hit, named
@@ -37,6 +38,7 @@ from widgets.picture import Cells, Picture, Rect
 from widgets.picture import Path as Line
 from widgets.scenes import SCENES
 from widgets.scenes.cpu_gpu import PAGES, Race, cpu_gpu
+from widgets.scenes.cpu_gpu.layout import EDGE
 from widgets.scenes.cpu_gpu.sizes import band_words, lines, verdict
 from widgets.scenes.cpu_gpu.subject import MOST_TOKENS, chosen
 from widgets.scenes.cpu_gpu.volume import EXAMPLES, table
@@ -72,14 +74,8 @@ def measured(gpu: bool = False) -> Measured:
                   else (5 * b + 1) * (0.7e-6 + items * 0.6e-9))
         for b in BRANCHES for by in ITEMS for items in ITEMS[by]
     ]  # fmt: skip
-    steps = {"elman": 3, "gru": 9}
     lengths = [
-        Length(
-            layer, T,
-            {"elman": 3.5e-6 * T, "gru": 15e-6 * T}.get(layer, 8e-5 + 1.2e-8 * T * T),
-            {"elman": 16_576 * T, "gru": 50_624 * T}.get(layer, 33_000 * T + 256 * T * T),
-            steps[layer] * T if layer in steps else 8,
-        )
+        Length(layer, T, {"elman": 3.5e-6 * T, "gru": 15e-6 * T}.get(layer, 8e-5 + 1.2e-8 * T * T))
         for layer in LAYERS for T in LENGTHS
     ]  # fmt: skip
     return Measured(
@@ -398,6 +394,26 @@ def test_what_the_class_must_read_is_a_48th_of_the_screen_in_present(
             assert len(must) > 10
             for text in must:
                 assert text.size * scale >= screen[1] / 48, text
+
+
+@pytest.mark.parametrize("reached", [0, 64])
+def test_a_length_that_was_not_timed_has_its_counts(reached: int) -> None:
+    """Steps and FLOPs need no clock: only the time is missing where the sweep did not come."""
+    rows = tuple(row for row in measured().lengths if row.tokens <= reached)
+    made = subject(known=replace(measured(), lengths=rows) if reached else None)
+    last = float(made.pages.last)  # T = 2048
+    read = [text.text for text in texts(cpu_gpu(made, last, view_of()))]
+    for row in counted():
+        if row.tokens == LENGTHS[-1]:
+            assert numbers.exact(row.steps) in read
+            assert numbers.count(row.flops) in read
+    assert read.count(SAY("race.length_not_timed")) == (3 if reached else 0)
+    assert reached or SAY("race.not_measured") in read
+    for text in texts(cpu_gpu(made, last, view_of())):
+        assert box_of(text)[2] <= 1188 - EDGE or text.text == "T", text
+    assert not any("—" in text for text in read)
+    legible(cpu_gpu(made, last, view_of()), f"lengths to {reached}")
+    assert SAY("race.fewer_steps", steps=8) in read
 
 
 def test_exports_and_the_table_of_scenes_have_it() -> None:

@@ -21,7 +21,7 @@ from engine.crossover import (
 from engine.race import BRANCHES, HEAD, LAYERS, OPS, SIZES, STATE
 from widgets import numbers
 from widgets.numbers import NBSP
-from widgets.scenes.cpu_gpu.lengths import messages
+from widgets.scenes.cpu_gpu.lengths import WHATS, messages, number, values
 from widgets.scenes.cpu_gpu.shapes import NAME
 from widgets.scenes.cpu_gpu.sizes import band_words
 from widgets.scenes.cpu_gpu.subject import SHAPES, Race
@@ -383,16 +383,15 @@ class _Writer(Writer):
         """Write steps, FLOPs and time of the three layers over so many tokens."""
         say, subject = self._say, self._subject
         self._head(say("race.one_layer"), f"T = {tokens}")
-        rows = () if subject.measured is None else subject.measured.lengths
+        known = {what: values(subject, what) for what in WHATS}
         for layer in LAYERS:
             self._section(say(f"race.layer.{layer}"))
-            row = next((r for r in rows if (r.layer, r.tokens) == (layer, tokens)), None)
-            if row is None:
-                self._words(say("race.page.length_missing"))
-                continue
-            self._row(say("race.against.steps"), numbers.exact(row.steps))
-            self._row(say("race.against.flops"), numbers.count(row.flops))
-            self._row(say("race.against.seconds"), numbers.seconds(row.seconds), strong=True)
+            for what in WHATS:
+                value = known[what].get((layer, tokens))
+                label = f"race.against.{what}" if value is not None else "race.page.time"
+                self._row(say(label), number(value, what, say), strong=what == "seconds")
+        if len(known["seconds"]) < len(known["steps"]) and subject.progress is None:
+            self._words(say("race.page.length_missing"), above=9)
         self._page.rule()
         for words in messages(subject, say):
             self._words(words)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.crossover import quicker_at
-from engine.race import LAYERS, LENGTHS, Length
+from engine.race import LAYERS, LENGTHS
+from engine.race_lengths import counted
 from widgets import numbers
 from widgets.glyphs import Box, line, shortened
 from widgets.picture import Rect, Shape, Text
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 MARKS = {"elman": "circle", "gru": "square", "attention": "triangle"}
 WHATS = ("steps", "flops", "seconds")
 
+Values = Mapping[tuple[str, int], float]  # by layer and tokens
+
 
 def lengths(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     """Return three plots side by side, and what they say in a sentence each."""
-    rows = () if subject.measured is None else subject.measured.lengths
     drawn: list[Shape] = []
     for what, box in zip(WHATS, place.lengths, strict=True):
-        drawn += _plot(subject, rows, what, box, tick, place, view)
+        drawn += _plot(subject, what, box, tick, place, view)
     base = place.foot + place.read + 6
     said = messages(subject, view.captions)
     for i, words in enumerate(said):
@@ -43,10 +45,10 @@ def lengths(subject: Race, tick: float, place: Place, view: View) -> list[Shape]
 def messages(subject: Race, say: Captions) -> tuple[str, ...]:
     """Return what is always true, and what was measured here."""
     rows = () if subject.measured is None else subject.measured.lengths
-    steps = {row.steps for row in rows if row.layer == LAYERS[-1]}
-    if not rows or not steps:
-        return (say("race.not_measured"),)
-    said = [say("race.fewer_steps", steps=max(steps))]
+    steps = max(row.steps for row in counted() if row.layer == LAYERS[-1])
+    said = [say("race.fewer_steps", steps=steps)]
+    if not any(row.layer == LAYERS[-1] for row in rows):
+        return (*said, say("race.time_not_measured"))
     where = {other: _where(*quicker_at(rows, other), say) for other in LAYERS[:-1]}
     said.append(say("race.faster_where", **where))
     return tuple(said)
@@ -66,18 +68,24 @@ def _where(quicker: Sequence[int], timed: Sequence[int], say: Captions) -> str:
     return say("race.at_t", first=", ".join(map(str, quicker)))
 
 
-def number(row: Length, what: str) -> str:
-    """Return one of the three numbers of a row as it is said."""
+def values(subject: Race, what: str) -> Values:
+    """Return one of ``WHATS`` of every layer and length: counted, or measured where it was."""
+    if what != "seconds":
+        return {(row.layer, row.tokens): getattr(row, what) for row in counted()}
+    rows = () if subject.measured is None else subject.measured.lengths
+    return {(row.layer, row.tokens): row.seconds for row in rows}
+
+
+def number(value: float | None, what: str, say: Captions) -> str:
+    """Return a value of ``what`` as it is said; None: that it was not measured."""
+    if value is None:
+        return say("race.length_not_timed")
     if what == "seconds":
-        return numbers.seconds(row.seconds)
-    value = row.steps if what == "steps" else row.flops
-    return numbers.exact(value) if what == "steps" else numbers.count(value)
+        return numbers.seconds(value)
+    return numbers.exact(int(value)) if what == "steps" else numbers.count(int(value))
 
 
-def _plot(
-    subject: Race, rows: Sequence[Length], what: str, box: Box, tick: float, place: Place,
-    view: View,
-) -> list[Shape]:  # fmt: skip
+def _plot(subject: Race, what: str, box: Box, tick: float, place: Place, view: View) -> list[Shape]:
     theme, say = view.theme, view.captions
     x, y, width, height = box
     colours = {"elman": theme.ink3, "gru": theme.ink2, "attention": theme.ink}
@@ -92,10 +100,13 @@ def _plot(
                           fill=theme.ink2, anchor="middle"))  # fmt: skip
     drawn.append(Text(x=x + width + 24, y=y + height + 19, text="T", size=NOTE, italic=True,
                       weight=500, fill=theme.ink))  # fmt: skip
-    if not rows:
+    known = values(subject, what)
+    if not known:
+        drawn.append(Text(x=x + width / 2, y=y + height / 2, text=say("race.not_measured"),
+                          size=place.read, weight=500, fill=theme.ink2, anchor="middle",
+                          read_by_class=True))  # fmt: skip
         return drawn
-    values = [float(getattr(row, what)) for row in rows]
-    low, high = decades(values)
+    low, high = decades(list(known.values()))
     up = Scale(low, high, y + height, y)
     count = round(math.log10(high / low))
     every = math.ceil(count * 19 / height)
@@ -116,14 +127,14 @@ def _plot(
     ]
     ends: list[tuple[float, str]] = []
     for layer in LAYERS:
-        own = sorted((row.tokens, row) for row in rows if row.layer == layer)
-        points = [(across.at(t), up.at(float(getattr(row, what)))) for t, row in own]
+        own = sorted((t, value) for (whose, t), value in known.items() if whose == layer)
+        points = [(across.at(t), up.at(value)) for t, value in own]
         drawn += line(points, colours[layer], 2.4)
-        for (t, row), (cx, cy) in zip(own, points, strict=True):
+        for (t, value), (cx, cy) in zip(own, points, strict=True):
             name = f"length:{layer}:{t}"
             title = say(
                 f"race.length_title.{what}", layer=say(f"race.layer.{layer}"), tokens=t,
-                value=number(row, what),
+                value=number(value, what, say),
             )  # fmt: skip
             drawn.append(mark(MARKS[layer], cx, cy, colours[layer], theme.stage, hollow=False,
                               name=name, title=title))  # fmt: skip
@@ -132,12 +143,12 @@ def _plot(
                                   stroke=theme.ink, stroke_width=2))  # fmt: skip
         if points:
             ends.append((points[-1][1], layer))
-    return [*drawn, *_names(subject, rows, what, ends, (x + width + 12, y, height), T, place, view)]
+    return [*drawn, *_names(known, what, ends, (x + width + 12, y, height), T, place, view)]
 
 
 def _names(
-    subject: Race, rows: Sequence[Length], what: str, ends: list[tuple[float, str]],
-    column: tuple[float, float, float], T: int, place: Place, view: View,
+    known: Values, what: str, ends: list[tuple[float, str]], column: tuple[float, float, float],
+    T: int, place: Place, view: View,
 ) -> list[Shape]:  # fmt: skip
     """Return the names of the lines behind their ends, with their numbers at the T of now."""
     theme, say = view.theme, view.captions
@@ -150,13 +161,12 @@ def _names(
         most = top + height - (len(ends) - 1 - i) * pitch - place.read - 2
         y = min(max(y, least), most)
         least = y + pitch
-        now = next((row for row in rows if (row.layer, row.tokens) == (layer, T)), None)
         colour = {"elman": theme.ink3, "gru": theme.ink2}.get(layer, theme.ink)
         drawn += [
             mark(MARKS[layer], x + 4, y - 1, colour, theme.stage, hollow=False, name="", title=""),
             Text(x=x + 14, y=y + 5, text=say(f"race.layer.{layer}"), size=place.read, weight=600,
                  fill=colour, read_by_class=True),
-            Text(x=x + 14, y=y + 8 + place.read, text=number(now, what) if now else "—",
+            Text(x=x + 14, y=y + 8 + place.read, text=number(known.get((layer, T)), what, say),
                  size=place.read, weight=500, fill=colour, read_by_class=True),
         ]  # fmt: skip
     return drawn

@@ -1,0 +1,139 @@
+"""One layer over T tokens: its FLOPs and dependent operations, counted, and its time, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.models import Config, Model, initialise, run
+from engine.ops import Ops
+from engine.race import (
+    ENOUGH_SECONDS,
+    LAYERS,
+    LEAST_LONG,
+    LENGTHS,
+    MOST_RUNS,
+    WIDTH,
+    Length,
+    Measured,
+    Watch,
+    threads,
+)
+from engine.said import Said
+from engine.shares import Work
+from engine.trace import Step, Trace
+
+WORDS = 8  # of the vocabulary, which no layer's own operations look at
+FEW = (2, 3, 4)  # tokens from which all other counts follow
+
+
+class Counted(NamedTuple):
+    """What one layer computes over so many tokens, whatever the machine and how long it takes."""
+
+    layer: str
+    tokens: int
+    flops: int
+    steps: int  # the longest chain of its operations that wait for one another
+
+
+@cache
+def counted() -> tuple[Counted, ...]:
+    """Return the FLOPs and dependent operations of every layer at every length of ``LENGTHS``.
+
+    They are counted in three short runs. Every operation of a layer has as many FLOPs as its arrays
+    have numbers, or rows times columns times numbers in a row, of which at most two grow with T: a
+    layer's sum is a polynomial of degree 2, and three values determine it.
+    """
+    rows = []
+    for layer in LAYERS:
+        model = _layer(layer)
+        few = [_counts(layer, _run(model, tokens, Ops(), warm=False)) for tokens in FEW]
+        flops, steps = zip(*few, strict=True)
+        rows += [Counted(layer, T, _at(flops, T), _at(steps, T)) for T in LENGTHS]
+    return tuple(rows)
+
+
+def _at(values: tuple[int, ...], T: int) -> int:
+    """Return at T the polynomial of degree 2 that has these values at ``FEW`` (Newton's form)."""
+    first, second, third = values
+    t = T - FEW[0]
+    return first + t * (second - first) + t * (t - 1) // 2 * (third - 2 * second + first)
+
+
+def with_lengths(found: Measured, watch: Watch) -> Iterator[Measured]:
+    """Yield what was measured with one time of a layer more, the shortest first."""
+    ops = Ops()
+    models = {layer: _layer(layer) for layer in LAYERS}
+    before = dict.fromkeys(LAYERS, 0.0)
+    for tokens in LENGTHS:
+        for layer, model in models.items():
+            if not watch.room(before[layer] * 4):  # attention grows with the square of T
+                continue
+            try:
+                seconds = _best(layer, model, tokens, ops, watch)
+            except Said:  # more memory than there is
+                continue
+            if seconds is None:
+                continue
+            before[layer] = seconds
+            found = replace(found, lengths=(*found.lengths, Length(layer, tokens, seconds)))
+            yield found
+            if watch.over:
+                return
+
+
+def _layer(layer: str) -> Model:
+    """Return a model with one such layer and weights drawn at random."""
+    if layer == "attention":
+        config = Config(
+            kind="grid", words=WORDS, embedding=WIDTH, width=WIDTH, heads=4, mlp=4, causal=True
+        )
+    else:
+        config = Config(kind="chain", words=WORDS, embedding=WIDTH, width=WIDTH, cell=layer)
+    return Model(
+        id=layer, config=config, parameters=initialise(config, np.random.default_rng(0)),
+        vocabulary=tuple(map(str, range(WORDS))), card={},
+    )  # fmt: skip
+
+
+def _run(model: Model, tokens: int, ops: Any, *, warm: bool) -> Trace:
+    return run(model, np.arange(tokens) % WORDS, hidden=tokens - 1, ops=ops, warm=warm)
+
+
+def _own(layer: str, trace: Trace) -> list[Step]:
+    """Return the layer's own operations, not those that read words in or say one."""
+    of = "blocks.0.attn." if layer == "attention" else "rnn."
+    return [step for step in trace.steps if step.name.startswith(of)]
+
+
+def _counts(layer: str, trace: Trace) -> tuple[int, int]:
+    """Return the FLOPs of a layer in a run, and how many of its operations wait in a row."""
+    own = _own(layer, trace)
+    behind = trace.depths["blocks.0.norm1" if layer == "attention" else "embed.x"]
+    depth = max(trace.depths[step.name] for step in own) - behind
+    return sum(step.cost.flops for step in own), depth
+
+
+def _best(layer: str, model: Model, tokens: int, ops: Ops, watch: Watch) -> float | None:
+    """Return the least seconds of some runs, of the layer's own operations alone."""
+    best = math.inf
+    began = watch.spent
+    for done in range(1, MOST_RUNS):
+        start = watch.now
+        with threads(1):
+            trace = _run(model, tokens, ops, warm=done == 1)
+        spent = dict.fromkeys((Work.MATRIX, Work.STREAM), 0.0)
+        for step in trace.steps:
+            unit = Work(step.timing.unit.value)
+            spent[unit] = spent.get(unit, 0.0) + max(step.timing.seconds, 0.0)
+        watch.tell(start, spent)
+        seconds = math.fsum(step.timing.seconds for step in _own(layer, trace))
+        best = min(best, seconds) if seconds > 0 else best
+        if watch.over or (done >= LEAST_LONG and watch.spent - began >= 2 * ENOUGH_SECONDS):
+            break
+    return best if math.isfinite(best) else None
