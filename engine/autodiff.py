@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
-from engine.ops import GELU_CUBIC, GELU_SCALE, Ops, index_of
-from engine.trace import Trace
+from engine.ops import GELU_CUBIC, GELU_SCALE, Ops, index_of, op_of
+from engine.trace import Trace, Unit
 
 
 class Call(NamedTuple):
@@ -55,8 +56,9 @@ Pull = Callable[[Ops, Call, Any, int], "Any | Part"]
 
 
 def gradients(
-    trace: Trace, seeds: Mapping[str, Any], *, wrt: Iterable[str], ops: Ops
-) -> dict[str, Any]:
+    trace: Trace, seeds: Mapping[str, Any], *, wrt: Iterable[str], ops: Ops,
+    spent: dict[Unit, float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return the gradient of Σ seed · step, by name, to steps and parameters of a trace.
 
     Two of the arrays may share memory, so none may be written.
@@ -72,6 +74,8 @@ def gradients(
         Names of steps and parameters. What the seeded steps do not depend on gets zeros.
     ops
         Where to compute.
+    spent
+        Seconds by unit, to which those of every gradient are added.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def gradients(
     ValueError
         When a seed does not fit its step.
     """
-    return pull_back(calls_of(trace, ops), seeds, wrt=tuple(wrt), ops=ops)
+    return pull_back(calls_of(trace, ops), seeds, wrt=tuple(wrt), ops=ops, spent=spent)
 
 
 def calls_of(trace: Trace, ops: Ops) -> list[Call]:
@@ -98,15 +102,16 @@ def calls_of(trace: Trace, ops: Ops) -> list[Call]:
 
 
 def pull_back(
-    calls: Sequence[Call], seeds: Mapping[str, Any], *, wrt: Collection[str], ops: Ops
-) -> dict[str, Any]:
+    calls: Sequence[Call], seeds: Mapping[str, Any], *, wrt: Collection[str], ops: Ops,
+    spent: dict[Unit, float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return the gradient of Σ seed · result to what calls read or gave, by name.
 
     Parameters
     ----------
     calls
         In the order in which they were made.
-    seeds, wrt, ops
+    seeds, wrt, ops, spent
         As ``gradients``.
 
     Raises
@@ -132,11 +137,15 @@ def pull_back(
         g = sums.of(call.name, keep=call.name in asked)
         if g is None or call.name not in needed:
             continue
+        began = perf_counter()
         for k, name in enumerate(call.reads):
             pull = PULL[call.op]
             # An index is a whole number, so nothing flows into it.
             if name in needed and pull is not None and call.operands[k].dtype.kind == "f":
                 sums.add(name, pull(ops, call, g, k))
+        if spent is not None:
+            unit = ops.unit_of(call.op, call.operands)
+            spent[unit if op_of(call.op).moves else Unit.SEQUENTIAL] += perf_counter() - began
     return {name: sums.total(name) for name in wrt}
 
 
@@ -264,10 +273,10 @@ def _product(ops: Ops, call: Call, g: Any, k: int) -> Any:
         other = b if transposed else xp.swapaxes(b, -1, -2)  # (…, m, inner)
         if other.ndim == 2:
             # One product of all rows; matmul would take a small one for every leading index.
-            rows = g.reshape(-1, g.shape[-1]) @ other
+            rows = ops.matmul(g.reshape(-1, g.shape[-1]), other)
             of_a = rows.reshape(*g.shape[:-1], other.shape[-1])
         else:
-            of_a = xp.matmul(g, other)
+            of_a = ops.matmul(g, other)
         of_a = _summed(of_a, axes, a.shape)
         return of_a[..., 0, :] if a_is_row else of_a
     if b.ndim == 2:  # every row of a met the same matrix, so all rows are summed at once
@@ -275,7 +284,7 @@ def _product(ops: Ops, call: Call, g: Any, k: int) -> Any:
         g = g.reshape(*g.shape[: g.ndim - axes], n, g.shape[-1])
         a, axes = a.reshape(n, a.shape[-1]), 2
     left, right = (g, a) if transposed else (a, g)
-    of_b = _summed(xp.matmul(xp.swapaxes(left, -1, -2), right), axes, b.shape)
+    of_b = _summed(ops.matmul(xp.swapaxes(left, -1, -2), right), axes, b.shape)
     return of_b[..., 0] if b_is_column else of_b
 
 

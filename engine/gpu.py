@@ -43,7 +43,7 @@ from engine.device import (
     notes_of,
     versions,
 )
-from engine.ops import Array, Ops, rows
+from engine.ops import Array, Ops, op_of, rows
 from engine.precision import COMPUTING, DEFAULT, HALVES, PRECISIONS, RoundedOps, overflow
 from engine.said import Said
 from engine.trace import Unit
@@ -330,10 +330,11 @@ class CupyOps(Ops):
     def unit_of(self, op: str, operands: tuple[Any, ...]) -> Unit:
         """Return the unit that does one call: what is dispatched decides.
 
-        A product of several rows runs on tensor cores in half precision and TF32, if the card has
-        any; everything else is done by its CUDA cores, a choice by comparison, too.
+        A product of several rows, one backward, too, runs on tensor cores in half precision and
+        TF32, if the card has any; everything else is done by its CUDA cores, a choice by
+        comparison, too.
         """
-        if op != "product":
+        if op_of(op).unit is not Unit.MATRIX:
             return Unit.STREAM
         several = rows(operands[0].shape, operands[1].shape) > 1
         on_tensor_cores = self.card.tensor_cores and self.precision != DEFAULT

@@ -17,7 +17,7 @@ Sources: those of ``engine.autodiff`` and ``engine.training``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
@@ -26,11 +26,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.autodiff import PULL, Call, Part, calls_of
+from engine.autodiff import PULL, Call, Part
 from engine.models import Model, run
 from engine.ops import Array, Ops
+from engine.precision import HALVES
 from engine.program import LOGITS, NOTHING, PROBABILITIES, Beside
-from engine.tape import Tape, Tensor, Watch
+from engine.said import Said
+from engine.tape import Record, Tape, Tensor, Watch
 from engine.tasks import UNCOUNTED
 from engine.trace import Trace
 from engine.training import (
@@ -56,15 +58,17 @@ def phase_of(stage: str) -> str:
     return "backward" if stage.endswith(".back") else "forward"
 
 
-def next_step(training: Training, *, watch: Watch | None = None) -> Trace:
+def next_step(training: Training, *, ops: Ops | None = None, watch: Watch | None = None) -> Trace:
     """Return the step that a training takes next, recorded; the training stays where it is.
+
+    ``ops`` are where the step is computed, NumPy by default.
 
     Raises
     ------
     engine.training.DivergedError
         As ``Training.descend``.
     engine.said.Said
-        As ``engine.models.run``.
+        As ``record_step``.
     """
     step, moment, recipe, batch = (
         training.step + 1, training.keep(), training.recipe, training.next_batch(),
@@ -80,6 +84,7 @@ def next_step(training: Training, *, watch: Watch | None = None) -> Trace:
         rate=recipe.rate * schedule(step, recipe.steps),
         moments=(moment.mean, moment.square),
         beside=training.beside(),
+        ops=ops,
         watch=watch,
     )
 
@@ -124,34 +129,36 @@ def record_step(
     engine.training.DivergedError
         When the gradient is no number.
     engine.said.Said
-        As ``engine.models.run``.
+        As ``engine.models.run``; for half precision.
     """
     ops = ops or Ops()
+    if ops.precision in HALVES:
+        raise Said(
+            f"A step of training is not recorded in {ops.precision}, where small gradients become "
+            "0; choose float32 or TF32."
+        )
     hidden = ids.shape[-1] - 1 if hidden is None else hidden
-    trace = run(model, ids, hidden=hidden, ops=ops, words=words, target=target, watch=watch)
-    tape = Tape(ops, {}, watch)
-    calls = calls_of(trace, ops)
-    begun = perf_counter()
-    recorder = _Step(ops, tape, trace, calls, tuple(model.parameters), tuple(beside))
-    recorder.begin(np.asarray(answers), beside)
-    recorder.back()
-    recorder.update(step, rate, moments)
-    ops.wait()
-    seconds = perf_counter() - begun
-    tape.tell(all=True)
-    steps = (*trace.steps, *tape.steps())
-    if not math.isfinite(float(next(s.value for s in steps if s.name == "update.norm"))):
+
+    def then(tape: Tape) -> float:
+        begun = perf_counter()
+        recorder = _Step(tape, tuple(model.parameters), beside)
+        # A device goes on computing meanwhile.
+        aside = 0.0 if ops.elsewhere else perf_counter() - begun
+        recorder.begin(np.asarray(answers), beside)
+        recorder.back()
+        recorder.update(step, rate, moments)
+        return aside
+
+    trace = run(
+        model, ids, hidden=hidden, ops=ops, words=words, target=target, watch=watch, then=then
+    )
+    if not math.isfinite(float(trace.value("update.norm"))):
         raise DivergedError(
             f"Step {step} cannot be shown because its gradient is no number; go back to an earlier "
             "step, or train with a lower learning rate."
         )
-    return replace(
-        trace,
-        facts=replace(trace.facts, title=f"{trace.facts.title}: one step of training"),
-        stages=tuple(dict.fromkeys((*trace.stages, *tape.stages))),
-        steps=steps,
-        seconds=trace.seconds + seconds,
-    )
+    title = f"{trace.facts.title}: one step of training"
+    return replace(trace, facts=replace(trace.facts, title=title))
 
 
 class _Placed(NamedTuple):
@@ -166,32 +173,23 @@ _Handed = Tensor | _Placed
 
 
 class _Step:
-    """Records loss, backward and update behind a run."""
+    """Records loss, backward and update behind a run, on its tape."""
 
-    def __init__(
-        self,
-        ops: Ops,
-        tape: Tape,
-        trace: Trace,
-        calls: Sequence[Call],
-        parameters: Sequence[str],
-        beside: Sequence[str],
-    ) -> None:
-        self.ops, self.tape = ops, tape
-        self._trace, self._calls, self._parameters = trace, calls, parameters
-        self._titles = {stage.name: stage.title for stage in trace.stages}
-        self.tensors: dict[str, Tensor] = {}
-        for call in calls:
-            for name, array in zip(call.reads, call.operands, strict=True):
-                self.tensors[name] = Tensor(name, array)
-            self.tensors[call.name] = Tensor(call.name, call.value)
-        for name in parameters:
-            array = ops.to_device(trace.parameters[name])
-            self.tensors.setdefault(name, Tensor(name, array))
+    def __init__(self, tape: Tape, parameters: Sequence[str], beside: Collection[str]) -> None:
+        self.ops, self.tape = tape.ops, tape
+        self._parameters = parameters
+        records = tape.so_far()
+        self._records = {record.name: record for record in records}
+        self._calls = [_call(record) for record in records]
+        self._titles = {stage.name: stage.title for stage in tape.stages}
+        self.tensors: dict[str, Tensor] = {name: tape.parameter(name) for name in parameters}
+        for record in records:
+            self.tensors |= {operand.name: operand for operand in record.operands}
+            self.tensors[record.name] = Tensor(record.name, record.value)
         self._counts = self._counted(beside)
         self._handed: dict[str, list[_Handed]] = {}
 
-    def _counted(self, beside: Sequence[str]) -> dict[str, int]:
+    def _counted(self, beside: Collection[str]) -> dict[str, int]:
         """Return how many gradients each array gets that the loss depends on."""
         needed = set(self._parameters)
         for call in self._calls:
@@ -208,8 +206,8 @@ class _Step:
 
     def axes(self, name: str) -> tuple[str, ...]:
         """Return the axes of a step or parameter."""
-        if name in self._trace:
-            return self._trace.step(name).axes
+        if name in self._records:
+            return self._records[name].axes
         if self.tensors[name].value.ndim < 2:
             return ("out",)
         return ("word", "feature") if name.endswith("embed.E") else ("in", "out")
@@ -225,7 +223,7 @@ class _Step:
         p = self.tensors[PROBABILITIES]
         axes = self.axes(PROBABILITIES)[:-1]
         counted = answers != UNCOUNTED
-        n = max(int(counted.sum()), 1)
+        n, all_counted = max(int(counted.sum()), 1), bool(counted.all())
         least = np.finfo(p.value.dtype).tiny
 
         def picked(p: Any, answers: Any) -> Any:
@@ -240,7 +238,7 @@ class _Step:
             g = p * (1.0 / n)
             rows, ids = g.reshape(-1, g.shape[-1]), answers.ravel()
             rows[xp.arange(len(rows)), xp.maximum(ids, 0)] -= 1.0 / n
-            if n < len(rows):
+            if not all_counted:
                 rows *= (answers != UNCOUNTED).reshape(-1, 1)
             return g.astype(p.dtype, copy=False)
 
@@ -263,7 +261,7 @@ class _Step:
     def _asked(self, tensor: Tensor, answers: Tensor, add: Beside) -> Tensor:
         def gradient(value: Any, answers: Any) -> Any:
             g = self.ops.xp.zeros_like(value)
-            add(value, g, answers)
+            add(self.ops.xp, value, g, answers)
             return g
 
         name = tensor.name
@@ -276,9 +274,8 @@ class _Step:
 
     def back(self) -> None:
         """Record how every operation hands its gradient back, the last one first."""
-        stage_of = {step.name: step.stage for step in self._trace.steps}
         reached = [call for call in reversed(self._calls) if call.name in self._counts]
-        for stage, calls in groupby(reached, key=lambda call: stage_of[call.name]):
+        for stage, calls in groupby(reached, key=lambda call: self._records[call.name].stage):
             with self._stage(stage):
                 for call in calls:
                     self._pull(call)
@@ -384,8 +381,8 @@ class _Step:
                 equation="‖g‖ = √(Σ_i g_i^2)",
             )  # fmt: skip
             g = vector(
-                "clipped", "clip", lambda g, norm: g * xp.minimum(CLIP / norm, 1.0).astype(g.dtype),
-                g, norm, equation="g ← g min(1, c / ‖g‖)", most=CLIP,
+                "clipped", "clip", lambda g, norm: g * (CLIP / xp.maximum(norm, CLIP)), g, norm,
+                equation="g ← g min(1, c / ‖g‖)", most=CLIP,
             )  # fmt: skip
             m = vector("mean", "average", lambda m, g: m * BETA1 + g * (1 - BETA1), m, g,
                        equation="m ← β_1 m + (1 − β_1) g", beta=BETA1)  # fmt: skip
@@ -400,6 +397,13 @@ class _Step:
                     name=f"update.{weight.name}", equation="its part of w", start=start,
                 )  # fmt: skip
                 start += weight.value.size
+
+
+def _call(record: Record) -> Call:
+    """Return a record as the way back reads it."""
+    names = tuple(operand.name for operand in record.operands)
+    arrays = tuple(operand.value for operand in record.operands)
+    return Call(record.name, record.op, names, arrays, record.value, record.told)
 
 
 def _part_of(start: int, shape: tuple[int, ...]) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ Linear maps are ``x @ W`` with W of shape (in, out).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from time import perf_counter
@@ -214,6 +214,7 @@ def run(
     target: Any = None,
     warm: bool = False,
     watch: Watch | None = None,
+    then: Callable[[Tape], float] = lambda tape: 0.0,
 ) -> Trace:
     """Return everything that a model computes over one sentence.
 
@@ -241,6 +242,9 @@ def run(
         Whether to run once unrecorded, so that no step's time includes a first touch of memory.
     watch
         Is told what was done, and of a long run while it lasts; may raise an error to end it.
+    then
+        Records what follows, on the same tape, before anything is fetched from a device; returns
+        the seconds that it took and that are no part of the run.
 
     Raises
     ------
@@ -261,10 +265,11 @@ def run(
         start = perf_counter()
         try:
             record(tape, model, ids, hidden=hidden, words=words, target=goal, padding=padding)
+            aside = then(tape)
             ops.wait()
         except Exception as error:
             raise ops.failed(error, tape.behind) from error
-        seconds = perf_counter() - start
+        seconds = perf_counter() - start - aside
         tape.tell(all=True)
     try:
         steps = tape.steps()

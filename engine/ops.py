@@ -137,6 +137,10 @@ class Ops:
         """Return the unit that does one call of a primitive here."""
         return op_of(op).unit_of(operands)
 
+    def made(self, op: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what computes what is no primitive: a row of ``LEARNING``."""
+        return function
+
     def notes(self) -> tuple[str, ...]:
         """Return what has to be said of what was computed since this was asked last."""
         return ()
@@ -179,6 +183,10 @@ class Ops:
             if b.ndim == 2 or a.shape[:-2] == b.shape[:-2]:
                 out = self._out((*a.shape[:-1], b.shape[-1]), a)
         return self.xp.matmul(a, b, out=out)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """Return a b as ``numpy.matmul``."""
+        return self.xp.matmul(a, b)
 
     def add(self, first: Any, second: Any, *others: Any, out: Any = None) -> Any:
         """Return the sum of two or more arrays."""

@@ -49,14 +49,17 @@ def add_gradient(
     ∂/∂p_hk = [-sharpen (log p_hk + 1) / h + 2 disagree Σ_{h′≠h} p_h′k / (h (h - 1))] / rows
     """
     batch, heads, queries, _ = pattern.shape
-    rows = batch * queries if counted is None else max(int(counted.sum()), 1)
     part = xp.log(pattern + LEAST)
     part += pattern / (pattern + LEAST)
-    part *= -sharpen / (heads * rows)
+    part *= -sharpen / heads
     if heads > 1:
         others = pattern.sum(axis=1, keepdims=True) - pattern
-        others *= 2.0 * disagree / (heads * (heads - 1) * rows)
+        others *= 2.0 * disagree / (heads * (heads - 1))
         part += others
-    if counted is not None:
-        part *= counted[:, None, :, None]
+    if counted is None:
+        part *= 1.0 / (batch * queries)
+    else:  # which stays an array: to ask a device for their number would be to wait for it
+        row = counted.astype(pattern.dtype)
+        row /= xp.maximum(row.sum(), 1.0)
+        part *= row[:, None, :, None]
     g += part

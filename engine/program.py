@@ -26,8 +26,8 @@ from engine.tasks import UNCOUNTED
 from engine.trace import Step, Trace, Unit
 
 LOGITS, PROBABILITIES = "answer.logits", "answer.probabilities"
-# Adds to the gradient of a step's value, which is its second argument; the third are the targets.
-Beside = Callable[[Any, Any, Any], None]
+# Takes the array library, a step's value, the gradient that it adds to, and the targets.
+Beside = Callable[[Any, Any, Any, Any], None]
 NOTHING: Mapping[str, Beside] = {}
 
 
@@ -107,8 +107,8 @@ class Program(Forward):
                 continue
             place = self._grads[step.name]
             if step.name in self._beside:
-                arrays = (self.value(step.name), place.array, self.targets)
-                self._call(step, self._beside[step.name], *arrays)
+                add, value = self._beside[step.name], self.value(step.name)
+                self._call(step, add, self._xp, value, place.array, self.targets)
             if step.name in self._by_word:
                 _back_by_word(self, step, place)
                 self._release(place)
@@ -139,7 +139,7 @@ class Program(Forward):
         xp.multiply(p, 1.0 / n, out=g)
         rows, ids = g.reshape(-1, g.shape[-1]), targets.ravel()
         rows[xp.arange(len(rows)), xp.maximum(ids, 0)] -= 1.0 / n
-        if n < len(rows):
+        if not counted.all():
             rows *= counted.reshape(-1, 1)
 
     def _call(self, step: Step, function: Callable[..., Any], *arrays: Any) -> None:

@@ -21,7 +21,7 @@ class Tensor(NamedTuple):
     value: Any
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
     """What is noted while the run lasts; cost and unit are worked out behind it."""
 
     name: str
@@ -33,6 +33,11 @@ class _Record(NamedTuple):
     value: Any
     seconds: float
     options: dict[str, Any]
+
+    @property
+    def told(self) -> dict[str, int | float]:
+        """Return its numbers that are no tensors, as ``engine.trace.Step.told``."""
+        return dict(_numbers(self.options))
 
 
 State = Mapping[str, Tensor]
@@ -88,7 +93,7 @@ class Tape:
         self._told, self._told_at = 0, perf_counter() if watch else 0.0  # records, and when
         self._stages: list[Callable[[], list[Stage]]] = []
         self._stage = ""
-        self._records: list[_Record | _Rounds] = []
+        self._records: list[Record | _Rounds] = []
         self._taken: Iterator[tuple[Any, float]] | None = None  # results that are there already
         self._parameters = parameters
         self._on_device: dict[str, Tensor] = {}
@@ -129,14 +134,14 @@ class Tape:
         """Return the seconds by unit of all records from one on."""
         spent = dict.fromkeys(Unit, 0.0)
         for record in self._records[since:]:
-            if isinstance(record, _Record):
+            if isinstance(record, Record):
                 spent[self._unit(record)] += float(record.seconds)
                 continue
             for unit, seconds in zip(record.units, record.seconds, strict=True):
                 spent[unit] += float(sum(map(float, seconds)))
         return spent
 
-    def _unit(self, record: _Record) -> Unit:
+    def _unit(self, record: Record) -> Unit:
         """Return what the time of an operation counts as: a view moves nothing, it is Python."""
         if not op_of(record.op).moves:
             return Unit.SEQUENTIAL
@@ -206,6 +211,7 @@ class Tape:
         *operands, name, axes, equation, **options
             As of a primitive; the function is not told the options.
         """
+        function = self.ops.made(op, function)
         values = [operand.value for operand in operands]
         clock = self.ops.clock
         start = clock()
@@ -248,7 +254,7 @@ class Tape:
             last = body(over[0], state)
         if len(over) == 1:
             return {letter: [it] for letter, it in last.items()}
-        first = [record for record in self._records[behind:] if isinstance(record, _Record)]
+        first = [record for record in self._records[behind:] if isinstance(record, Record)]
         rest = over[1:]
         columns, buffers = self._columns(first, rest, state, last, given)
         begun, ends = self._repeat(first, columns)
@@ -265,7 +271,7 @@ class Tape:
 
     def _columns(
         self,
-        first: list[_Record],
+        first: list[Record],
         rest: Sequence[int],
         state: State,
         last: State,
@@ -304,7 +310,7 @@ class Tape:
         return columns, [buffers[record.name] for record in first if record.op != "view"]
 
     def _repeat(
-        self, first: list[_Record], columns: Mapping[str, Iterable[Any]]
+        self, first: list[Record], columns: Mapping[str, Iterable[Any]]
     ) -> tuple[Any, list[tuple[Any, ...]]]:
         """Compute the rounds behind the first; return when they began, and the ends of all.
 
@@ -319,7 +325,7 @@ class Tape:
         return begun, [each[1::2] for each in rounds]
 
     def _calls(
-        self, first: list[_Record], columns: Mapping[str, Iterable[Any]]
+        self, first: list[Record], columns: Mapping[str, Iterable[Any]]
     ) -> list[Iterator[Any]]:
         """Return for each operation that is no view what computes its rounds, one a question."""
         calls: list[Iterator[Any]] = []
@@ -374,6 +380,17 @@ class Tape:
         noted = tuple(self._stages)
         return Later(lambda: [stage for stages in noted for stage in stages()])
 
+    def so_far(self) -> Sequence[Record]:
+        """Return what was recorded so far, where it was computed; it can be gone on with."""
+        if not self.ops.elsewhere:  # what a device did is not known before it has been waited for
+            self.tell(all=True)
+        records = self._written(self._records)
+        self._records = [*records]
+        if not self.ops.elsewhere:
+            self._told = len(records)
+        self._stage = ""
+        return tuple(records)
+
     def steps(self) -> Sequence[Step]:
         """Return everything recorded, with its values on the host and not writable, and forget it.
 
@@ -401,18 +418,18 @@ class Tape:
     def behind(self) -> str:
         """Return the name of the step that was recorded last, "" before the first."""
         record = self._records[-1] if self._records else None
-        return record.name if isinstance(record, _Record) else self._stage
+        return record.name if isinstance(record, Record) else self._stage
 
-    def _on_host(self, record: _Record | _Rounds) -> _Record | _Rounds:
-        if isinstance(record, _Record):
+    def _on_host(self, record: Record | _Rounds) -> Record | _Rounds:
+        if isinstance(record, Record):
             return record._replace(value=_sealed(self.ops.to_host(record.value)))
         return record._replace(values=[_sealed(self.ops.to_host(x)) for x in record.values])
 
-    def _written(self, records: list[_Record | _Rounds]) -> list[_Record]:
+    def _written(self, records: list[Record | _Rounds]) -> list[Record]:
         """Return records with all rounds written down, as if they had been recorded one by one."""
-        written: list[_Record] = []
+        written: list[Record] = []
         for record in records:
-            if isinstance(record, _Record):
+            if isinstance(record, Record):
                 written.append(record)
                 continue
             self._records = []
@@ -426,7 +443,7 @@ class Tape:
                 self._taken = zip(results, times, strict=True)
                 state = record.body(t, state)
             self._taken = None
-            written += [it for it in self._records if isinstance(it, _Record)]
+            written += [it for it in self._records if isinstance(it, Record)]
             self._records = []
         return written
 
@@ -445,11 +462,11 @@ class Tape:
             axes = ("batch", *axes)
         if value.ndim != len(axes):
             raise ValueError(f"{name} has the shape {value.shape} and cannot have the axes {axes}.")
-        record = _Record(name, op, self._stage, axes, equation, operands, value, seconds, options)
+        record = Record(name, op, self._stage, axes, equation, operands, value, seconds, options)
         self._records.append(record)
         return Tensor(name, value)
 
-    def _step(self, record: _Record, value: Array) -> Step:
+    def _step(self, record: Record, value: Array) -> Step:
         """Return a step whose value lies on the host; the record's own may lie on the device."""
         row = op_of(record.op)
         values = tuple(operand.value for operand in record.operands)
@@ -465,7 +482,7 @@ class Tape:
             timing=Timing(
                 float(record.seconds), self.ops.unit_of(record.op, values), Basis.MEASURED
             ),
-            options=tuple(_numbers(record.options)),
+            options=tuple(record.told.items()),
         )
 
 

@@ -34,7 +34,7 @@ import numpy as np
 
 from engine.memory import most_bytes
 from engine.models import Config, Model, bytes_at_most, initialise, run, shapes
-from engine.ops import OPS, Ops
+from engine.ops import OPS, Ops, op_of
 from engine.said import Said
 from engine.shares import (
     CPU_PATH,
@@ -493,6 +493,10 @@ class _Counted:
         """Return a function of such operands and of ``out``, as ``Ops.writer``."""
         return self._counting(op, self._ops.writer(op, operands, options))
 
+    def made(self, op: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what computes what is no primitive, as ``Ops.made``."""
+        return self._counting(op, function)
+
     def _counting(self, op: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*operands: Any, **options: Any) -> Any:
             number = len(self.dispatched)
@@ -503,7 +507,7 @@ class _Counted:
                 self._cupti.activity_pop_external_correlation_id(self._kind)
             made = operands[-1] if result is None else result
             arrays = tuple(x for x in operands if hasattr(x, "shape") and x is not made)
-            flops = OPS[op].cost(arrays, made).flops
+            flops = op_of(op).cost(arrays, made).flops
             self.dispatched[number] = Dispatched(op, self._ops.unit_of(op, arrays), flops)
             return result
 

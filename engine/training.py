@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -187,18 +188,19 @@ class Training:
             return {}
         layers = self.recipe.config.layers
 
-        def add(value: Array, g: Array, counted: Array | None) -> None:
+        def add(xp: Any, value: Any, g: Any, counted: Any) -> None:
             part = schedule(self.step + 1, self.recipe.steps) / layers
             penalties.add_gradient(
-                self._ops.xp, value, counted, g,
+                xp, value, counted, g,
                 sharpen=part * self.recipe.sharpen, disagree=part * self.recipe.disagree,
             )  # fmt: skip
 
         beside = {
-            f"blocks.{b}.attn.pattern": lambda p, g, _: add(p, g, None) for b in range(layers)
+            f"blocks.{b}.attn.pattern": lambda xp, p, g, _: add(xp, p, g, None)
+            for b in range(layers)
         }
         last = f"blocks.{layers - 1}.attn.pattern"
-        return beside | {last: lambda p, g, targets: add(p, g, targets != UNCOUNTED)}
+        return beside | {last: lambda xp, p, g, targets: add(xp, p, g, targets != UNCOUNTED)}
 
     def keep(self) -> Snapshot:
         """Return this moment."""

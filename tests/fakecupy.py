@@ -17,6 +17,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -163,8 +164,6 @@ class ndarray:  # noqa: N801
         self._card.wait()
         return int(self._a)
 
-    __index__ = __int__
-
     def __len__(self) -> int:
         return len(self._a)
 
@@ -172,15 +171,16 @@ class ndarray:  # noqa: N801
         return (self._part(self._a[i, ...]) for i in range(len(self._a)))
 
     def __getitem__(self, at: Any) -> ndarray:
-        places = at if isinstance(at, tuple) else (at,)
-        if any(isinstance(place, (np.ndarray, ndarray)) for place in places):
-            raise TypeError("the engine takes rows by gather")
-        return self._part(self._a[(*places, ...) if Ellipsis not in places else places])
+        places, by_number = _index(at)
+        if by_number:
+            self._card.launch("cupy_take")
+            return ndarray(self._card, self._a[places])
+        return self._part(self._a[places])
 
     def __setitem__(self, at: Any, value: Any) -> None:
         _refuse(value)
         self._card.launch("cupy_copy")
-        self._a[at] = value._a if isinstance(value, ndarray) else value
+        self._a[_index(at)[0]] = value._a if isinstance(value, ndarray) else value
 
     def get(
         self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True
@@ -220,21 +220,65 @@ class ndarray:  # noqa: N801
                 return self
             return ndarray(self._card, function(self._a, value))
 
-    def __add__(self, other: Any) -> ndarray:
-        return self._with(np.add, other)
+    def _from(self, function: Any, other: Any) -> ndarray:
+        """Return a function of something else and this array."""
+        _refuse(other)
+        self._card.launch(f"cupy_{function.__name__}", flops=self.size)
+        with np.errstate(all="ignore"):
+            return ndarray(self._card, function(other, self._a))
 
-    def __rtruediv__(self, other: float) -> ndarray:
-        self._card.launch("cupy_true_divide", flops=self.size)
-        return ndarray(self._card, other / self._a)
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None,
+            keepdims: bool = False) -> ndarray:  # fmt: skip
+        assert dtype is None
+        assert out is None
+        self._card.launch("cupy_sum", flops=self.size)
+        return ndarray(self._card, self._a.sum(axis=axis, keepdims=keepdims))
 
-    def __mul__(self, other: Any) -> ndarray:
-        return self._with(np.multiply, other)
+    def copy(self) -> ndarray:
+        self._card.launch("cupy_copy")
+        return ndarray(self._card, self._a.copy())
 
-    def __iadd__(self, other: Any) -> ndarray:
-        return self._with(np.add, other, mine=True)
+    def ravel(self) -> ndarray:
+        return self.reshape(-1)
 
-    def __imul__(self, other: Any) -> ndarray:
-        return self._with(np.multiply, other, mine=True)
+    def __matmul__(self, other: Any) -> ndarray:
+        return self._with(np.matmul, other)
+
+    def __neg__(self) -> ndarray:
+        self._card.launch("cupy_negative", flops=self.size)
+        return ndarray(self._card, -self._a)
+
+
+def _operators() -> None:
+    """Give the array the operators that CuPy's has, each a kernel."""
+    for name, function in {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
+    }.items():  # fmt: skip
+        setattr(ndarray, f"__{name}__", partialmethod(ndarray._with, function))
+        setattr(ndarray, f"__i{name}__", partialmethod(ndarray._with, function, mine=True))
+        setattr(ndarray, f"__r{name}__", lambda self, other, f=function: self._from(f, other))
+    for name, compared in {
+        "eq": np.equal, "ne": np.not_equal, "gt": np.greater, "lt": np.less,
+    }.items():  # fmt: skip
+        setattr(ndarray, f"__{name}__", partialmethod(ndarray._with, compared))
+    ndarray.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+_operators()
+
+
+def _index(at: Any) -> tuple[tuple[Any, ...], bool]:
+    """Return an index as NumPy takes it, and whether numbers on the card are a part of it."""
+    places = at if isinstance(at, tuple) else (at,)
+    if any(isinstance(place, np.ndarray) for place in places):
+        raise TypeError("an array of the card was indexed by one of the host")
+    numbers = [place for place in places if isinstance(place, ndarray)]
+    if any(place.dtype.kind == "b" for place in numbers):
+        raise TypeError("how many a mask takes is known when the card has been waited for")
+    found = tuple(place._a if isinstance(place, ndarray) else place for place in places)
+    if not any(place is Ellipsis for place in places):
+        found = (*found, ...)
+    return found, bool(numbers)
 
 
 def _refuse(*operands: Any) -> None:
@@ -257,7 +301,7 @@ def install(card: Card, put: Callable[[str, Any], None]) -> ModuleType:
 
     def asarray(a: Any, dtype: Any = None) -> ndarray:
         if isinstance(a, ndarray):
-            return a
+            return a if dtype in (None, a.dtype) else a.astype(dtype)
         card.uploads += 1
         card.launch("memcpy H2D", us=COPY_US)
         return ndarray(card, np.array(a, dtype))
@@ -285,9 +329,39 @@ def install(card: Card, put: Callable[[str, Any], None]) -> ModuleType:
 
         return kernel
 
-    for name in ("add", "subtract", "multiply", "tanh", "maximum", "exp", "sqrt", "max", "sum",
-                 "mean", "argmax", "square"):  # fmt: skip
+    for name in ("add", "subtract", "multiply", "divide", "tanh", "maximum", "exp", "log", "sqrt",
+                 "max", "sum", "mean", "argmax", "square"):  # fmt: skip
         setattr(cupy, name, on_arrays(name))
+
+    def zeros(shape: Any, dtype: Any = float) -> ndarray:
+        card.launch("cupy_fill")
+        return ndarray(card, np.zeros(shape, dtype))
+
+    def where(condition: ndarray, x: Any, y: Any) -> ndarray:
+        _refuse(condition, x, y)
+        card.launch("cupy_where", flops=condition.size)
+        return ndarray(card, np.where(*(getattr(it, "_a", it) for it in (condition, x, y))))
+
+    def arange(stop: int) -> ndarray:
+        card.launch("cupy_arange")
+        return ndarray(card, np.arange(stop))
+
+    def take_along_axis(a: ndarray, indices: ndarray, axis: int) -> ndarray:
+        _refuse(a, indices)
+        card.launch("cupy_take")
+        return ndarray(card, np.take_along_axis(a._a, indices._a, axis=axis))
+
+    def add_at(a: ndarray, indices: Any, b: ndarray) -> None:
+        _refuse(a, b)
+        if a.dtype not in (np.float16, np.float32, np.float64):
+            raise TypeError("cupy.add.at only supports int32, float16, float32, float64, …")
+        card.launch("cupy_scatter_add", flops=b.size)
+        np.add.at(a._a, _index(indices)[0], b._a)
+
+    for function in (zeros, where, arange, take_along_axis):
+        setattr(cupy, function.__name__, function)
+    cupy.zeros_like = lambda a: zeros(a.shape, a.dtype)
+    cupy.add.at = add_at
 
     def take(a: ndarray, indices: ndarray, axis: int) -> ndarray:
         _refuse(a, indices)
