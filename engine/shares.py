@@ -283,6 +283,7 @@ def classify(
 
 # ---- of a run ------------------------------------------------------------------------------------
 
+MOST_ADDED = 0.05  # of a run's time may be what timing and keeping it adds; more is said
 CPU_PATH = "CPU timers by kind of work"
 EVENTS_PATH = "CUDA events"
 

@@ -23,6 +23,7 @@ from engine.shares import Work
 from engine.trace import Basis, Unit
 from engine.training import PHASES
 from widgets import captions, theme, unit_pages
+from widgets.hit import title_of
 from widgets.inspector import Inspector
 from widgets.scenes.computing_units import plot_box
 from widgets.scenes.computing_units.live import WINDOW
@@ -243,13 +244,22 @@ def test_what_recording_adds_is_measured_once_and_said_when_it_is_much(
     assert live_runs.measure(
         found.workload, found.runs, Recorder(), found.meter, found.recording
     ).recording == found.recording  # fmt: skip
-    for adds, said in ((0.01, False), (0.08, True)):
+    for adds, said in ((0.01, False), (0.08, True), (None, False)):
         chapter._round = found._replace(recording=adds)
         chapter._tell()
         chapter.activate("live:matrix")
         text, _ = page_of(chapter, qtbot)
-        assert f"{100 * adds:.1f} %" in text
         assert ("more than 5 %" in text) == said
+        # Of a run that is too long to be run 18 times it says why there is none.
+        assert (SAY("units.page.recording_none") in text) == (adds is None)
+        scene, subject = chapter.still() or pytest.fail("there is a picture")
+        drawn = scene(subject, 0, chapter.canvas.view)
+        title = title_of(drawn, "live:shares")
+        if adds is not None:
+            assert f"{100 * adds:.1f} %" in text
+            assert f"recording every operation adds {100 * adds:.1f}\u00a0%" in title
+        else:
+            assert "recording" not in title
         chapter.leave()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
@@ -434,7 +436,7 @@ def test_what_recording_adds_is_the_median_of_pairs_by_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, made = [0.0], []
-    monkeypatch.setattr(recording_cost, "process_time", lambda: now[0])
+    monkeypatch.setattr(recording_cost, "clock", lambda: now[0])
 
     def compute(tape: Tape) -> None:
         made.append(isinstance(tape, Bare))
@@ -443,6 +445,23 @@ def test_what_recording_adds_is_the_median_of_pairs_by_turns(
 
     assert added(compute, {}, 3) == pytest.approx(0.1)
     assert made == [True, False, False, True, True, False, False, True]
+
+
+def test_a_run_that_was_timed_leaves_nothing_behind() -> None:
+    """Else the next one would take fresh memory, which counts as what recording adds."""
+    model = random_model(Config(kind="chain", words=50, embedding=8, width=8, cell="gru"))
+    ran: list[weakref.ref[Tape]] = []
+
+    def compute(tape: Tape) -> None:
+        ran.append(weakref.ref(tape))
+        models.record(tape, model, np.zeros(9, np.int64), hidden=8)
+
+    gc.disable()
+    try:
+        added(compute, model.parameters, 3)
+        assert [ref() for ref in ran] == [None] * 8
+    finally:
+        gc.enable()
 
 
 def test_the_live_block_says_what_recording_it_adds() -> None:

@@ -5,8 +5,11 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QEvent, QObject, QPoint
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QApplication
 
+from app import live
 from app.compute import make_trace, watched
 from app.live import Now
 from engine.recorder import Recorder
@@ -121,6 +124,45 @@ def test_what_is_noted_while_it_falls_asleep_is_not_missed() -> None:
         with recorder.job():
             pass
     assert called == [1, 2]
+
+
+@pytest.mark.qt_log_ignore(r"raise\(\)")  # of the tip's window, where there is no display
+@pytest.mark.parametrize(("grid", "more"), [(0.04, False), (0.21, True), (-0.01, False)])
+def test_whoever_asks_what_the_strip_is_reads_what_recording_adds(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch, grid: float, more: bool
+) -> None:
+    strip, recorder, parent = LiveStrip(theme.load("light"), SAY), Recorder(), QObject()
+    qtbot.addWidget(strip)
+    asked: list[Recorder] = []
+
+    def measured(of: Recorder) -> tuple[float, float]:
+        asked.append(of)
+        return 0.031, grid
+
+    monkeypatch.setattr(live, "recording", measured)
+    now = Now(recorder, strip, parent)
+    assert strip.toolTip() == SAY("now.definition")
+    for _ in range(2):
+        QApplication.sendEvent(
+            strip, QHelpEvent(QEvent.Type.ToolTip, QPoint(9, 9), strip.mapToGlobal(QPoint(9, 9)))
+        )
+        qtbot.waitUntil(lambda: strip.toolTip() != SAY("now.definition"), timeout=5000)
+    assert asked == [recorder]  # once
+    said = strip.toolTip()
+    assert "it adds 3\u00a0% to a run of the RNN over 5 tokens" in said
+    assert f"{max(round(100 * grid), 0)}\u00a0% to one of the Transformer" in said
+    assert (SAY("now.recording_more") in said) == more
+    now.close()
+
+
+def test_what_recording_adds_is_measured_and_counts_as_having_run() -> None:
+    recorder = Recorder()
+    chain, grid = live.recording(recorder)
+    assert -0.5 < chain < 5.0
+    assert -0.5 < grid < 5.0
+    shares = recorder.shares(perf_counter())
+    assert shares is not None
+    assert shares[Work.UNCLASSIFIED] > 0
 
 
 def test_a_run_of_somebody_else_is_not_told(qtbot: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from engine.shares import Shares, Work
+from engine.shares import MOST_ADDED, Shares, Work
 from widgets.captions import Captions
 from widgets.geometry import px, text_width
+from widgets.numbers import NBSP
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ LEAST_BAR = 160.0
 
 
 class LiveStrip(QWidget):
-    """A bar of the shares, their per cents, and how they are known."""
+    """A bar of the shares, their per cents, and how they are known.
+
+    ``asked`` tells that somebody wants to read what the shares are.
+    """
+
+    asked = Signal()
 
     def __init__(self, theme: Theme, say: Captions) -> None:
         super().__init__()
@@ -66,6 +72,21 @@ class LiveStrip(QWidget):
         self.setAccessibleDescription(self.text())
         self.update()
 
+    def show_recording(self, chain: float, grid: float, tokens: int) -> None:
+        """Say what recording adds to a run of either model, as a part of it."""
+        say, more = self._say, max(chain, grid) > MOST_ADDED
+        adds = {"chain": _percent(chain), "grid": _percent(grid)}
+        said = [say("now.definition"), say("now.recording", tokens=tokens, **adds)]
+        if more:
+            said.append(say("now.recording_more"))
+        self.setToolTip(" ".join(said))
+
+    def event(self, event: QEvent) -> bool:
+        """Tell that somebody asks, beside what Qt does."""
+        if event.type() == QEvent.Type.ToolTip:
+            self.asked.emit()
+        return super().event(event)
+
     def text(self) -> str:
         """Return what the strip shows, in words."""
         if self._shares is None:
@@ -90,6 +111,10 @@ class LiveStrip(QWidget):
         if self._drawn is None or self._drawn[0] != of:
             self._drawn = of, self.picture()
         paint_once(self._drawn[1], QPainter(self), self._scale)
+
+
+def _percent(part: float) -> str:
+    return f"{max(100 * part, 0.0):.0f}{NBSP}%"
 
 
 def now_strip(shares: Shares | None, width: float, theme: Theme, say: Captions) -> Picture:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.shares import Shares, Work
+from engine.shares import MOST_ADDED, Shares, Work
 from engine.trace import Basis
 from widgets import numbers
 from widgets.numbers import NBSP
-from widgets.scenes.computing_units.live import title_of
+from widgets.scenes.computing_units.live import adds, title_of
 from widgets.scenes.computing_units.opened import digits
 from widgets.scenes.computing_units.panel import PARTS, flop_percents, time_percents
 from widgets.scenes.computing_units.subject import LANES, Computing, Span
@@ -23,7 +23,6 @@ PAGES = (
     "op", "share", "flops", "measured", "claim", "pipe", "causes", "amdahl", "tile", "lane", "host",
     "live", "workload", "recording",
 )  # fmt: skip
-MOST_RECORDING = 0.05  # of a run's time: what is more is said
 
 
 def is_element(subject: Computing, name: str) -> bool:
@@ -310,10 +309,11 @@ class _Writer(Writer):
         self._words(series.where)
         self._row(say("units.page.clock"), say(f"units.clock.{series.clock}"))
         if series.recording is not None:
-            adds = f"{max(100 * series.recording, 0.0):.1f}{NBSP}%"
-            self._row(say("units.page.recording_adds"), adds)
-            if series.recording > MOST_RECORDING:
+            self._row(say("units.page.recording_adds"), adds(series.recording))
+            if series.recording > MOST_ADDED:
                 self._words(say("units.page.recording_more"))
+        elif series.samples:
+            self._words(say("units.page.recording_none"))
         if series.note:
             self._words(series.note)
         self._section(say("units.page.definition"))

@@ -65,10 +65,18 @@ def live(subject: Computing, place: Place, view: View) -> list[Shape]:
         whole = dict(zip(LANES, numbers.percents(last), strict=True))
         words = say("units.live_last", clock=say(f"units.clock.{series.clock}"),
                     **{str(work): whole[work] for work in LANES})  # fmt: skip
+    title = words
+    if series.recording is not None:
+        title = f"{words} · {say('units.live_adds', adds=adds(series.recording))}"
     shapes.append(
-        note(x, top + tall + 20, words, view, width=width, name="live:shares", title=words)
+        note(x, top + tall + 20, words, view, width=width, name="live:shares", title=title)
     )
     return shapes
+
+
+def adds(part: float) -> str:
+    """Return in per cent what recording adds to a run; below 0 is the noise of the clock."""
+    return f"{max(100 * part, 0.0):.1f}{numbers.NBSP}%"
 
 
 def shows_training(subject: Computing) -> bool:
