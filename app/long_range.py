@@ -20,7 +20,6 @@ from app.player import Player
 from app.saying import sentence_of
 from engine.laboratory import EXPERIMENTS
 from engine.said import Said
-from engine.shares import Work
 from widgets.canvas import Canvas
 from widgets.controls import Choice
 from widgets.geometry import icon_factor, px
@@ -31,6 +30,7 @@ from widgets.view import View
 
 if TYPE_CHECKING:
     from engine.recorder import Recorder
+    from engine.tape import Watch
     from widgets.canvas import Scene
     from widgets.captions import Captions
     from widgets.inspector import Page
@@ -70,7 +70,7 @@ def gather(
     """Return what an experiment finds, more of it each time: fields of its subject.
 
     ``radii`` are those whose gradients are computed; that which is shown comes first. A recorder is
-    told of the runs of the bottleneck; of what else is computed nobody tells the kinds of work.
+    told of everything that runs.
 
     Raises
     ------
@@ -79,19 +79,20 @@ def gather(
     """
     from engine import laboratory
 
+    watch = None if recorder is None else recorder.watch
     if experiment == "bottleneck":
-        watch = None if recorder is None else recorder.watch
         for found in laboratory.bottleneck(stop=stop, watch=watch):
             yield {"bottleneck": found}
     elif experiment == "writing":
-        yield {"writing": laboratory.writing()}
+        yield {"writing": laboratory.writing(watch=watch)}
     else:
-        yield from _of_sentence(experiment, wish, radius, stop, radii)
+        yield from _of_sentence(experiment, wish, radius, stop, radii, watch)
 
 
 def _of_sentence(
-    experiment: str, wish: Wish, radius: float, stop: Callable[[], bool], radii: tuple[float, ...]
-) -> Iterator[Part]:
+    experiment: str, wish: Wish, radius: float, stop: Callable[[], bool], radii: tuple[float, ...],
+    watch: Watch | None,
+) -> Iterator[Part]:  # fmt: skip
     from app.compute import make_pair, model
     from engine import laboratory
     from engine.fading import fading
@@ -111,10 +112,10 @@ def _of_sentence(
     if experiment == "scale":
         last = pair.grid.facts.layers - 1
         with suppress(Stopped):
-            yield {"scale": laboratory.scale(pair.grid, block=last, stop=stop)}
+            yield {"scale": laboratory.scale(pair.grid, block=last, stop=stop, watch=watch)}
     elif experiment == "position":
         chain, grid = (
-            laboratory.position(model(id), trace)
+            laboratory.position(model(id), trace, watch=watch)
             for id, trace in ((wish.chain, pair.chain), (wish.grid, pair.grid))
         )
         yield {"shuffled": (grid[0], *chain, *grid[1:])}
@@ -123,7 +124,7 @@ def _of_sentence(
         for id, trace in ((wish.chain, pair.chain), (wish.grid, pair.grid)):
             if stop():
                 return
-            reach.append(laboratory.influence(model(id), trace))
+            reach.append(laboratory.influence(model(id), trace, watch=watch))
         fades: dict[tuple[float, bool], Fades] = {}
         yield {"reach": tuple(reach)}
         for other in sorted(radii, key=lambda it: abs(it - radius)):
@@ -131,26 +132,24 @@ def _of_sentence(
                 if stop():
                     return
                 tanh, linear = (
-                    fading(other, orthogonal=orthogonal, linear=linear) for linear in (False, True)
+                    fading(other, orthogonal=orthogonal, linear=linear, watch=watch)
+                    for linear in (False, True)
                 )
                 fades[other, orthogonal] = Fades(tanh, linear)
             yield {"fades": tuple(fades.items())}
 
 
-def _next(
-    parts: Iterator[Part], recorder: Recorder, unclassified: bool
-) -> tuple[Part | None, bool]:
+def _next(parts: Iterator[Part], recorder: Recorder) -> tuple[Part | None, bool]:
     """Return what came within a moment, None when there was no more, and whether that is all."""
+    from app.compute import watched
+
     began, found, over = perf_counter(), None, True
-    with recorder.job():
+    with watched(recorder):
         for part in parts:
             found = {**(found or {}), **part}
             if perf_counter() - began > ROUND_SECONDS or "reach" in found:
                 over = False
                 break
-        if unclassified:
-            ended = perf_counter()
-            recorder.note(began, ended, {Work.UNCLASSIFIED: ended - began})
     return found, over
 
 
@@ -430,7 +429,7 @@ class LongRange(QObject):
         if self._workers[id].busy and self._asked.get(id) == asked:
             return  # it is on its way
         self._asked[id] = asked
-        self._workers[id].ask(_next, asked[1], self._host.recorder, shown != "bottleneck")
+        self._workers[id].ask(_next, asked[1], self._host.recorder)
 
     def _came(self, worker: str, outcome: Outcome) -> None:
         """Show what has come, and go on while the experiment is shown."""

@@ -33,7 +33,7 @@ from engine.models import Config, Model, run
 from engine.ops import Array, Ops
 from engine.race import threads
 from engine.said import Said
-from engine.tape import Tape, Tensor
+from engine.tape import Tape, Tensor, Watch
 from engine.tasks.sequences import BAR
 from engine.trace import Trace
 from engine.words import ROWS, embed
@@ -62,8 +62,9 @@ class Turn:
 
 
 def with_cache(
-    model: Model, prompt: Sequence[int], count: int, *, ops: Ops, repeats: int = 1
-) -> tuple[Turn, ...]:
+    model: Model, prompt: Sequence[int], count: int, *, ops: Ops, repeats: int = 1,
+    watch: Watch | None = None,
+) -> tuple[Turn, ...]:  # fmt: skip
     """Return the turns that write so many words with keys and values, or the state, kept.
 
     Parameters
@@ -80,23 +81,26 @@ def with_cache(
     repeats
         Of all turns: each one's seconds are the least of them, because whatever else the machine
         does can only add to a time.
+    watch
+        Is told what was done; may raise an error to end it.
 
     Raises
     ------
     engine.said.Said
         With one sentence: a model that cannot write so, a prompt that it cannot read.
     """
-    return _fastest(lambda: _kept(_writer(model), prompt, count, ops), repeats)
+    return _fastest(lambda: _kept(_writer(model), prompt, count, ops, watch), repeats)
 
 
 def without_cache(
-    model: Model, prompt: Sequence[int], count: int, *, ops: Ops, repeats: int = 1
-) -> tuple[Turn, ...]:
+    model: Model, prompt: Sequence[int], count: int, *, ops: Ops, repeats: int = 1,
+    watch: Watch | None = None,
+) -> tuple[Turn, ...]:  # fmt: skip
     """Return the turns that write so many words, each of them by a run over all words so far.
 
     As ``with_cache``.
     """
-    return _fastest(lambda: _anew(_writer(model), prompt, count, ops), repeats)
+    return _fastest(lambda: _anew(_writer(model), prompt, count, ops, watch), repeats)
 
 
 def _writer(model: Model) -> Model:
@@ -121,17 +125,21 @@ def _fastest(write: Callable[[], tuple[Turn, ...]], repeats: int) -> tuple[Turn,
     )
 
 
-def _anew(model: Model, prompt: Sequence[int], count: int, ops: Ops) -> tuple[Turn, ...]:
+def _anew(
+    model: Model, prompt: Sequence[int], count: int, ops: Ops, watch: Watch | None
+) -> tuple[Turn, ...]:
     ids, turns = list(prompt), list[Turn]()
     for _ in range(count):
-        trace = run(model, ids, hidden=len(ids) - 1, ops=ops)
+        trace = run(model, ids, hidden=len(ids) - 1, ops=ops, watch=watch)
         turns.append(_turn(trace, given=len(ids), length=len(ids), kept=0))
         ids.append(turns[-1].word)
     return tuple(turns)
 
 
-def _kept(model: Model, prompt: Sequence[int], count: int, ops: Ops) -> tuple[Turn, ...]:
-    trace = run(model, prompt, hidden=len(prompt) - 1, ops=ops)
+def _kept(
+    model: Model, prompt: Sequence[int], count: int, ops: Ops, watch: Watch | None
+) -> tuple[Turn, ...]:
+    trace = run(model, prompt, hidden=len(prompt) - 1, ops=ops, watch=watch)
     turns = [_turn(trace, given=len(prompt), length=len(prompt), kept=0)]
     add, kept = (
         (_add_to_chain, _state_of(model.config, trace))
@@ -140,12 +148,13 @@ def _kept(model: Model, prompt: Sequence[int], count: int, ops: Ops) -> tuple[Tu
     )
     for t in range(len(prompt), len(prompt) + count - 1):
         numbers = sum(array.size for array in kept.values())
-        tape = Tape(ops, model.parameters)
+        tape = Tape(ops, model.parameters, watch)
         word = np.array([turns[-1].word])
         start = perf_counter()
         kept = add(tape, model.config, word, t, kept)
         ops.wait()
         seconds = perf_counter() - start
+        tape.tell(all=True)
         written = replace(
             trace, tokens=(model.vocabulary[word[0]],), hidden=0, stages=tape.stages,
             steps=tape.steps(), seconds=seconds,
@@ -323,6 +332,7 @@ def writing(
     seed: int = 0,
     repeats: int = REPEATS,
     ops: Ops | None = None,
+    watch: Watch | None = None,
 ) -> Writing:
     """Return what it takes to read digits and to write them backwards, turn by turn.
 
@@ -340,6 +350,8 @@ def writing(
         Of each way.
     ops
         Where to compute.
+    watch
+        Is told what was done; may raise an error to end it.
 
     Raises
     ------
@@ -363,7 +375,7 @@ def writing(
         model = weights.read(weights.TASKS / TASK / f"{id}.safetensors")
         write = without_cache if way == "anew" else with_cache
         with threads(1):
-            turns = write(model, prompt, count, ops=ops, repeats=repeats)
+            turns = write(model, prompt, count, ops=ops, repeats=repeats, watch=watch)
         written = tuple(model.vocabulary[turn.word] for turn in turns)
         ways.append(Way(way, id, str(model.card["title"]), written, turns))
     cached, anew = (np.stack([turn.logits for turn in way.turns]) for way in ways[:2])

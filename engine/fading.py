@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from engine.ops import Ops
 from engine.race import threads
+from engine.spending import Spending
+from engine.tape import Watch
+from engine.units import Unit
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +58,7 @@ def fading(
     draws: int = DRAWS,
     seed: int = 0,
     ops: Ops | None = None,
+    watch: Watch | None = None,
 ) -> Fading:
     """Return how a gradient vanishes or explodes along a plain RNN, in some 0.1 s.
 
@@ -77,6 +81,8 @@ def fading(
         How many matrices, and from where.
     ops
         Where to compute.
+    watch
+        Is told what was done.
 
     Raises
     ------
@@ -88,7 +94,7 @@ def fading(
     """
     if not (radius > 0 and math.isfinite(radius)):
         raise ValueError(f"A spectral radius is above 0, not {radius}.")
-    ops = ops or Ops()
+    ops, spending = ops or Ops(), Spending(watch)
     W = radius * recurrent_matrices(width, draws, seed, orthogonal)  # (draw, hidden, hidden)
     rng = np.random.default_rng([seed, width, reads])
     x = rng.normal(0.0, INPUT, (reads, draws, width))
@@ -96,15 +102,23 @@ def fading(
     h, slopes = np.zeros((draws, width)), np.ones((reads, draws, width))
     if not linear:  # the gradient of the linear one does not depend on its states
         for t in range(reads):
-            h = ops.tanh(ops.add(ops.product(h, W), x[t]))
-            slopes[t] = 1.0 - h * h
+            with spending.on(ops.unit_of("product", (h, W))):
+                read = ops.product(h, W)
+            with spending.on(Unit.STREAM):
+                h = ops.tanh(ops.add(read, x[t]))
+                slopes[t] = 1.0 - h * h
     # A row for each T: its gradient begins at h_T, and all that have begun go on together.
     g = np.empty((draws, 0, width))
     with threads(1):  # many small products
         for t in reversed(range(reads)):
-            g = np.concatenate([ends[t][:, None], g], axis=1)
-            g = ops.product(ops.multiply(g, slopes[t][:, None]), W, transpose_b=True)
-    left = np.linalg.norm(g, axis=-1) / np.linalg.norm(ends, axis=-1).T  # (draw, T - 1)
+            with spending.on(Unit.STREAM):
+                g = np.concatenate([ends[t][:, None], g], axis=1)
+                g = ops.multiply(g, slopes[t][:, None])
+            with spending.on(ops.unit_of("product", (g, W))):
+                g = ops.product(g, W, transpose_b=True)
+    with spending.on(Unit.STREAM):
+        left = np.linalg.norm(g, axis=-1) / np.linalg.norm(ends, axis=-1).T  # (draw, T - 1)
+    spending.tell()
     return Fading(radius, orthogonal, linear, width, left)
 
 

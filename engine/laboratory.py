@@ -38,9 +38,11 @@ from engine.ops import Ops
 from engine.paths import to_answer
 from engine.race import threads
 from engine.said import Said
+from engine.spending import Spending
 from engine.tape import Watch
 from engine.tasks import UNCOUNTED, Batch, Task
 from engine.trace import Trace
+from engine.units import Unit
 
 EXPERIMENTS = ("bottleneck", "influence", "scale", "position", "writing")
 
@@ -254,7 +256,9 @@ class Reach:
         return tuple(it / most if most else 0.0 for it in self.gradient)
 
 
-def influence(model: Model, trace: Trace, *, ops: Ops | None = None) -> Reach:
+def influence(
+    model: Model, trace: Trace, *, ops: Ops | None = None, watch: Watch | None = None
+) -> Reach:
     """Return how far each token of a sentence moves a model's answer, and from how far away.
 
         g_t = ‖∂p_w / ∂x_t‖ = p_w ‖∂ log p_w / ∂x_t‖,    w the word that is answered
@@ -271,6 +275,8 @@ def influence(model: Model, trace: Trace, *, ops: Ops | None = None) -> Reach:
         A run over one sentence.
     ops
         Where to compute.
+    watch
+        Is told what was done; may raise an error to end it.
 
     Source: Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks", section 3;
     for text Li et al. 2016, "Visualizing and understanding neural models in NLP", section 5.
@@ -278,14 +284,19 @@ def influence(model: Model, trace: Trace, *, ops: Ops | None = None) -> Reach:
     ops = ops or Ops()
     again = run(
         _exact_numbers(model), trace.value("tokens"), hidden=trace.hidden, ops=ops,
-        words=trace.tokens,
+        words=trace.tokens, watch=watch,
     )  # fmt: skip
     rows = next(step.name for step in again.steps if step.op == "gather")
     p = again.value("answer.probabilities")
     w = int(p.argmax())
     seed = -p[w] * p
     seed[w] = p[w] * math.fsum(np.delete(p, w))  # p (1 - p), exact where p is nearly 1
-    found = ops.to_host(gradients(again, {"answer.logits": seed}, wrt=[rows], ops=ops)[rows])
+    spending = Spending(watch)
+    back = gradients(
+        again, {"answer.logits": seed}, wrt=[rows], ops=ops, spent=spending.seconds
+    )  # fmt: skip
+    found = ops.to_host(back[rows])
+    spending.tell()
     ways = to_answer(again)
     return Reach(
         model=model.id, title=trace.facts.title, kind=trace.facts.kind, words=trace.tokens,
@@ -358,8 +369,9 @@ class Scale:
 
 
 def scale(
-    trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0, stop: Stop = _never
-) -> Scale:
+    trace: Trace, *, block: int = 0, draws: int = 8, seed: int = 0, stop: Stop = _never,
+    watch: Watch | None = None,
+) -> Scale:  # fmt: skip
     """Return how even the rows of attention are as heads get wider, divided by √d_head or not.
 
     TRAINED joins the heads of the run: all choices of m heads, their queries and keys side by side,
@@ -378,6 +390,8 @@ def scale(
         How many W_q and W_k for each width, and from where; of more than 360 tokens fewer.
     stop
         Asked before every width.
+    watch
+        Is told what was done, a width at a time.
 
     Raises
     ------
@@ -399,14 +413,17 @@ def scale(
     if T < 2:
         raise Said("One word has only itself to look at; type a second one to compare weights.")
     shut = trace.value("mask").astype(np.float64) if "mask" in trace else np.zeros((T, T))
-    widths = []
+    widths, spending = [], Spending(watch)
     with threads(1):  # many small products
         for m in range(1, heads + 1):
             if stop():
                 raise Stopped
-            products = q @ np.swapaxes(k, -1, -2)  # (head, query, key)
-            scores = [products[list(some)].sum(0) for some in combinations(range(heads), m)]
-            widths.append(_width(m * own, TRAINED, m, np.stack(scores), shut))
+            with spending.on(Unit.MATRIX):
+                products = q @ np.swapaxes(k, -1, -2)  # (head, query, key)
+            with spending.on(Unit.STREAM):
+                scores = [products[list(some)].sum(0) for some in combinations(range(heads), m)]
+                widths.append(_width(m * own, TRAINED, m, np.stack(scores), shut))
+            spending.tell()
         n = _read_by_heads(trace, name)  # (token, feature)
         draws = max(min(draws, MOST_SCORES // T**2), 2)
         deviation = 1.0 / math.sqrt(float(np.square(n).sum(-1).mean()))
@@ -415,8 +432,11 @@ def scale(
                 raise Stopped
             rng = np.random.default_rng([seed, d_head])
             W_q, W_k = (rng.normal(0.0, deviation, (draws, n.shape[-1], d_head)) for _ in "qk")
-            scores_drawn = (n @ W_q) @ np.swapaxes(n @ W_k, -1, -2)  # (draw, query, key)
-            widths.append(_width(d_head, DRAWN, 0, scores_drawn, shut))
+            with spending.on(Unit.MATRIX):
+                scores_drawn = (n @ W_q) @ np.swapaxes(n @ W_k, -1, -2)  # (draw, query, key)
+            with spending.on(Unit.STREAM):
+                widths.append(_width(d_head, DRAWN, 0, scores_drawn, shut))
+            spending.tell()
     return Scale(trace.facts.model, trace.facts.title, trace.tokens, block, tuple(widths))
 
 
@@ -485,8 +505,9 @@ class Shuffled:
 
 
 def position(
-    model: Model, trace: Trace, *, seed: int = 0, ops: Ops | None = None
-) -> tuple[Shuffled, ...]:
+    model: Model, trace: Trace, *, seed: int = 0, ops: Ops | None = None,
+    watch: Watch | None = None,
+) -> tuple[Shuffled, ...]:  # fmt: skip
     """Return what another order of the words changes: of a grid without positions, and with them.
 
     Of a chain, which has none, there is one result. Every word gets another place, the hidden one,
@@ -504,6 +525,8 @@ def position(
         Of the order.
     ops
         Where to compute.
+    watch
+        Is told what was done; may raise an error to end it.
 
     Raises
     ------
@@ -515,11 +538,11 @@ def position(
         raise Said("One word has only one order; type a second one to shuffle them.")
     order = elsewhere(T, seed)
     if model.config.kind == "chain":
-        return (_shuffled(model, trace, order, ops, positions=False),)
+        return (_shuffled(model, trace, order, ops, watch, positions=False),)
     without = replace(model, config=replace(model.config, positions="none"))
-    found = [_shuffled(without, trace, order, ops, positions=False)]
+    found = [_shuffled(without, trace, order, ops, watch, positions=False)]
     if model.config.positions != "none":
-        found.append(_shuffled(model, trace, order, ops, positions=True))
+        found.append(_shuffled(model, trace, order, ops, watch, positions=True))
     return tuple(found)
 
 
@@ -533,12 +556,13 @@ def elsewhere(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def _shuffled(
-    model: Model, trace: Trace, order: NDArray[np.int64], ops: Ops, *, positions: bool
-) -> Shuffled:
+    model: Model, trace: Trace, order: NDArray[np.int64], ops: Ops, watch: Watch | None, *,
+    positions: bool,
+) -> Shuffled:  # fmt: skip
     ids, place = trace.value("tokens"), int(np.flatnonzero(order == trace.hidden)[0])
     words = tuple(trace.tokens[i] for i in order)
-    before = run(model, ids, hidden=trace.hidden, ops=ops, words=trace.tokens)
-    behind = run(model, ids[order], hidden=place, ops=ops, words=words)
+    before = run(model, ids, hidden=trace.hidden, ops=ops, words=trace.tokens, watch=watch)
+    behind = run(model, ids[order], hidden=place, ops=ops, words=words, watch=watch)
     old, new = _rows_of(before)[order], _rows_of(behind)  # (token, feature), at the new places
     apart = np.abs(new - old).max(-1) / np.abs(old).max()
     difference = np.empty(len(ids))

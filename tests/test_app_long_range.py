@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -20,13 +21,14 @@ from test_widgets_long_range import fading as made_up_fading
 from app import CHAPTER, long_range_figure
 from app.chapters import CHAPTERS, Host, make
 from app.compute import model
-from app.long_range import OF_SENTENCE, LaboratoryControls, LongRange, Wish, gather
+from app.long_range import OF_SENTENCE, LaboratoryControls, LongRange, Wish, _next, gather
 from app.window import Window
 from engine import laboratory
-from engine.fading import RADII
+from engine.fading import RADII, fading
 from engine.laboratory import EXPERIMENTS, Bottleneck
 from engine.recorder import Recorder
 from engine.said import Said
+from engine.shares import Work
 from engine.statements import STATEMENTS
 from engine.weights import WeightsError
 from widgets import captions, theme
@@ -65,7 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
     """Measure nothing and draw no matrices: that is tested in the engine."""
     made = Measured()
     monkeypatch.setattr(laboratory, "bottleneck", made)
-    monkeypatch.setattr("engine.fading.fading", lambda radius, *, orthogonal, linear:
+    monkeypatch.setattr("engine.fading.fading", lambda radius, *, orthogonal, linear, watch:
                         made_up_fading(radius, orthogonal, linear))  # fmt: skip
     monkeypatch.setattr("app.long_range.ROUND_SECONDS", 0.0)
     return made
@@ -697,3 +699,24 @@ def test_the_options_are_those_of_the_engine() -> None:
     assert long_range_figure.RADII == RADII
     assert long_range_figure.MATRICES == MATRICES
     assert Wish() == Wish(Wish().text, "rnn", "transformer")
+
+
+@pytest.mark.parametrize("experiment", OTHERS)
+def test_what_an_experiment_runs_is_told_by_kind_of_work(
+    experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the strip of every chapter nothing of the laboratory is unclassified."""
+    monkeypatch.setattr("engine.fading.fading", fading)  # the real one
+    recorder = Recorder()
+    parts = gather(experiment, Wish(), 1.0, radii=(1.0,), recorder=recorder)
+    began, over = perf_counter(), False
+    while not over:
+        _, over = _next(parts, recorder)
+    ended = perf_counter()
+    shares = recorder.shares(ended, ended - began)
+    assert shares is not None
+    assert shares[Work.UNCLASSIFIED] == 0
+    assert shares[Work.MATRIX] > 0
+    assert shares[Work.STREAM] > 0
+    assert shares[Work.IDLE] < 0.2
+    assert not recorder.busy

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations, islice
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,14 @@ from engine.laboratory import (
     influence,
     position,
     scale,
+    writing,
 )
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.said import Said
+from engine.tape import Watch
 from engine.trace import Trace
+from engine.units import Unit
 
 OPS = Ops()
 SENTENCE = "the cat that slept ___"
@@ -455,3 +460,39 @@ def test_one_word_has_no_other_order() -> None:
     model = shipped("transformer")
     with pytest.raises(Said, match="only one order"):
         position(model, ran(model, "___"))
+
+
+# ---- what it runs is told -----------------------------------------------------------------------
+
+
+def of_work(run: Callable[[Watch], object]) -> dict[Unit, float]:
+    """Return the seconds by unit that a watch is told of."""
+    spent, behind = dict.fromkeys(Unit, 0.0), perf_counter()
+
+    def watch(start: float, end: float, seconds: Mapping[Unit, float]) -> None:
+        nonlocal behind
+        assert behind <= start <= end  # one after another
+        assert sum(seconds.values()) <= 1.001 * (end - start)  # no more than went by
+        behind = end
+        for unit in seconds:
+            spent[unit] += seconds[unit]
+
+    run(watch)
+    return spent
+
+
+def test_what_an_experiment_computes_is_told_by_unit() -> None:
+    chain, grid = shipped("rnn"), shipped("transformer")
+    long = "the cat that slept " * 30 + "___"
+    of_chain, of_grid = ran(chain, long), ran(grid, long)
+    runs: dict[str, Callable[[Watch], object]] = {
+        "influence": lambda watch: influence(chain, of_chain, watch=watch),
+        "scale": lambda watch: scale(of_grid, watch=watch),
+        "position": lambda watch: position(grid, of_grid, watch=watch),
+        "writing": lambda watch: writing(4, repeats=1, watch=watch),
+        "fading": lambda watch: fading(1.0, watch=watch),
+    }
+    for name, what in runs.items():
+        spent = of_work(what)
+        assert spent[Unit.MATRIX] > 0, name
+        assert spent[Unit.STREAM] > 0, name
