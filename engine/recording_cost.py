@@ -14,7 +14,7 @@ import numpy as np
 from engine.models import Model, record
 from engine.ops import Array, Ops
 from engine.tape import State, Tape, Tensor
-from engine.trace import Stage
+from engine.trace import Stage, Step
 
 # Recording is done by the thread that runs, whatever the others do meanwhile. Windows counts a
 # thread's time in steps of 15 ms, longer than a run.
@@ -54,6 +54,11 @@ class Bare(Tape):
         finally:
             self._depth -= 1
             self._records.clear()
+
+    def steps(self) -> Sequence[Step]:
+        """Return what there is of steps, and forget all values."""
+        self._kept = []
+        return super().steps()
 
     def _repeat(
         self, first: list[Any], columns: Mapping[str, Iterable[Any]]
