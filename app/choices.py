@@ -89,7 +89,7 @@ class Choices(QObject):
         """Pin the head or word that is meant; the same again: pin nothing."""
         view = self._canvas.view
         for name in (self._canvas.ringed, view.hovered, view.selected):
-            head = re.match(r"head:(\d+)|grid:blocks\.\d+\.attn\.\w+\[(\d+),", name)
+            head = re.match(r"head:(\d+)|grid:blocks\.\d+\.attn\.\w+\[(\d+)[],]", name)
             word = re.match(r"ask:(\d+)|chain:rnn\.h\.(\d+)", name)
             if head:
                 number = int(head[1] or head[2])

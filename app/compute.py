@@ -114,7 +114,7 @@ def make_pair(
         chain, grid = _untrained(chain), _untrained(grid)
         changed.append("Weights drawn at random: nothing is learned")
     if not positions:
-        grid = replace(grid, config=replace(grid.config, positions="none"))
+        grid = _unplaced(grid)
         if trained:
             changed.append("Position off: the weights were not trained for this")
     left, right = (_run(read, sentence, changed, precision) for read in (chain, grid))
@@ -123,7 +123,7 @@ def make_pair(
         grid=right,
         typed=sentence.typed,
         unknown=sentence.unknown,
-        depth_of_tokens=_depths(chain_id, grid_id),
+        depth_of_tokens=_depths(chain_id, grid_id, positions),
     )
     # Both sides repeat the sentence's notes; each is said once.
     notes = tuple(dict.fromkeys(left.facts.notes + right.facts.notes))
@@ -248,15 +248,32 @@ def model(id: str) -> Model:
     return weights.load(id)
 
 
-@lru_cache(maxsize=256)
-def measure_length(chain_id: str, grid_id: str, tokens: int) -> Growth:
+def measure_length(
+    chain_id: str, grid_id: str, tokens: int, *, positions: bool = True, precision: str = PRECISION
+) -> Growth:
     """Return what both models need for a sentence of so many tokens, measured here and now.
 
-    The words are drawn at random: no operation takes longer for one word than for another.
+    They are run as ``make_pair`` runs them, on the device that is asked. The words are drawn at
+    random: no operation takes longer for one word than for another.
     """
+    where = _DEVICE.get().name
+    return _measured(chain_id, grid_id, tokens, positions, precision, where)
+
+
+@lru_cache(maxsize=256)
+def _measured(
+    chain_id: str, grid_id: str, tokens: int, positions: bool, precision: str, where: str
+) -> Growth:
+    """Return what was measured; ``where`` tells the devices apart, each of which is asked once."""
+    made = (model(chain_id), model(grid_id) if positions else _unplaced(model(grid_id)))
     chain, grid = (
-        _fastest(read, rng.integers(0, len(read.vocabulary), tokens), hidden=tokens - 1)
-        for read, rng in ((model(id), np.random.default_rng(0)) for id in (chain_id, grid_id))
+        _fastest(
+            read,
+            np.random.default_rng(0).integers(0, len(read.vocabulary), tokens),
+            hidden=tokens - 1,
+            precision=precision,
+        )
+        for read in made
     )
     return Growth(tokens, (chain.flops, grid.flops), (chain.seconds, grid.seconds))
 
@@ -378,6 +395,15 @@ def _untrained(read: Model) -> Model:
     return replace(read, parameters=parameters, card=kept)
 
 
+def _unplaced(read: Model) -> Model:
+    """Return a grid that adds no positions, with the same weights.
+
+    The roles of its heads go: they were measured with positions.
+    """
+    card = {name: value for name, value in read.card.items() if name != "roles"}
+    return replace(read, config=replace(read.config, positions="none"), card=card)
+
+
 def _run(
     read: Model, sentence: Sentence, changed: Sequence[str] = (), precision: str = PRECISION
 ) -> Trace:
@@ -490,8 +516,12 @@ def _shorter(shortest: int, words: Sequence[str]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _depths(chain_id: str, grid_id: str) -> tuple[tuple[int, int, int], ...]:
+def _depths(
+    chain_id: str, grid_id: str, positions: bool = True
+) -> tuple[tuple[int, int, int], ...]:
     chain, grid = model(chain_id), model(grid_id)
+    if not positions:  # one sum less
+        grid = _unplaced(grid)
     return tuple((T, depth_at(chain, T), depth_at(grid, T)) for T in LENGTHS)
 
 

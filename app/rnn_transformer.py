@@ -60,7 +60,8 @@ class RnnTransformer(QObject):
         self.controls = SentenceControls(host.say)
         self.sentences = Sentences(host, self.controls)
         self.selection = Selection(self.canvas)
-        self.studies = Studies(self.canvas, host.recorder, self)
+        devices = self.sentences.devices
+        self.studies = Studies(self.canvas, host.recorder, lambda: devices.device, self)
         self.choices = Choices(
             self.canvas,
             self.player,

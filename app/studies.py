@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,10 +16,20 @@ from widgets.canvas import Canvas
 from widgets.view import Spread
 
 if TYPE_CHECKING:
+    from engine.device import Device
     from engine.recorder import Recorder
     from engine.trace import Pair
 
 _State = tuple[str, int]  # what a direction's steps begin with, and a state, from 1
+
+
+class _HowRun(NamedTuple):
+    """How two models are run: what work and time depend on besides the number of tokens."""
+
+    models: tuple[str, str]
+    positions: bool
+    precision: str
+    device: str  # that ran the grid
 
 
 class Studies(QObject):
@@ -31,11 +41,14 @@ class Studies(QObject):
     grown = Signal()
     failed = Signal(object)  # Exception
 
-    def __init__(self, canvas: Canvas, recorder: Recorder, parent: QObject) -> None:
+    def __init__(
+        self, canvas: Canvas, recorder: Recorder, device: Callable[[], Device | None],
+        parent: QObject,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
-        self._canvas, self._recorder = canvas, recorder
+        self._canvas, self._recorder, self._device = canvas, recorder, device
         self._pair: Pair | None = None
-        self._models = ("", "")  # whose growth is measured or shown
+        self._how_run: _HowRun | None = None  # whose growth is measured or shown
         self._resting = False
         self._how = ""  # of INFLUENCES, what is done to each word; "": nothing is worked out
         self._asked: tuple[Pair | None, _State | None, str] = (None, None, "")
@@ -61,9 +74,9 @@ class Studies(QObject):
         """Work out what belongs to a run and to what is opened of it; the same again is nothing."""
         self._pair = pair
         if pair is not None:
-            models = (pair.chain.facts.model, pair.grid.facts.model)
-            if models != self._models:
-                self._models = models
+            how_run = _how_run(pair)
+            if how_run != self._how_run:
+                self._how_run = how_run
                 self._canvas.show_view(replace(self._canvas.view, growth=(), length=None))
                 self._measure(0)
         self._study()
@@ -80,7 +93,7 @@ class Studies(QObject):
                 self._measure(len(growth))
 
     def _measure(self, number: int) -> None:
-        self.measuring.ask(_measure, *self._models, number, self._recorder)
+        self.measuring.ask(_measure, self._how_run, number, self._recorder, self._device())
 
     def shorter(self) -> None:
         """Move the marker of the plots to fewer tokens; the sentence stays."""
@@ -148,13 +161,24 @@ class Studies(QObject):
             self._canvas.show_view(replace(self._canvas.view, spreads=outcome.value))
 
 
-def _measure(chain: str, grid: str, number: int, recorder: Recorder) -> Any:
+def _how_run(pair: Pair) -> _HowRun:
+    """Return everything that work and time depend on besides the number of tokens."""
+    facts = pair.grid.facts
+    models = (pair.chain.facts.model, facts.model)
+    return _HowRun(models, "embed.positions" in pair.grid, facts.precision, facts.device)
+
+
+def _measure(how: _HowRun, number: int, recorder: Recorder, device: Device | None) -> Any:
     """Measure the length of a number; None when there is no further one."""
-    from app.compute import GROWTH_LENGTHS, measure_length, watched
+    from app.compute import GROWTH_LENGTHS, computing_on, measure_length, watched
+    from engine.device import HOST
 
     if number < len(GROWTH_LENGTHS):
-        with watched(recorder):
-            return measure_length(chain, grid, GROWTH_LENGTHS[number])
+        with watched(recorder), computing_on(device or HOST):
+            return measure_length(
+                *how.models, GROWTH_LENGTHS[number],
+                positions=how.positions, precision=how.precision,
+            )  # fmt: skip
     return None
 
 

@@ -213,13 +213,13 @@ def test_the_same_figure_is_the_same_bytes_in_both_light_and_dark(
     monkeypatch.setattr(
         compute, "_fastest", lambda *a, **k: replace(measured(*a, **k), seconds=1e-4)
     )
-    compute.measure_length.cache_clear()
+    compute._measured.cache_clear()
     made: dict[str, str] = {}
     for name, colours in (("a", "light"), ("b", "light"), ("c", "dark")):
         path = tmp_path / f"{name}.svg"
         assert main(figure("--tick", "2", "--theme", colours, "-o", str(path))) == 0
         made[name] = path.read_text(encoding="utf-8")
-    compute.measure_length.cache_clear()
+    compute._measured.cache_clear()
     assert made["a"] == made["b"]
     assert made["a"] != made["c"]
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,8 @@ TEXT = "the cat that slept ___"
 def put(folder: Path, id: str, config: Config, words: tuple[str, ...] = WORDS) -> None:
     parameters = initialise(config, np.random.default_rng(0))
     card = {"trained_length": 4, "shortest": 3, "held_out": {"word": 0.5, "verb_number": 0.75}}
+    if config.kind == "grid":
+        card["roles"] = [[["first", 0.9]] * config.heads] * config.layers
     weights.write(folder / f"{id}.safetensors", Model(id, config, parameters, words, card))
 
 
@@ -45,9 +48,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     put(tmp_path, "transformer", GRID)
     compute.model.cache_clear()
     compute._depths.cache_clear()
+    compute._measured.cache_clear()
     yield tmp_path
     compute.model.cache_clear()
     compute._depths.cache_clear()
+    compute._measured.cache_clear()
 
 
 def test_both_sides_read_the_same_words() -> None:
@@ -67,6 +72,43 @@ def test_the_depth_is_a_function_of_the_number_of_words() -> None:
     assert at_5 == (5, pair.chain.depth, pair.grid.depth)
     assert len({grid for _, _, grid in table}) == 1
     assert table[-1][1] == depth_at(compute.model("rnn"), 128)
+
+
+def test_without_positions_all_that_is_said_of_the_grid_is_of_a_grid_without() -> None:
+    made, usual = (make_pair(TEXT, "rnn", "transformer", positions=p).pair for p in (False, True))
+    assert usual.grid.facts.roles
+    assert made.grid.facts.roles == ()  # they were measured with positions
+    rows = {tokens: depths for tokens, *depths in made.depth_of_tokens}
+    assert rows[5] == [made.chain.depth, made.grid.depth]
+    assert made.grid.depth == usual.grid.depth - 1  # the sum with the positions
+    width = usual.grid.facts.width
+    for tokens in (3, 5):
+        less, more = (
+            compute.measure_length("rnn", "transformer", tokens, positions=positions)
+            for positions in (False, True)
+        )
+        assert more.flops[1] - less.flops[1] == tokens * width
+        assert more.flops[0] == less.flops[0]
+    assert less.flops == (made.chain.flops, made.grid.flops)
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_other_lengths_are_measured_in_the_precision_of_the_run(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[str] = []
+    fastest = compute._fastest
+
+    def noted(*given: Any, **how: Any) -> Any:
+        computed.append(fastest(*given, **how).facts.precision)
+        return fastest(*given, **how)
+
+    monkeypatch.setattr(compute, "_fastest", noted)
+    compute._measured.cache_clear()
+    for asked in (precision, "float32"):
+        compute.measure_length("rnn", "transformer", 4, precision=asked)
+    compute._measured.cache_clear()
+    assert computed == [precision, precision, "float32", "float32"]
 
 
 def test_notes_of_the_sentence_reach_both_sides_and_are_said_once() -> None:

@@ -117,6 +117,45 @@ def test_a_pinned_head_or_word_dims_the_others(window: Window, qtbot: QtBot) -> 
         assert getattr(window.canvas.view, field) is None
 
 
+def test_a_head_is_pinned_by_its_number(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "End")
+    place = window.canvas.place_of("grid:blocks.1.attn.pattern[3]")
+    assert place is not None
+    qtbot.mouseMove(window.canvas, place)
+    key(window, qtbot, "X")
+    assert window.canvas.view.pinned_head == 3
+    key(window, qtbot, "X")
+    assert window.canvas.view.pinned_head is None
+    click(window, qtbot, "grid:blocks.1.attn.pattern[3]")
+    assert window.canvas.view.selected == "grid:blocks.1.attn.pattern[3]"
+    assert "head 4" in window.inspector.text.toPlainText()
+
+
+def test_the_plots_are_of_runs_like_the_one_on_the_stage(window: Window, qtbot: QtBot) -> None:
+    """Position off, or another precision, and the marker tells no times or FLOPs of other runs."""
+
+    def measured() -> bool:
+        return not (window.first.busy or window.first.measuring)
+
+    def flops() -> tuple[int, int]:
+        rows = {row.tokens: row.flops for row in window.canvas.view.growth}
+        return rows[5]
+
+    qtbot.waitUntil(measured, timeout=60_000)
+    for pressed in ("P", "P"):
+        key(window, qtbot, pressed)
+        qtbot.waitUntil(measured, timeout=60_000)
+        pair = window.first.pair
+        assert pair is not None
+        assert flops() == (pair.chain.flops, pair.grid.flops)
+    asked = window.first.studies._how_run
+    assert asked is not None
+    assert (asked.positions, asked.precision) == (True, "float32")
+    key(window, qtbot, "Q")
+    qtbot.waitUntil(lambda: window.first.studies._how_run != asked, timeout=30_000)
+    assert window.first.studies._how_run == asked._replace(precision="float16")
+
+
 def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) -> None:
     def spreads() -> list[Spread]:
         return list(window.canvas.view.spreads)
@@ -274,6 +313,22 @@ def test_a_block_is_chosen_at_rest_and_gone_to_while_another_runs(
     )
     key(window, qtbot, "Y")
     assert window.player.tick == 3
+
+
+def test_the_next_block_is_drawn_before_it_is_asked_for(window: Window, qtbot: QtBot) -> None:
+    window.player.seek(3)  # the chain reads: another block would be at another tick
+    expected = window.canvas.expected
+    assert expected() is None
+    window.player.seek(window.player.last)
+    settled(window, qtbot)
+    coming = expected()
+    assert coming is not None
+    key(window, qtbot, "Y")
+    assert window.canvas.view == coming
+    assert expected() == replace(coming, layer=1 - (coming.layer or 0))
+    window.player.seek(window.player.last - 1)
+    window.player.play()
+    assert expected() is None
 
 
 def test_a_frozen_state_stands_beside_what_is_changed(

@@ -586,6 +586,33 @@ def test_tokens_say_which_is_hidden_and_which_unknown(inspector: Inspector, pair
     assert inspector.text.links == [f"chain:embed.x[{i}]" for i in range(5)]
 
 
+@pytest.mark.parametrize("placed", [True, False])
+def test_every_head_has_its_role_its_score_and_its_weights(
+    inspector: Inspector, pair: Pair, placed: bool
+) -> None:
+    grid = pair.grid
+    heads, layers = grid.facts.heads, grid.facts.layers
+    roles = tuple(
+        tuple(("mixed" if h else "subject", 0.4 + b + h / 100) for h in range(heads))
+        for b in range(layers)
+    )
+    shown = replace(pair, grid=replace(grid, facts=replace(grid.facts, roles=roles)))
+    said = page_of(inspector, shown, "count:roles")
+    for block in range(layers):
+        for head, (role, score) in enumerate(roles[block]):
+            assert f"{head + 1}  {SAY(f'role.{role}')} | {score:.2f}" in said
+            name = f"grid:blocks.{block}.attn.pattern[{head}]"
+            assert shown.find(name) is not None
+            assert name in inspector.text.links
+    assert SAY("count.role.subject") in said
+    assert SAY("count.role.first") not in said
+    # Without roles it is said why there are none.
+    steps = tuple(step for step in grid.steps if placed or step.name != "embed.positions")
+    bare = replace(pair, grid=replace(grid, steps=steps, facts=replace(grid.facts, roles=())))
+    said = page_of(inspector, bare, "count:roles")
+    assert said[-1] == SAY("count.roles.untrained" if placed else "count.roles.unplaced")
+
+
 def test_a_counter_has_no_tensor_to_copy(inspector: Inspector, pair: Pair) -> None:
     QGuiApplication.clipboard().setText("before")
     show(inspector, pair, "count:chain:depth")

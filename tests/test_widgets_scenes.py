@@ -19,7 +19,7 @@ from app.compute import make_pair
 from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets import numbers as numbers_module
-from widgets.counters import TOKENS, WHATS, depth_line, is_counter
+from widgets.counters import ROLES, TOKENS, WHATS, depth_line, is_counter
 from widgets.geometry import STRIP_PX, fit_screen
 from widgets.glyphs import MARK, in_line
 from widgets.hit import bounds, hit, named
@@ -178,7 +178,9 @@ def test_every_counter_of_both_sides_can_be_reached_and_says_its_number(controls
     pair = pair_of(5)
     picture = recurrence_attention(pair, 0.0, view_of(growth=GROWTH, length=32, controls=controls))
     titles = {name: title for name, title, _ in named(picture) if is_counter(name)}
-    assert set(titles) == {TOKENS, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS)}
+    assert set(titles) == {
+        TOKENS, ROLES, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS),
+    }  # fmt: skip
     assert titles["count:chain:depth"].startswith(f"RNN, depth {pair.chain.depth}:")
     # The table tells what the marker stands at, and so does its title.
     row = next(row for row in GROWTH if row.tokens == 32)
@@ -187,7 +189,7 @@ def test_every_counter_of_both_sides_can_be_reached_and_says_its_number(controls
 
 
 @pytest.mark.parametrize(
-    "name", [TOKENS, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS)]
+    "name", [TOKENS, ROLES, *(f"count:{s}:{w}" for s in ("chain", "grid") for w in WHATS)]
 )
 def test_an_open_counter_has_a_bar_beside_it_that_lies_upon_no_text(name: str) -> None:
     pair = pair_of(5, "lstm-50k")
@@ -204,6 +206,52 @@ def test_an_open_counter_has_a_bar_beside_it_that_lies_upon_no_text(name: str) -
                 x0, y0, x1, y1 = box_of(text)
                 beside = x1 <= bar.x or bar.x + bar.width <= x0
                 assert beside or y1 <= bar.y or bar.y + bar.height <= y0, text
+
+
+@pytest.mark.parametrize("tokens", [5, 12, 32, 64, 512])
+def test_every_head_opens_by_its_number_and_its_score(tokens: int) -> None:
+    pair = pair_of(tokens)
+    trace = pair.grid
+    for tick in (trace.ticks["blocks.1.softmax"], pair.last_tick):
+        picture = recurrence_attention(pair, float(tick), view_of())
+        shown = [shape for shape in flat(picture.shapes) if isinstance(shape, Text)]
+        for head, (role, score) in enumerate(trace.facts.roles[1]):
+            badges = [t for t in shown if t.text == str(head + 1) and t.size == 14.5]
+            assert badges
+            for badge in badges:
+                opened = hit(picture, badge.x, badge.y - 5)
+                assert opened in (f"grid:blocks.1.attn.pattern[{head}]", f"head:{head}")
+            if role != "mixed":
+                places = [t for t in shown if t.text == f"{score:.2f}" and t.anchor == "end"]
+                assert places
+                assert all(hit(picture, t.x - 5, t.y - 5) == ROLES for t in places)
+
+
+def test_what_is_said_of_the_bars_opens() -> None:
+    pair = pair_of(128)
+    asks = pair.grid.hidden
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of(head=2))
+    row = pair.grid.value("blocks.1.attn.pattern")[2, asks]
+    opens = {
+        shape.text: shape.name
+        for shape in flat(picture.shapes)
+        if isinstance(shape, Text) and shape.text.startswith(("most at", "token "))
+    }
+    assert set(opens.values()) == {
+        f"grid:blocks.1.attn.pattern[2,{asks}]",
+        f"grid:blocks.1.attn.pattern[2,{asks},{int(row.argmax())}]",
+    }
+
+
+def test_without_positions_no_head_has_a_role() -> None:
+    pair = make_pair(SENTENCES[5], "rnn", "transformer", positions=False).pair
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of())
+    said = [text.text for text in texts(picture)]
+    assert said.count(captions.load("en")("role.unplaced")) == pair.grid.facts.heads
+    roles = make_pair(SENTENCES[5], "rnn", "transformer").pair.grid.facts.roles[1]
+    for role, score in roles:
+        assert captions.load("en")(f"role.{role}") not in said
+        assert f"{score:.2f}" not in said
 
 
 def test_going_back_is_the_same_picture_to_the_bit() -> None:
@@ -223,7 +271,9 @@ def test_a_tick_reveals_one_state_and_the_whole_grid() -> None:
 
     for tick in range(6):
         assert names(tick, "chain:rnn.h.") == {f"chain:rnn.h.{t}" for t in range(1, tick + 1)}
-    assert len({n for n in names(1, "grid:blocks.0.attn.q[")}) == 25
+    queries = names(1, "grid:blocks.0.attn.q[")
+    assert len({name for name in queries if "," in name}) == 25
+    assert len(queries) == 25 + 5  # and all of a head by its number
     assert names(2, "grid:blocks.0.attn.pattern[") == set()  # scores are no weights yet
     assert len(names(3, "grid:blocks.0.attn.pattern[")) >= 25
     assert names(12, "grid:answer") == set()

@@ -151,7 +151,7 @@ NO_CAPTIONS: set[str] = set()
 MADE = {
     "action": {action.id for action in ACTIONS} | {"pause"},
     "model": {"transformer", *CELLS},
-    "role": {*ROLES, "mixed", "untrained"},
+    "role": {*ROLES, "mixed", "untrained", "unplaced"},
     "transport": {"chain", "grid"},
 }
 

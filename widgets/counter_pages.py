@@ -49,6 +49,8 @@ def write(
     written = _Counter(page, pair, say, growth, length)
     if name == counters.TOKENS:
         written.tokens()
+    elif name == counters.ROLES:
+        written.roles()
     else:
         _, side, what = name.split(":")
         written.side(side, what)
@@ -307,6 +309,31 @@ class _Counter:
             self._words(say(f"count.tokens.{side}"))
             if trace.facts.trained_length:
                 self._words(say("count.trained", count=trace.facts.trained_length))
+
+    # ------------------------------------------------------------------ roles
+
+    def roles(self) -> None:
+        """Write what each head looks at, how surely, and what that means."""
+        page, f, say, trace = self._page, self._f, self._say, self._pair.grid
+        page.line([(say("model.transformer"), f.small)])
+        page.line([(say("count.roles"), f.title)])
+        if not trace.facts.roles:
+            self._words(say(f"count.roles.{counters.role_of(trace, 0, 0)[0]}"))
+            return
+        self._words(say("count.roles_said"))
+        found = dict[str, None]()
+        for block, heads in enumerate(trace.facts.roles):
+            self._section(say("count.block", block=block + 1))
+            for head, (role, score) in enumerate(heads):
+                found[role] = None
+                name = f"grid:blocks.{block}.attn.pattern[{head}]"
+                link = page.link(say(f"role.{role}"), name, self._pair, f.body)
+                right = [(f"{score:.2f}", f.mono)]
+                page.line([(f"{head + 1}  ", f.mono), link], right=right, above=3)
+        self._section(say("count.roles_mean"))
+        for role in found:
+            page.line([(say(f"role.{role}"), f.body)], above=7)
+            self._words(say(f"count.role.{role}"))
 
     # ------------------------------------------------------------------ what pages share
 

@@ -1,7 +1,7 @@
 """Counters: the numbers of a whole run, and how each is the sum of its parts.
 
-A counter is named "count:side:what", what being one of ``WHATS``, or "count:tokens" (T). Nothing is
-added up but steps and parameters of a trace.
+A counter is named "count:side:what", what being one of ``WHATS``, "count:tokens" (T) or
+"count:roles" (what the heads look at). Nothing is added up but steps and parameters of a trace.
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from engine.trace import Pair, Stage, Step, Trace, Unit
 
 WHATS = ("depth", "flops", "seconds", "parameters", "memory")
-TOKENS = "count:tokens"
-_NAME = re.compile(rf"count:(chain|grid):({'|'.join(WHATS)})|{TOKENS}")
+TOKENS, ROLES = "count:tokens", "count:roles"
+_NAME = re.compile(rf"count:(chain|grid):({'|'.join(WHATS)})|{TOKENS}|{ROLES}")
 
 
 def is_counter(name: str) -> bool:
     """Return whether a name is that of a counter."""
     return _NAME.fullmatch(name) is not None
+
+
+def role_of(trace: Trace, block: int, head: int) -> tuple[str, float]:
+    """Return what a head of a grid looks at, and its score; why it has no role, and 0."""
+    roles = trace.facts.roles
+    if roles:
+        return roles[block][head]
+    return ("untrained" if "embed.positions" in trace else "unplaced"), 0.0
 
 
 # ---- by stage, by kind --------------------------------------------------------------------------

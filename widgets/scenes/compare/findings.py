@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from engine.trace import Pair, Trace
+from widgets.counters import role_of
 from widgets.numbers import percents
 from widgets.remember import remembered
 
@@ -442,6 +443,5 @@ def heads(a: Side, b: Side, layer: int | None, query: int | None) -> tuple[Head,
 
 
 def _look(side: Side, which: int, head: int, row: NDArray[np.float64]) -> Look:
-    roles = side.pair.grid.facts.roles
     at = int(row.argmax())
-    return Look(at, percents(row)[at], roles[which][head][0] if roles else "untrained")
+    return Look(at, percents(row)[at], role_of(side.pair.grid, which, head)[0])

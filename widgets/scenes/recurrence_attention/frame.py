@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.trace import Pair, Trace
 from widgets import equation
-from widgets.counters import depth_line, growth_markup
+from widgets.counters import ROLES, depth_line, growth_markup
 from widgets.geometry import text_width
 from widgets.glyphs import Box, shortened, toggle, wrapped
 from widgets.hit import bounds
@@ -57,7 +57,7 @@ def frame(pair: Pair, place: Layout, view: View) -> Group:
         Text(x=place.notes, y=place.positions[1] - 8, size=14, weight=500, fill=theme.pos_text,
              text="" if _has(view, "positions") else say("rt.position")),
         Text(x=place.edge, y=top + 12, text=say("rt.held_out"), size=14, weight=500,
-             fill=theme.ink3, anchor="end"),
+             fill=theme.ink3, anchor="end", name=ROLES, title=say("rt.held_out_title")),
     ]  # fmt: skip
     if not place.maps:
         y = place.words[1] - 4

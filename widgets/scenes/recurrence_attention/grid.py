@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.trace import Pair, Trace
+from widgets.counters import ROLES, role_of
 from widgets.geometry import text_width
 from widgets.glyphs import arc, arrow, in_line, link_opacity, link_width, shortened
 from widgets.numbers import percents
@@ -12,6 +13,8 @@ from widgets.picture import Command, Ellipse, Group, Path, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.frame import answer
 from widgets.scenes.recurrence_attention.layout import (
+    HEAD_R,
+    HEADS_X,
     PROJECT,
     QKV,
     REST,
@@ -245,26 +248,29 @@ def _head(pair: Pair, state: GridState, head: int, place: Layout, view: View) ->
     hue = theme.heads[head % len(theme.heads)]
     hue_text = theme.heads_text[head % len(theme.heads_text)]
     y, asks, block = place.heads[head], asking(pair, view), state.block
+    tensor = {0: "", QKV: "q", SCORES: "scores"}.get(state.phase, "pattern")
+    opens = f"grid:blocks.{block}.attn.{tensor}[{head}]" if tensor else ""
     shapes: list[Shape] = (
         note_badge(head, place, view)
         if place.maps
         else [
-            Ellipse(cx=234, cy=y, rx=11.5, ry=11.5, fill=hue),
-            Text(x=234, y=y + 5.2, text=str(head + 1), size=14.5, weight=700, fill=theme.on(hue),
-                 anchor="middle"),
+            Ellipse(cx=HEADS_X, cy=y, rx=HEAD_R, ry=HEAD_R, fill=hue, name=opens,
+                    title=say("rt.head_matrix", head=head + 1, block=block + 1) if opens else ""),
+            Text(x=HEADS_X, y=y + 5.2, text=str(head + 1), size=14.5, weight=700,
+                 fill=theme.on(hue), anchor="middle"),
         ]
     )  # fmt: skip
     notes = place.notes + (32 if place.maps else 0)
-    roles = trace.facts.roles
-    role, score = roles[block][head] if roles else ("untrained", 0.0)
+    role, score = role_of(trace, block, head)
     shapes.append(
         Text(x=notes, y=y - 2, text=say(f"role.{role}"), size=place.read, weight=600, fill=hue_text,
              read_by_class=True)
     )  # fmt: skip
-    if role not in ("mixed", "untrained"):
+    if role not in ("mixed", "untrained", "unplaced"):
         shapes.append(
             Text(x=place.edge, y=y + 5, text=f"{score:.2f}", size=max(17, place.read), weight=600,
-                 fill=theme.ink, anchor="end", title=say("rt.held_out_title"), read_by_class=True)
+                 fill=theme.ink, anchor="end", name=ROLES, title=say("rt.held_out_title"),
+                 read_by_class=True)
         )  # fmt: skip
     tokens = len(pair.tokens)
     if state.phase < SCORES:

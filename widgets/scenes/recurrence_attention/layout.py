@@ -23,6 +23,7 @@ QKV, SCORES, SOFTMAX, WEIGHTED_SUM, PROJECT, REST = range(1, 7)
 Detail = Literal["full", "middle", "low", "map"]
 MAP_TOKENS = 128  # that a map shows one by one; of more, the largest of each run
 BRUSH = 64  # tokens that are opened out of a pooled map
+HEADS_X, HEAD_R = 234.0, 11.5  # px, where the number of a head stands beside its nodes
 MOST_DRAWN = 512  # tokens; of a longer text the first ones are drawn, and the stage says so
 
 
@@ -224,9 +225,12 @@ def place_of(pair: Pair, name: str, place: Layout) -> Box | None:
         half = min(place.word_width / 2, place.pitch / 2 - 1)
         top, bottom = place.positions
         return (place.columns[index[0]] - half, top, 2 * half, bottom - top)
-    if step.axes[:1] == ("head",) and len(index) >= 2:
+    if step.axes[:1] == ("head",) and index:
         if place.maps:
             return place.maps[index[0]]
+        if len(index) == 1:
+            y = place.heads[index[0]]
+            return (HEADS_X - HEAD_R, y - HEAD_R, 2 * HEAD_R, 2 * HEAD_R)
         r = place.grid_r
         return (place.columns[index[1]] - r, place.heads[index[0]] - r, 2 * r, 2 * r)
     if part.endswith(".attn.out"):

@@ -224,13 +224,16 @@ def _profile(
             )
         )  # fmt: skip
     text = say("rt.row", asks=asks + 1, head=head + 1)
-    shapes.append(Text(x=x, y=y + height - 5, text=text, size=14, weight=500, fill=theme.ink2))
+    shapes.append(
+        Text(x=x, y=y + height - 5, text=text, size=14, weight=500, fill=theme.ink2,
+             name=f"grid:{name}[{head},{asks}]")
+    )  # fmt: skip
     most = max(range(len(row)), key=row.__getitem__)
     figure = say("rt.percent", value=shares[most]) if shares else f"{row[most]:.2f}"
     label = say("rt.row_most", word=pair.tokens[most], index=most + 1, value=figure)
     shapes.append(
         Text(x=x + width, y=y + height - 5, text=label, size=14, weight=600, fill=theme.ink,
-             anchor="end")
+             anchor="end", name=f"grid:{name}[{head},{asks},{most}]")
     )  # fmt: skip
     return shapes
 
