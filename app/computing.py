@@ -28,7 +28,7 @@ from widgets.view import View
 if TYPE_CHECKING:
     from app.recordings import Found
     from engine.live import Meter
-    from engine.selfcheck import Recording
+    from engine.report import Recording
     from engine.workload import Workload
     from widgets.canvas import Scene
     from widgets.inspector import Page

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.live import Live as Runs
     from engine.live import Measured, Meter
     from engine.recorder import Recorder
-    from engine.selfcheck import Recording
+    from engine.report import Recording
     from engine.tile import Tile
     from engine.workload import Workload
     from widgets.captions import Captions

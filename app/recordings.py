@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import parts, selfcheck
+from engine import parts, report
 from engine.assets import ASSETS
+from engine.report import Recording
 from engine.said import Said
-from engine.selfcheck import Recording
 
 FOLDER = ASSETS / "recordings"
 PREFIX = "recording:"
@@ -37,7 +37,7 @@ def find(paths: Iterable[str]) -> Found:
     problems: list[str] = []
     for path in (*shipped, *map(Path, paths)):
         try:
-            recording = selfcheck.read(path)
+            recording = report.read(path)
         except Said as error:
             problems.append(str(error))
             continue

@@ -10,7 +10,7 @@ from app.choice_bar import ChoiceBar
 from app.workloads import Chosen
 
 if TYPE_CHECKING:
-    from engine.selfcheck import Recording
+    from engine.report import Recording
     from widgets.captions import Captions
 
 

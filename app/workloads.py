@@ -43,8 +43,8 @@ from widgets.scenes.computing_units.subject import (
 if TYPE_CHECKING:
     from engine.live import Measured
     from engine.parts import Part
+    from engine.report import Recording
     from engine.roofline import Modelled
-    from engine.selfcheck import Recording
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 256)
 TOKENS = (5, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)

@@ -1,50 +1,53 @@
-"""Whether a device computes what it should: every primitive and every model in every precision.
+"""Whether a device computes what it should: primitives, models and training in every precision.
 
 Everything is compared with NumPy in float64 on the same operands, those of half precision rounded
-first, and timed. The result is plain data that is written as JSON, so that somebody with a card can
-send it to somebody without one; ``read`` trusts nothing in it.
+first, and timed. Gradients and steps of training have no half precision. The result is plain data
+that is written as JSON, so that somebody with a card can send it to somebody without one, where
+``engine.report`` reads it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from engine import weights
+from engine import tasks, weights
+from engine.autodiff import PULL, Call, pull_back
 from engine.device import Device
 from engine.gpu import CupyOps, ops_for
+from engine.learning_step import ORDER, phase_of, record_step
 from engine.live import LIVE, Live
 from engine.models import Model, run
 from engine.ops import Array, Ops
 from engine.precision import HALVES, PRECISIONS
-from engine.said import Said
-from engine.shares import Shares, Work, shares_of
+from engine.report import FORMAT, MOST_TEXT, SENTENCE
+from engine.shares import Shares, shares_of
+from engine.tape import Tape, Tensor
 from engine.timing import Classified, Cupti, by_events, fp32_peak, on_card
-from engine.trace import Basis, Trace
-from engine.workload import Mode, Style, Workload
+from engine.trace import Step, Trace, Unit
+from engine.training import BETA1, BETA2, CLIP, EPS, Training, answers_of, as_trained
 
-FORMAT = 1
-MOST_BYTES = 8_000_000
-MOST_ROWS = 20_000
-MOST_TEXT = 400
 WRONG = 1e9  # stands for an error that is no number: JSON knows neither ∞ nor NaN
 TIMES = 3
 HOLD_SECONDS = 0.001
-SENTENCE = (5, 9, 2, 7, 1)
 SIDES = (256, 1024, 4096)  # of the matrices whose product is timed
 SIDES_ON_A_CPU = (256, 512)
-# Workloads of ``engine.workload`` that are also run: the models of the stage over ``SENTENCE``, and
-# the block that chapter 2 runs.
-MODEL_OF = {"stage": "transformer", "stage-rnn": "rnn-plain"}
 LIVE_TOKENS = LIVE.batch * LIVE.tokens
+# Whose step of training is taken: one of each kind of model, one with penalties on its heads.
+TRAINED = (
+    ("brackets", "rnn"), ("missing-word", "transformer"), ("dates", "gru-bahdanau"),
+    ("dates", "transformer"),
+)  # fmt: skip
+SENTENCES = 16  # of its batch
+RATE, NTH = 0.1, 10  # of the step: large, so that a wrong change of the weights is seen
+UPDATE = 1e-4  # of the largest change: weight and change are added, and rounded to float32
+CLOSED = 1e-4  # of a softmax that is nearly closed: differences of numbers that are nearly 1
 
 Operands = tuple[Array, ...]
 Case = tuple[Operands, dict[str, Any]]
@@ -189,6 +192,8 @@ def check(device: Device, *, program: str, tell: Callable[[str], object]) -> dic
         "primitives": [],
         "models": [],
         "workloads": [],
+        "gradients": [],
+        "training": [],
         "products": [],
         "kernels": [],
     }
@@ -202,14 +207,23 @@ def check(device: Device, *, program: str, tell: Callable[[str], object]) -> dic
             report["models"].append(_model(ops, weights.load(id), cupti, report["kernels"]))
         tell(f"{precision}: {LIVE.size.title}")
         report["workloads"].append(_workload(ops, cupti))
+        if precision not in HALVES:
+            tell(f"{precision}: gradients")
+            report["gradients"] += [_gradient(ops, op) for op in CASES if PULL[op] is not None]
+            for task, id in TRAINED:
+                tell(f"{precision}: a step of training, {task} {id}")
+                report["training"].append(_training(ops, task, id, cupti))
         tell(f"{precision}: products of large matrices")
         report["products"] += list(_timed_products(ops))
     if device.gpu:
         report["fp32_peak"] = fp32_peak(device, cast("CupyOps", ops_for(device)))
     report["tracing"] = cupti.reason or "CUPTI"
-    rows = report["primitives"] + report["models"]
+    rows = [row for name in JUDGED for row in report[name]]
     report["ok"] = bool(rows) and all(row["ok"] for row in rows)
     return report
+
+
+JUDGED = ("primitives", "models", "gradients", "training")  # whose rows are right or not
 
 
 def _primitive(ops: Ops, op: str) -> dict[str, Any]:
@@ -324,6 +338,119 @@ def _kernel(model: str, precision: str, it: Classified) -> dict[str, Any]:
     }
 
 
+def _gradient(ops: Ops, op: str) -> dict[str, Any]:
+    """Return the largest error of the gradients of a primitive to its operands, over its cases."""
+    most, why = tolerance(ops.precision, "product")  # which the way back of a product is, too
+    if op == "softmax":
+        most = max(most, CLOSED)
+    row = {"op": op, "precision": ops.precision, "tolerance": most, "why": why}
+    try:
+        error = 0.0
+        for operands, options in CASES[op]():
+            names = tuple(f"p{k}" for k in range(len(operands)))
+            real = [n for n, x in zip(names, operands, strict=True) if x.dtype.kind == "f"]
+            told = _told_of(op, operands, options)
+            seed = _draw(getattr(Ops(), op)(*operands, **options).shape)[0]
+            found = []
+            for with_, wide in ((ops, False), (Ops(), True)):
+                arrays = [
+                    with_.to_device(x.astype(float) if wide and x.dtype.kind == "f" else x)
+                    for x in operands
+                ]
+                y = getattr(with_, op)(*arrays, **options)
+                call = Call("y", op, names, tuple(arrays), y, told)
+                of = pull_back([call], {"y": seed}, wrt=real, ops=with_)
+                found.append({name: with_.to_host(of[name]) for name in real})
+            error = max(error, *(error_of(found[0][name], found[1][name]) for name in real))
+    except Exception as failure:
+        return row | {"ok": False, "failed": _text(failure)}
+    return row | {"error": error, "ok": bool(error <= most)}
+
+
+def _told_of(op: str, operands: Operands, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call of a primitive is told, as a recorded one is."""
+    tape = Tape(Ops(), {})
+    reads = [Tensor(str(k), x) for k, x in enumerate(operands)]
+    value = getattr(Ops(), op)(*operands, **options)
+    tape(op, *reads, name="y", axes=("",) * value.ndim, equation="", **options)
+    return dict(tape.so_far()[0].told)
+
+
+def _training(ops: Ops, task_id: str, id: str, cupti: Cupti) -> dict[str, Any]:
+    """Return the errors of the gradient and of the update, and the times and shares of a step.
+
+    The update is compared with AdamW on the device's own gradient.
+    """
+    most, why = tolerance(ops.precision)
+    row = {"model": f"{task_id} {id}", "precision": ops.precision, "tolerance": most, "why": why}
+    try:
+        task = tasks.load(task_id)
+        training = Training(task, replace(task.recipes[id], batch=SENTENCES), 0)
+        model, batch = training.model, training.next_batch()
+        model = replace(model, config=as_trained(model.config))
+        answers = answers_of(batch, 1 + (model.config.answers == "every"))
+        size = sum(array.size for array in model.parameters.values())
+        mean, square = 0.01 * _draw((size,))[0], 0.01 * np.abs(_draw((size, 1))[0].ravel())
+
+        def once(with_: Ops, dtype: Any = np.float32) -> Trace:
+            named = {name: array.astype(dtype) for name, array in model.parameters.items()}
+            return record_step(
+                replace(model, parameters=named), batch.ids, answers, target=batch.target,
+                step=NTH, rate=RATE, moments=(mean.astype(dtype), square.astype(dtype)),
+                beside=training.beside(), ops=with_,
+            )  # fmt: skip
+
+        shares = None
+        if ops.elsewhere:
+            trace, shares = by_events(once, cast("CupyOps", ops))
+            if not cupti.reason:
+                shares = cupti.trace(once, cast("CupyOps", ops))[1].shares
+        else:
+            trace = once(ops)
+            shares = shares_of(trace)
+        exact = once(Ops(), float)
+        of_gradient = error_of(trace.value("update.gradient"), exact.value("update.gradient"))
+        w, g = (trace.value(f"update.{name}").astype(float) for name in ("before", "gradient"))
+        right = descended(w, g, mean.astype(float), square.astype(float), step=NTH, rate=RATE)
+        of_update = error_of(trace.value("update.weights") - trace.value("update.before"),
+                             right - w)  # fmt: skip
+    except Exception as failure:
+        return row | {"ok": False, "failed": _text(failure)}
+    ok = of_gradient <= most and of_update <= UPDATE
+    phases = {
+        phase: _spent(step for step in trace.steps if phase_of(step.stage) == phase)
+        for phase in ORDER
+    }
+    return row | {
+        "gradient_error": of_gradient, "update_error": of_update, "update_tolerance": UPDATE,
+        "ok": bool(ok), "phases": phases, **_told(shares),
+    }  # fmt: skip
+
+
+def _spent(steps: Iterable[Step]) -> dict[str, float]:
+    """Return the seconds of steps by unit."""
+    spent = dict.fromkeys(map(str, Unit), 0.0)
+    for step in steps:
+        if step.cost.bytes:
+            spent[str(step.timing.unit)] += step.timing.seconds
+    return spent
+
+
+def descended(
+    w: Array, g: Array, mean: Array, square: Array, *, step: int, rate: float
+) -> Array:  # fmt: skip
+    """Return weights behind a step of AdamW without decay, by its definition.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2.
+    """
+    g = g * min(1.0, CLIP / float(np.linalg.norm(g)))
+    mean = BETA1 * mean + (1 - BETA1) * g
+    square = BETA2 * square + (1 - BETA2) * g * g
+    m, v = mean / (1 - BETA1**step), square / (1 - BETA2**step)
+    new: Array = w - rate * m / (np.sqrt(v) + EPS)
+    return new
+
+
 def _timed_products(ops: Ops) -> Iterator[dict[str, Any]]:
     """Yield how long the product of two n x n matrices takes."""
     for n in SIDES if ops.elsewhere else SIDES_ON_A_CPU:
@@ -339,179 +466,3 @@ def _timed_products(ops: Ops) -> Iterator[dict[str, Any]]:
 
 def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:MOST_TEXT]
-
-
-# ---- reading -------------------------------------------------------------------------------------
-
-
-class ReportError(Said):
-    """A report that cannot be read: why, and what still works."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What was measured on somebody's device: shown with its label, never as this machine's."""
-
-    card: str
-    date: str
-    versions: Mapping[str, str]
-    program: str
-    ok: bool
-    data: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        """Return what stands beside every number of it."""
-        drawn = [f"{name} {self.versions[name]}" for name in sorted(self.versions)
-                 if name == "driver" or name.startswith("cupy")]  # fmt: skip
-        return " · ".join((f"recorded on {self.card}", self.date[:10], *drawn))
-
-    def of(self, workload: Workload) -> Shares | None:
-        """Return the shares of a workload as they were recorded; None where it is no part of it."""
-        alone = (workload.mode, workload.style) == (Mode.INFERENCE, Style.CUPY_EAGER)
-        precision = next((name for name in PRECISIONS if name.lower() == workload.precision), "")
-        if not alone or (workload.every, workload.parallel, workload.tokenizer) != (1, 1, False):
-            return None
-        size = workload.model, workload.batch, workload.tokens
-        if size == (LIVE.model, LIVE.batch, LIVE.tokens):
-            return self.shares(LIVE.model, precision)
-        if size[1:] == (1, len(SENTENCE)) and workload.model in MODEL_OF:
-            return self.shares(MODEL_OF[workload.model], precision)
-        return None
-
-    def workloads(self) -> tuple[Workload, ...]:
-        """Return the workloads of chapter 2 whose shares were recorded, the smallest last."""
-        asked = (
-            Workload(model, Mode.INFERENCE, batch, tokens, precision.lower(), Style.CUPY_EAGER)
-            for model, batch, tokens in (
-                (LIVE.model, LIVE.batch, LIVE.tokens), *((id, 1, len(SENTENCE)) for id in MODEL_OF)
-            )
-            for precision in ("float16", "bfloat16", "TF32", "float32")
-        )  # fmt: skip
-        return tuple(workload for workload in asked if self.of(workload) is not None)
-
-    def shares(self, model: str, precision: str) -> Shares | None:
-        """Return the shares of a model as they were recorded; None where there are none."""
-        for row in (*self.data["models"], *self.data.get("workloads", ())):
-            if (row["model"], row["precision"]) == (model, precision) and "shares" in row:
-                parts = {Work(name): float(part) for name, part in row["shares"].items()}
-                path = f"{row['path']}, {self.label}"
-                return Shares(parts, float(row["seconds"]), Basis(row["basis"]), path)
-        return None
-
-
-# Which fields a row has, and of which kind; those of the second may be missing where it failed.
-_ROWS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
-    "primitives": (
-        {"op": str, "precision": str, "tolerance": float, "why": str, "ok": bool},
-        {"error": float, "seconds": float, "unit": str, "failed": str},
-    ),
-    "models": (
-        {"model": str, "tokens": int, "precision": str, "tolerance": float, "ok": bool},
-        {"error": float, "step": str, "seconds": float, "path": str, "basis": str, "shares": dict,
-         "failed": str},
-    ),
-    "workloads": (
-        {"model": str, "tokens": int, "precision": str},
-        {"seconds": float, "path": str, "basis": str, "shares": dict, "failed": str},
-    ),
-    "products": ({"n": int, "precision": str}, {"seconds": float, "flops": int, "failed": str}),
-    "kernels": (
-        {"model": str, "precision": str, "name": str, "seconds": float, "work": str, "votes": dict},
-        {},
-    ),
-}  # fmt: skip
-
-
-def read(path: Path) -> Recording:
-    """Return the report of a file.
-
-    Raises
-    ------
-    ReportError
-        With one sentence: no file, too large, no JSON, another format, fields that are missing or
-        of another kind.
-    """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES // 1_000_000} MB")
-        if not path.is_file():  # a folder, or a device that is read without an end
-            raise ValueError("it is no file")
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-        return _checked(data)
-    except OSError as error:
-        problem = f"it cannot be read ({error.strerror or error})"
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        said = " ".join(str(error).split())[:100]
-        problem = f"it lacks {said}" if isinstance(error, KeyError) else said
-    raise ReportError(
-        f"{path.name} is no report of unrolled doctor --gpu-selfcheck: {problem}; what is shown "
-        "stays."
-    )
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"it holds {constant}")
-
-
-def _checked(data: Any) -> Recording:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f"its format is not {FORMAT}")
-    made, device = data["made"], data["device"]
-    for part, name in ((made, "date"), (made, "program"), (device, "name"), (data, "tracing")):
-        _fits(part[name], str, name)
-        if not part[name].strip():
-            raise ValueError(f"its {name} is empty")
-    datetime.fromisoformat(made["date"])
-    _fits(data["ok"], bool, "ok")
-    _words(device["versions"], "versions")
-    for shown in (device["name"], made["program"], *device["versions"].values()):
-        if not shown.isprintable():
-            raise ValueError("a name holds characters that cannot be shown")
-    for name, (needed, possible) in _ROWS.items():
-        rows = data.get(name, []) if name == "workloads" else data[name]  # the first had none
-        if not isinstance(rows, list) or len(rows) > MOST_ROWS:
-            raise ValueError(f"its {name} are no list of up to {MOST_ROWS} rows")
-        for row in rows:
-            for key, kind in needed.items():
-                _fits(row[key], kind, f"{name}.{key}")
-            for key, kind in possible.items():
-                if key in row:
-                    _fits(row[key], kind, f"{name}.{key}")
-            if row["precision"] not in PRECISIONS:
-                raise ValueError(f"its {name} name the precision {str(row['precision'])[:20]!r}")
-            if "shares" in row:
-                _shares(row)
-    return Recording(
-        device["name"], made["date"], device["versions"], made["program"], data["ok"], data
-    )
-
-
-def _fits(value: Any, kind: type, name: str) -> None:
-    if type(value) is not kind and (kind, type(value)) != (float, int):
-        raise ValueError(f"its {name} is no {kind.__name__}")
-    if isinstance(value, str) and len(value) > MOST_TEXT:
-        raise ValueError(f"its {name} is longer than {MOST_TEXT} characters")
-    if isinstance(value, (int, float)) and not 0 <= value <= 1e18:
-        raise ValueError(f"its {name} is {str(value)[:20]}")
-
-
-def _words(table: Any, name: str) -> None:
-    if not isinstance(table, dict) or len(table) > 100:
-        raise ValueError(f"its {name} are no table")
-    for key, value in table.items():
-        _fits(key, str, name)
-        _fits(value, str, name)
-
-
-def _shares(row: Mapping[str, Any]) -> None:
-    """Refuse shares that are no partition."""
-    for key in ("seconds", "path", "basis"):
-        row[key]
-    Basis(row["basis"])
-    for name, part in row["shares"].items():
-        Work(name)
-        _fits(part, float, "shares")
-    total = math.fsum(row["shares"].values())
-    if not abs(total - 1) < 1e-6:
-        raise ValueError(f"its shares of {row['model'][:40]} add up to {total:.3g} and not to 1")

@@ -26,6 +26,7 @@ from app.live_runs import measure
 from app.this_machine import FILE
 from app.window import Window
 from engine import gpu, live, race, race_file, selfcheck, timing, weights
+from engine import report as report_of
 from engine.device import HOST, on_device
 from engine.gpu import probe
 from engine.live import LIVE, Meter
@@ -126,7 +127,7 @@ def test_a_report_that_is_opened_is_shown_as_a_recording(
     subject = chapter.subject
     assert subject is not None
     assert subject.recorded is not None
-    made = selfcheck.read(report)
+    made = report_of.read(report)
     assert subject.recorded.label == made.label
     assert (subject.part, subject.mode, subject.precision) == ("H100", "inference", "FP16")
     assert chapter.chosen.workload == replace(
@@ -239,12 +240,12 @@ def test_a_report_is_dropped_onto_the_window(
 def test_a_recording_is_modelled_by_its_cards_data_sheet(
     card: str, part: str, report: Path
 ) -> None:
-    recording = replace(selfcheck.read(report), card=card)
+    recording = replace(report_of.read(report), card=card)
     assert recordings.part_like(recording, "a100") == part
 
 
 def test_every_row_of_a_recording_is_on_its_page(report: Path) -> None:
-    recorded = workloads.recorded_as(selfcheck.read(report))
+    recorded = workloads.recorded_as(report_of.read(report))
     models = {(model, precision) for model, precision, _ in recorded.rows}
     assert ("transformer", "float16") in models
     assert ("block-192", "float32") in models
@@ -254,7 +255,7 @@ def test_every_row_of_a_recording_is_on_its_page(report: Path) -> None:
 @pytest.mark.parametrize("size", [(1018, 620), (1280, 720), (1600, 900), (3200, 1800)])
 @pytest.mark.parametrize("controls", [True, False])
 def test_a_recording_has_its_room(report: Path, size: tuple[int, int], controls: bool) -> None:
-    recording = selfcheck.read(report)
+    recording = report_of.read(report)
     runs = tuple(Sample(0.5, 0.3, 0.2) for _ in range(9))
     series = Live("another: One block", "CuPy", runs, 0.01, device=CARD, clock="events",
                   pipe=(0.3,) * 9)  # fmt: skip
