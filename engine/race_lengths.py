@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -26,7 +26,8 @@ from engine.race import (
 )
 from engine.said import Said
 from engine.shares import Work
-from engine.trace import Step, Trace
+from engine.tape import Tape
+from engine.trace import Trace, Unit
 
 WORDS = 8  # of the vocabulary, which no layer's own operations look at
 FEW = (2, 3, 4)  # tokens from which all other counts follow
@@ -52,7 +53,7 @@ def counted() -> tuple[Counted, ...]:
     rows = []
     for layer in LAYERS:
         model = _layer(layer)
-        few = [_counts(layer, _run(model, tokens, Ops(), warm=False)) for tokens in FEW]
+        few = [_counts(layer, _run(model, tokens, Ops())) for tokens in FEW]
         flops, steps = zip(*few, strict=True)
         rows += [Counted(layer, T, _at(flops, T), _at(steps, T)) for T in LENGTHS]
     return tuple(rows)
@@ -101,38 +102,47 @@ def _layer(layer: str) -> Model:
     )  # fmt: skip
 
 
-def _run(model: Model, tokens: int, ops: Any, *, warm: bool) -> Trace:
-    return run(model, np.arange(tokens) % WORDS, hidden=tokens - 1, ops=ops, warm=warm)
+def _run(model: Model, tokens: int, ops: Any, **given: Any) -> Trace:
+    return run(model, np.arange(tokens) % WORDS, hidden=tokens - 1, ops=ops, **given)
 
 
-def _own(layer: str, trace: Trace) -> list[Step]:
-    """Return the layer's own operations, not those that read words in or say one."""
-    of = "blocks.0.attn." if layer == "attention" else "rnn."
-    return [step for step in trace.steps if step.name.startswith(of)]
+def _stem(layer: str) -> str:
+    """Return how the layer's own operations begin, not those that read words in or say one."""
+    return "blocks.0.attn." if layer == "attention" else "rnn."
 
 
 def _counts(layer: str, trace: Trace) -> tuple[int, int]:
     """Return the FLOPs of a layer in a run, and how many of its operations wait in a row."""
-    own = _own(layer, trace)
+    own = [step for step in trace.steps if step.name.startswith(_stem(layer))]
     behind = trace.depths["blocks.0.norm1" if layer == "attention" else "embed.x"]
     depth = max(trace.depths[step.name] for step in own) - behind
     return sum(step.cost.flops for step in own), depth
 
 
 def _best(layer: str, model: Model, tokens: int, ops: Ops, watch: Watch) -> float | None:
-    """Return the least seconds of some runs, of the layer's own operations alone."""
-    best = math.inf
+    """Return the least seconds of some runs, of the layer's own operations alone.
+
+    The steps of a run are never made: of a long recurrence that takes many times what the run does.
+    """
+    best, seconds = math.inf, 0.0
+    spent = dict.fromkeys(Unit, 0.0)
+
+    def timed(tape: Tape) -> float:
+        nonlocal seconds
+        seconds = tape.seconds(_stem(layer))
+        return 0.0
+
+    def told(_start: float, _end: float, more: Mapping[Unit, float]) -> None:
+        for unit, each in more.items():
+            spent[unit] += max(each, 0.0)
+
     began = watch.spent
     for done in range(1, MOST_RUNS):
         start = watch.now
+        spent |= dict.fromkeys(Unit, 0.0)
         with threads(1):
-            trace = _run(model, tokens, ops, warm=done == 1)
-        spent = dict.fromkeys((Work.MATRIX, Work.STREAM), 0.0)
-        for step in trace.steps:
-            unit = Work(step.timing.unit.value)
-            spent[unit] = spent.get(unit, 0.0) + max(step.timing.seconds, 0.0)
-        watch.tell(start, spent)
-        seconds = math.fsum(step.timing.seconds for step in _own(layer, trace))
+            _run(model, tokens, ops, warm=done == 1, watch=told, then=timed)
+        watch.tell(start, {Work(unit.value): each for unit, each in spent.items()})
         best = min(best, seconds) if seconds > 0 else best
         if watch.over or (done >= LEAST_LONG and watch.spent - began >= 2 * ENOUGH_SECONDS):
             break

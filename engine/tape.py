@@ -141,6 +141,20 @@ class Tape:
                 spent[unit] += float(sum(map(float, seconds)))
         return spent
 
+    def seconds(self, stem: str) -> float:
+        """Return the seconds of all operations whose names begin so; those of views are Python's.
+
+        The rounds of a recurrence are called as their state is. A device has to be waited for.
+        """
+        total = 0.0
+        for record in self._records:
+            if isinstance(record, Record):
+                own = record.name.startswith(stem) and op_of(record.op).moves
+                total += float(record.seconds) if own else 0.0
+            elif next(iter(record.state.values())).name.startswith(stem):
+                total += sum(float(each) for row in record.seconds for each in row)
+        return total
+
     def _unit(self, record: Record) -> Unit:
         """Return what the time of an operation counts as: a view moves nothing, it is Python."""
         if not op_of(record.op).moves:

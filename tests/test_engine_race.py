@@ -14,9 +14,10 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from engine import race, race_device, race_file, race_lengths
-from engine.ops import Ops
+from engine.ops import OPS, Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
 from engine.shares import Work
+from engine.tape import Tape
 
 MACHINE = Machine("a CPU", 4, "NumPy 2", "3.12")
 
@@ -131,9 +132,29 @@ def test_steps_and_flops_of_a_layer_are_those_of_the_formulas() -> None:
 def test_what_is_counted_from_three_short_runs_is_what_a_long_one_does(layer: str) -> None:
     model = race_lengths._layer(layer)
     for tokens in (16, 512):
-        trace = race_lengths._run(model, tokens, Ops(), warm=False)
+        trace = race_lengths._run(model, tokens, Ops())
         known = {(row.layer, row.tokens): row for row in race_lengths.counted()}
         assert known[layer, tokens][2:] == race_lengths._counts(layer, trace)
+
+
+@pytest.mark.parametrize("layer", race.LAYERS)
+def test_the_time_of_a_layer_is_that_of_its_own_operations_whose_steps_are_not_made(
+    layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, stem, heard = race_lengths._layer(layer), race_lengths._stem(layer), []
+
+    def then(tape: Tape) -> float:
+        heard.append(tape.seconds(stem))
+        return 0.0
+
+    steps = race_lengths._run(model, 9, Ops(), then=then).steps
+    own = [s.timing.seconds for s in steps if s.name.startswith(stem) and OPS[s.op].moves]
+    assert heard == [pytest.approx(math.fsum(own))]
+    assert 0 < heard[0] < math.fsum(step.timing.seconds for step in steps)
+    monkeypatch.setattr(Tape, "_step", None)  # whoever makes one fails
+    seconds = race_lengths._best(layer, model, 9, Ops(), race.Watch(Clock(0.002), lambda: False))
+    assert seconds is not None
+    assert seconds > 0
 
 
 @pytest.mark.parametrize("budget", [0.5, 2.0, 10.0])
