@@ -183,7 +183,10 @@ def _parser() -> argparse.ArgumentParser:
     of_time.set_defaults(run=_shares)
     shares.add_arguments(of_time)
 
-    train = commands.add_parser("train", help="train a model of a task")
+    train = commands.add_parser(
+        "train", help="train a model of a task, on the CPU",
+        description="Train a model of a task with NumPy on the CPU, also where there is a GPU.",
+    )  # fmt: skip
     train.set_defaults(run=_train)
     train.add_argument("task", metavar="TASK", help="missing-word, dates, reverse, recall "
                        "or brackets")  # fmt: skip

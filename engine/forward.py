@@ -66,7 +66,12 @@ class Forward:
     weights
         The parameters; they may be changed between two repetitions.
     ops
-        Where to compute.
+        NumPy's: with another library the calls would have to be others.
+
+    Raises
+    ------
+    ValueError
+        For a device.
 
     Attributes
     ----------
@@ -75,6 +80,8 @@ class Forward:
     """
 
     def __init__(self, trace: Trace, weights: Weights, ops: Ops) -> None:
+        if ops.elsewhere:
+            raise ValueError(f"A compiled run is NumPy's and not {ops.backend}'s.")
         self._xp, self._ops = ops.xp, ops
         self._weights = weights
         self._steps = [step for step in trace.steps if step.op != "argmax"]

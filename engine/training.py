@@ -1,5 +1,9 @@
 """Training: descent on the cross-entropy of a task's answers, step by step, in NumPy alone.
 
+It runs on the CPU, also where there is a GPU: models this small are steps of many small operations,
+each of which a card would be asked for by itself. One step is recorded on either by
+``engine.learning_step``.
+
 Everything that is drawn for a step comes from the seed and the number of the step, so a run that is
 interrupted goes on as if it had not been, and one seed gives the same weights to the bit (on one
 machine, with one thread for products).
@@ -75,13 +79,11 @@ class Training:
         Its shape, and how long and fast.
     seed
         Of first weights and of everything that is drawn.
-    ops
-        Where to compute.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, seed: int, ops: Ops | None = None) -> None:
+    def __init__(self, task: Task, recipe: Recipe, seed: int) -> None:
         self.task, self.recipe, self.seed = task, recipe, seed
-        self._ops = ops or Ops()
+        self._ops = Ops()
         first = begin(recipe.config, np.random.default_rng([seed]), recipe.start)
         self._weights = Weights(first)
         self._mean = np.zeros_like(self._weights.vector)

@@ -26,6 +26,7 @@ from engine.gpu import CupyOps
 from engine.learning_step import next_step, record_step
 from engine.models import Config, Model, initialise
 from engine.ops import LEARNING, Ops
+from engine.program import Program
 from engine.said import Said
 from engine.selfcheck import error_of
 from engine.tasks import UNCOUNTED
@@ -253,6 +254,12 @@ def test_every_kernel_of_a_step_is_known_by_its_operation(
     assert not unknown
     moved = [step for step in trace.steps if step.op not in PASSED_ON]
     assert len({it.kernel.op for it in computing}) <= len(moved)
+
+
+def test_a_compiled_run_is_numpys(card: Card) -> None:
+    trace, _, weights = made(CONFIGURATIONS[0])
+    with pytest.raises(ValueError, match="NumPy's and not CuPy's"):
+        Program(trace, weights, ops_on(card))
 
 
 # ---- the real library ----------------------------------------------------------------------------
