@@ -17,6 +17,7 @@ from widgets.controls import Notice
 if TYPE_CHECKING:
     from engine.trace import Pair
     from widgets.scenes.recurrence_attention.layout import GridState
+    from widgets.view import View
 
 
 class Choices(QObject):
@@ -49,7 +50,22 @@ class Choices(QObject):
         """Show the next block of the grid."""
         pair = self._pair()
         if pair is not None:
-            self.show_layer((self.grid_state(pair).block + 1) % pair.grid.facts.layers)
+            self.show_layer(self._next_block(pair))
+
+    def _next_block(self, pair: Pair) -> int:
+        return (self.grid_state(pair).block + 1) % pair.grid.facts.layers
+
+    def expected(self) -> View | None:
+        """Return how the next block would be shown; None where time goes on or would change."""
+        pair = self._pair()
+        if pair is None or pair.grid.facts.layers < 2 or self._player.playing:
+            return None
+        from widgets.scenes.recurrence_attention.layout import grid_state
+
+        block = self._next_block(pair)
+        if grid_state(pair.grid, self._player.shown, block).block != block:
+            return None
+        return replace(self._canvas.view, layer=block)
 
     def show_layer(self, layer: int) -> None:
         """Show a block; while another runs, go to the tick where this one does the same."""

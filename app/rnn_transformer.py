@@ -71,6 +71,7 @@ class RnnTransformer(QObject):
             lambda: self.selection.scene == CHAPTER,
             self,
         )
+        self.canvas.expected = self.choices.expected
         self._kept = (0.0, -1, -1)  # tick, block, asking word to begin with; -1: by default
         self.keys = self._keys()
         self._connect()

@@ -387,6 +387,11 @@ def test_the_inspector_is_read_by_keys(window: Window, qtbot: QtBot) -> None:
     assert window.canvas.view.selected != "chain:rnn.h.3[4]"
     key(window, qtbot, "Backspace")
     assert window.canvas.view.selected == "chain:rnn.h.3[4]"
+    key(window, qtbot, "Esc")
+    assert window.canvas.view.selected == ""
+    assert window.canvas.hasFocus()
+    key(window, qtbot, "Tab")
+    assert window.canvas.ringed
 
 
 COUNTERS = ("depth", "flops", "seconds", "parameters", "memory")

@@ -154,6 +154,38 @@ def test_a_change_is_settled_when_it_has_been_painted(canvas: Canvas, qtbot: QtB
     qtbot.waitUntil(lambda: canvas.settled)
 
 
+def test_at_rest_what_is_expected_is_drawn_ahead_once(canvas: Canvas, qtbot: QtBot) -> None:
+    drawn: list[str] = []
+
+    def scene(pair: Pair, tick: float, view: View) -> Picture:
+        drawn.append(view.hovered)
+        if view.hovered == "wrong":
+            raise ValueError("no such picture")
+        picture = boxes(pair, tick, view)
+        slot = Group(shapes=picture.shapes, slot="boxes", cache_key=(view.hovered,))
+        return replace(picture, shapes=(slot,))
+
+    told: list[str] = []
+    canvas.failed.connect(lambda error: told.append(str(error)))
+    canvas.expected = lambda: replace(canvas.view, hovered="ask:1")
+    canvas.show_scene(scene, PAIR)
+    qtbot.waitUntil(lambda: drawn == ["", "ask:1"])
+    ahead = canvas._painter
+    qtbot.waitUntil(lambda: any("ask:1" in str(key) for key in ahead._finished))
+    assert canvas.view.hovered == ""
+    canvas.show_view(canvas.expected())
+    assert pixel(canvas, at(canvas, "ask:1")) == VIEW.theme.ink
+    assert drawn == ["", "ask:1"]  # it was not drawn again
+    canvas.show_tick(1.0)  # what was drawn ahead is of another moment
+    canvas.picture()
+    assert drawn == ["", "ask:1", "ask:1"]
+    canvas.expected = lambda: replace(canvas.view, hovered="wrong")
+    qtbot.waitUntil(lambda: "wrong" in drawn)
+    assert not told  # it is said when it is asked for
+    canvas.show_view(canvas.expected())
+    qtbot.waitUntil(lambda: told == ["no such picture"])
+
+
 def test_another_program_that_takes_the_core_makes_no_more_frames(
     monkeypatch: pytest.MonkeyPatch, canvas: Canvas
 ) -> None:

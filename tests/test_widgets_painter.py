@@ -165,6 +165,32 @@ def test_what_is_about_to_fade_in_is_painted_before_it_is_seen() -> None:
     assert settled
 
 
+def test_what_is_prepared_is_shown_at_once_and_changes_nothing_before() -> None:
+    painter = Painter()
+    now, next_one = picture(slot("now", *shapes()[:4])), picture(slot("next", *shapes() * 20))
+    before = painted(now, painter=painter)[0]
+    parts = 1
+    while not painter.prepare(next_one, 5e-4):
+        parts += 1
+        again, settled = painted(now, painter=painter, budget_seconds=0.0)
+        assert settled
+        np.testing.assert_array_equal(again, before)
+    assert parts > 3
+    shown, settled = painted(next_one, painter=painter, budget_seconds=0.0)
+    assert settled
+    np.testing.assert_array_equal(shown, painted(next_one, painter=Painter())[0])
+
+
+def test_what_is_prepared_takes_no_room_from_what_is_shown() -> None:
+    whole = Rect(x=3, y=3, width=394, height=214, fill="#445566")
+    painter = Painter(cache_bytes=400 * 220 * 4)
+    now, next_one = picture(slot("now", whole)), picture(slot("next", whole))
+    painted(now, painter=painter)
+    assert painter.prepare(next_one, 1.0)  # it does not try again and again
+    assert painted(now, painter=painter, budget_seconds=0.0)[1]
+    assert not painted(next_one, painter=painter, budget_seconds=0.0)[1]
+
+
 def test_an_image_once_finished_is_shown_again_at_once() -> None:
     painter = Painter()
     for key in ("a", "b"):

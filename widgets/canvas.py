@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # For images that are being filled, in a frame: while time goes on, and in answer to a choice.
 BUDGET_SECONDS, BUDGET_AT_REST = 0.008, 0.014
 DRAG_PX = 8
+REST_MS, AHEAD_SECONDS = 150, 0.004  # without a new frame; what is drawn ahead at a time
 
 
 class Canvas(QWidget):
@@ -45,7 +46,8 @@ class Canvas(QWidget):
 
     ``activated`` carries the name of what was clicked or opened, ``dropped`` the two word boxes of
     a drag. ``tick_told`` and ``value_told`` say in words, for who does not see it, what happens at
-    a tick and what an element is worth.
+    a tick and what an element is worth. ``expected`` returns the view that is likely to be asked
+    for next, or None: at rest its picture is drawn ahead.
     """
 
     activated = Signal(str)
@@ -59,11 +61,13 @@ class Canvas(QWidget):
         self.blank = False
         self.tick_told: Callable[[int], str] = lambda tick: ""
         self.value_told: Callable[[str], str] = lambda name: ""
+        self.expected: Callable[[], View | None] = lambda: None
         self._least_scale, self._factor, self._presents = LEAST_SCALE, 1.0, False
         self._scene: Scene | None = None
         self._subject: Any = None
         self._tick = 0.0
         self._picture: Picture | None = None
+        self._ahead: tuple[float, View, Picture] | None = None  # of the same scene and subject
         self._settled = self._moves = False
         self._ringed = ""  # the element with the keyboard's ring
         self._pressed: tuple[str, QPointF] | None = None
@@ -71,6 +75,9 @@ class Canvas(QWidget):
         self._again.setSingleShot(True)
         self._again.setInterval(0)
         self._again.timeout.connect(self.update)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.timeout.connect(self._draw_ahead)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.present(False)
@@ -89,12 +96,12 @@ class Canvas(QWidget):
         if not same:  # what was meant may be no more; the pointer tells again when it moves
             self.view = replace(self.view, hovered="", dragged=None)
             self._ringed, self._pressed = "", None
-        self._scene, self._subject = scene, subject
+        self._scene, self._subject, self._ahead = scene, subject, None
         self._changed()
 
     def show_nothing(self) -> None:
         """Show an empty stage, and keep nothing of the last run."""
-        self._scene = self._subject = None
+        self._scene = self._subject = self._ahead = None
         self._ringed, self._pressed = "", None
         self._changed()
 
@@ -160,12 +167,33 @@ class Canvas(QWidget):
     def picture(self) -> Picture | None:
         """Return the picture of this moment, None before there is a subject."""
         if self._picture is None and self._scene is not None and self._subject is not None:
-            width, height, _ = self.fitted()
-            view = replace(self.view, width=width, height=height)
-            self._picture = self._scene(self._subject, self._tick, view)
+            self._picture = self._drawn(self.view)
             self.setAccessibleName(self._picture.title)
             self.setAccessibleDescription(self._picture.description)
         return self._picture
+
+    def _drawn(self, view: View) -> Picture:
+        """Return the picture of this moment in a view; what was drawn ahead is taken."""
+        assert self._scene is not None
+        width, height, _ = self.fitted()
+        view = replace(view, width=width, height=height)
+        if self._ahead is not None and self._ahead[:2] == (self._tick, view):
+            return self._ahead[2]
+        return self._scene(self._subject, self._tick, view)
+
+    def _draw_ahead(self) -> None:
+        """Draw a little of the picture that is likely to come, until all of it is there."""
+        view = self.expected() if self._settled and self._subject is not None else None
+        if view is None:
+            return
+        try:
+            picture = self._drawn(view)
+        except Exception:  # noqa: BLE001  (it is said when the picture is asked for)
+            return
+        width, height, _ = self.fitted()
+        self._ahead = self._tick, replace(view, width=width, height=height), picture
+        if not self._painter.prepare(picture, AHEAD_SECONDS):
+            self._rest.start(0)
 
     # -------------------------------------------------------------- painting
 
@@ -197,7 +225,9 @@ class Canvas(QWidget):
         self._settled, self._moves = self._painter.paint(picture, painter, scale, budget), False
         if self.hasFocus() and self._ringed:
             self._paint_ring(painter, picture, scale)
-        if not self._settled:
+        if self._settled:
+            self._rest.start(REST_MS)
+        else:
             self._again.start()
 
     def _paint_ring(self, painter: QPainter, picture: Picture, scale: float) -> None:
@@ -360,6 +390,7 @@ class Canvas(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """Ask for no more frames."""
         self._again.stop()
+        self._rest.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Lay the scene out for the new size."""

@@ -71,6 +71,8 @@ class Painter:
         self._finished: OrderedDict[tuple[object, ...], _Raster] = OrderedDict()
         self._last: dict[str, _Raster] = {}  # by slot
         self._filling: dict[str, _Raster] = {}  # by slot
+        self._scale = 0.0  # device px for one px of the last picture
+        self._shown: set[tuple[object, ...]] = set()  # keys of its images
 
     def clear(self) -> None:
         """Forget all images: for another theme, whose last image would look wrong meanwhile."""
@@ -106,11 +108,12 @@ class Painter:
         register_fonts()
         _prepare(painter)
         target = _target(painter, scale)
+        self._scale = target.scale
         painter.save()
         painter.setWorldTransform(target.transform())
         _background(picture, painter)
         try:
-            self._fill(picture, target.scale, budget_seconds)
+            self._fill(picture, budget_seconds)
             settled = self._lay(picture.shapes, painter, target)
         except MemoryError:
             self.clear()  # what can be given back at once
@@ -118,11 +121,29 @@ class Painter:
             _draw(picture.shapes, painter, target)
             settled = True
         painter.restore()
-        self._trim(picture, target.scale)
+        self._shown = self._keys(picture)
+        self._trim()
         return settled
 
-    def _fill(self, picture: Picture, scale: float, budget: float | None) -> None:
+    def prepare(self, picture: Picture, budget_seconds: float) -> bool:
+        """Fill images of a picture that is to come, as large as the last; return whether all are.
+
+        What is shown meanwhile stays as it is.
+        """
+        last = dict(self._last)
+        try:
+            self._fill(picture, budget_seconds)
+        except MemoryError:
+            self.clear()
+            return True
+        self._last = last
+        ready = all(key in self._finished for key in self._keys(picture))
+        self._trim()
+        return ready
+
+    def _fill(self, picture: Picture, budget: float | None) -> None:
         """Go on filling the images of a picture: first those that are seen, until time is up."""
+        scale = self._scale
         slots = [shape for shape in picture.shapes if isinstance(shape, Group) and shape.slot]
         end = math.inf if budget is None else _clock() + budget
         for seen in (True, False):
@@ -160,20 +181,18 @@ class Painter:
                 _lay_over(raster, shape, painter, target)
         return settled
 
-    def _trim(self, picture: Picture, scale: float) -> None:
+    def _keys(self, picture: Picture) -> set[tuple[object, ...]]:
+        """Return the keys of a picture's images."""
+        slots = (shape for shape in picture.shapes if isinstance(shape, Group) and shape.slot)
+        return {(group.slot, group.cache_key, self._scale) for group in slots}
+
+    def _trim(self) -> None:
         """Forget the images that were used longest ago, until the rest fits."""
         total = sum(raster.size for raster in self._finished.values())
-        if total <= self._cache_bytes:
-            return
-        shown = {
-            (shape.slot, shape.cache_key, scale)
-            for shape in picture.shapes
-            if isinstance(shape, Group) and shape.slot
-        }
         for key in list(self._finished):
             if total <= self._cache_bytes:
                 return
-            if key not in shown:
+            if key not in self._shown:
                 total -= self._finished.pop(key).size
 
 
@@ -223,6 +242,7 @@ class _Raster:
         self.scale = scale
         self.left = self.top = 0
         self.image: QImage | None = None
+        self.size = 0  # bytes of the image
         self._shapes = group.shapes
         self._next = 0
         boxes = [box for shape in group.shapes if (box := hit.bounds(shape)) is not None]
@@ -236,11 +256,7 @@ class _Raster:
             if self.image.isNull():
                 raise MemoryError(f"no image of {width} × {height} px")
             self.image.fill(0)
-
-    @property
-    def size(self) -> int:
-        """Return the image's bytes."""
-        return 0 if self.image is None else self.image.sizeInBytes()
+            self.size = self.image.sizeInBytes()
 
     def fill(self, end: float) -> bool:
         """Paint shapes until a time of the clock; return whether none is left."""
