@@ -371,7 +371,8 @@ def _play(_: float, text: str) -> None:
 def _answer(_: float, text: str) -> None:
     """Measure the stage's answers to the pointer, and to a change of block and of head.
 
-    Every change is to a picture that was not shown before. Where no row of a head is shown as bars
+    Every change is to a picture that was not shown before; the next block is drawn ahead in the
+    0.3 s of rest, as it is in front of a class. Where no row of a head is shown as bars
     another head is pinned.
     """
     from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
