@@ -437,7 +437,7 @@ class RnnTransformer(QObject):
         self.canvas.show_view(replace(view, classic=not view.classic))
         if not view.classic and result is not None and len(result.sentence.typed) != 5:
             self.sentences.set_text(DEFAULT_TEXT)
-            self._notice.say(self._say("window.classic_text"), until_next=True)
+            self._notice.say(self._say("window.classic_text"), until_next=True, passing=True)
 
     def _value_told(self, name: str) -> str:
         """Return what an element of the stage is worth, in words."""

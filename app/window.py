@@ -548,6 +548,7 @@ class Window(QMainWindow):
         elif focus is not None and self.chapter.controls.isAncestorOf(focus):
             self.canvas.setFocus()
         else:
+            self.canvas.setFocus()  # the inspector gives the keys back
             self.chapter.leave()
             self._show_page()
 

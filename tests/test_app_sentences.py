@@ -12,7 +12,7 @@ import pytest
 from driving import click, key, settled, shown
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.compute import make_trace
@@ -213,6 +213,9 @@ def test_the_classic_picture_brings_its_five_tokens(window: Window, qtbot: QtBot
     settled(window, qtbot)
     assert window.canvas.view.classic
     assert len(shown(window)) == 5
+    assert window.notice.text() == SAY("window.classic_text")
+    key(window, qtbot, "End")
+    assert not window.notice.isVisible()  # read by now, and the stage has its room again
 
 
 def test_another_sentence_asks_with_its_hidden_word(window: Window, qtbot: QtBot) -> None:
@@ -331,14 +334,36 @@ def test_chips_of_a_long_text_stand_at_the_words_that_were_read(
     assert field.chips() == ((28, 30), (end - 10, end - 8))
 
 
-def dropped(window: Window, data: QMimeData) -> None:
-    """Drop something on the window as the mouse does."""
+def dropped(window: Window, data: QMimeData, onto: QWidget | None = None) -> None:
+    """Drop something on a widget of the window, the stage by default, as the mouse does."""
     keys, button = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
-    place, copying = QPoint(600, 300), Qt.DropAction.CopyAction
+    target, copying = onto or window.canvas, Qt.DropAction.CopyAction
+    place, handle = target.mapTo(window, target.rect().center()), window.windowHandle()
+    assert handle is not None
     enter = QDragEnterEvent(place, copying, data, button, keys)
-    window.dragEnterEvent(enter)
+    QApplication.sendEvent(handle, enter)
     assert enter.isAccepted()
-    window.dropEvent(QDropEvent(QPointF(place), copying, data, button, keys))
+    drop = QDropEvent(QPointF(place), copying, data, button, keys)
+    QApplication.sendEvent(handle, drop)
+    assert drop.isAccepted()
+
+
+def test_what_is_dropped_on_the_sentence_takes_its_place(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    field = window.first.controls.field
+    data = QMimeData()
+    data.setText("the dogs that slept ___")
+    dropped(window, data, field)
+    settled(window, qtbot)
+    assert field.text() == "the dogs that slept ___"
+    (tmp_path / "a.txt").write_text("the birds ___", encoding="utf-8")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.txt"))])
+    data.setText((tmp_path / "a.txt").as_uri())  # as managers of files do
+    dropped(window, data, field)
+    settled(window, qtbot)
+    assert shown(window) == ["the", "birds", "___"]
 
 
 def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
@@ -368,9 +393,15 @@ def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
     assert "as it was saved" in window.notice.text()
 
 
-@pytest.mark.parametrize("damage", ["missing", "newer", "cut off", "picture"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("missing", "no such file"), ("newer", "a newer version of Unrolled wrote it"),
+        ("cut off", "it is cut off"), ("picture", "is none of these"),
+    ],
+)  # fmt: skip
 def test_a_file_that_cannot_be_opened_is_said_and_nothing_is_lost(
-    window: Window, qtbot: QtBot, tmp_path: Path, damage: str
+    window: Window, qtbot: QtBot, tmp_path: Path, damage: str, said: str
 ) -> None:
     path = tmp_path / ("a.png" if damage == "picture" else "run.npz")
     save_trace(make_trace("the birds ___", "gru"), path)
@@ -391,7 +422,9 @@ def test_a_file_that_cannot_be_opened_is_said_and_nothing_is_lost(
     settled(window, qtbot)
     assert window.notice.text().endswith(".")
     assert path.name in window.notice.text()
+    assert said in window.notice.text()
     assert window.first.pair is before
+    assert window.first.controls.field.text() == "the cat that slept ___"
 
 
 def test_sentences_and_models_are_undone_and_redone(window: Window, qtbot: QtBot) -> None:

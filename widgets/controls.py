@@ -46,6 +46,7 @@ class Field(QLineEdit):
         self.setPlaceholderText(say("window.placeholder"))
         self.setAccessibleName(say("window.sentence"))
         self.setMaxLength(200_000)
+        self.setAcceptDrops(False)  # the window reads what is dropped, here as anywhere else
         self.tag = QLabel(self)
         self.tag.setObjectName("tag")
         self.pencil = QLabel(self)
@@ -273,10 +274,10 @@ class Notice(QLabel):
 
     def clear(self) -> None:
         """Take the sentence away."""
-        self._passing = False
         if self._kept:
             self._kept = False
             return
+        self._passing = False
         super().clear()
         self.hide()
 
