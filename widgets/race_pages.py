@@ -110,6 +110,11 @@ class _Writer(Writer):
     def _about(self, seconds: float) -> str:
         return f"≈{NBSP}{numbers.seconds(seconds)}"
 
+    def _times(self, gpu: float, cpu: float) -> str:
+        """Return how many times quicker or slower than the CPU it is, with two digits."""
+        times = numbers.value(float(f"{max(cpu / gpu, gpu / cpu):.2g}"))
+        return self._say("race.page.quicker" if gpu < cpu else "race.page.slower", times=times)
+
     @property
     def _gpu(self) -> str:
         return self._say("race.page.modelled", part=self._subject.part_name)
@@ -218,8 +223,8 @@ class _Writer(Writer):
         else:
             total = subject.in_order[row]
             own = any(each.outputs == count for each in measured.outputs)
-            self._row(say("race.page.each"), numbers.seconds(total / count))
             basis = say("race.measured" if own else "race.inferred")
+            self._row(say("race.page.each", basis=basis), numbers.seconds(total / count))
             self._row(say("race.page.all", basis=basis), numbers.seconds(total), strong=True)
             near = min(measured.outputs, key=lambda each: abs(each.outputs - count))
             self._row(
@@ -236,9 +241,7 @@ class _Writer(Writer):
             )
             self._row(say("race.page.total_timed"), numbers.seconds(timed), strong=True)
             if cpu is not None:
-                times = numbers.value(float(f"{max(cpu / timed, timed / cpu):.2g}"))
-                key = "race.page.quicker" if timed < cpu else "race.page.slower"
-                self._row(say("race.page.against"), say(key, times=times))
+                self._row(say("race.page.against"), self._times(timed, cpu))
         self._on_gpu(subject.on_gpu(row), cpu if timed is None else None)
 
     def _on_gpu(self, cost: Estimate, cpu: float | None) -> None:
@@ -256,9 +259,7 @@ class _Writer(Writer):
             say("race.page.between"), f"{numbers.seconds(cost.low)} … {numbers.seconds(cost.high)}"
         )
         if cpu is not None:
-            times = numbers.value(float(f"{max(cpu / cost.seconds, cost.seconds / cpu):.2g}"))
-            key = "race.page.quicker" if cost.seconds < cpu else "race.page.slower"
-            self._row(say("race.page.against"), say(key, times=times))
+            self._row(say("race.page.against"), f"≈{NBSP}{self._times(cost.seconds, cpu)}")
         self._words(say("race.page.model_said"))
 
     # ------------------------------------------------------------------ time against size
@@ -298,7 +299,8 @@ class _Writer(Writer):
         done = None if measured is None else measured.at(op, name, n)
         if done is not None and measured is not None:
             self._section(say("race.page.same_on_gpu"))
-            self._row(measured.device, numbers.seconds(done.seconds), strong=True)
+            timed = say("race.page.timed", device=measured.device)
+            self._row(timed, numbers.seconds(done.seconds), strong=True)
         elif measured is not None and measured.device and subject.graph and op != "map":
             self._words(say("race.page.no_graph", device=measured.device))
         cost_there = estimate(
@@ -326,7 +328,7 @@ class _Writer(Writer):
                     launch=say("race.graph" if graph else "race.single"),
                 )  # fmt: skip
                 if found is not None:
-                    self._row(words, f"{_size(found.low)} … {_size(found.high)}")
+                    self._row(words, f"≈{NBSP}{_size(found.low)} … {_size(found.high)}")
         self._section(say("race.page.why_band"))
         self._words(say("race.page.band_said", part=subject.part.title))
         self._words(say("race.page.band_ends"))
@@ -350,11 +352,10 @@ class _Writer(Writer):
         if found is None:
             self._words(say("race.not_measured"))
             return
-        basis = say("race.inferred" if found.inferred else "race.measured")
+        on_cpu = say("race.page.cpu_inferred" if found.inferred else "race.page.cpu_measured")
         self._page.rule()
-        self._page.line([self._page.formats.chip("sequential", say("race.page.cpu_measured"))])
+        self._page.line([self._page.formats.chip("sequential", on_cpu)])
         self._row(say(f"race.page.way.{found.by}"), numbers.seconds(found.cpu), strong=True)
-        self._row(say("race.page.basis"), basis)
         there = estimate(
             branches_task(branches, items), subject.part, resident=subject.resident,
             graph=subject.graph,
@@ -374,7 +375,7 @@ class _Writer(Writer):
         for branches, items in boundary(
             subject.measured, subject.part, resident=subject.resident, graph=subject.graph
         ):
-            self._row(say("race.page.branches", count=branches), f"{_size(items)}")
+            self._row(say("race.page.branches", count=branches), f"≈{NBSP}{_size(items)}")
         self._words(say("race.page.boundary_said"))
 
     # ------------------------------------------------------------------ against T

@@ -84,8 +84,12 @@ class _Writer(Writer):
         self._page.line([self._page.formats.chip(unit, words)], above=6)
 
     def _seconds(self, value: float, basis: Basis | None = None) -> str:
-        about = (basis or self._subject.run.basis) is Basis.MODELLED
-        return f"{'≈' + NBSP if about else ''}{numbers.seconds(value)}"
+        return self._about(basis or self._subject.run.basis) + numbers.seconds(value)
+
+    @staticmethod
+    def _about(basis: Basis) -> str:
+        """Return what stands before a number of this basis."""
+        return f"≈{NBSP}" if basis is Basis.MODELLED else ""
 
     # ------------------------------------------------------------------ an operation
 
@@ -116,7 +120,7 @@ class _Writer(Writer):
             self._row(say("units.page.range"), f"{low} … {high}")
         if span.flops and span.seconds > 0:
             rate = numbers.count(round(span.flops / span.seconds))
-            self._row(say("units.page.rate"), f"{rate}FLOP/s")
+            self._row(say("units.page.rate"), f"{self._about(subject.run.basis)}{rate}FLOP/s")
         if span.launch is not None:
             key = "call" if subject.run.on_cpu else "launch"
             self._row(say(f"units.page.{key}"), self._seconds(span.launch[1]))
@@ -259,7 +263,7 @@ class _Writer(Writer):
         share = subject.time.folded[chosen.unit]
         plain = total * (1 - share + share / chosen.factor)
         self._section(say("units.page.amdahl_how"))
-        self._words(say("units.page.amdahl_said", seconds=numbers.seconds(plain)))
+        self._words(say("units.page.amdahl_said", seconds=self._seconds(plain, modelled)))
 
     # ------------------------------------------------------------------ tile and live
 
@@ -299,7 +303,8 @@ class _Writer(Writer):
         if series.samples:
             last = numbers.percents(series.samples[-1])
             for work, percent in zip(LANES, last, strict=True):
-                self._row(say(f"units.{work}"), f"{percent}{NBSP}%", strong=True)
+                unit = say("units.page.measured_unit", unit=say(f"units.{work}"))
+                self._row(unit, f"{percent}{NBSP}%", strong=True)
             self._row(say("units.page.run"), numbers.seconds(series.seconds))
             self._row(say("units.page.runs"), str(len(series.samples)))
         known = [part for part in series.pipe if part is not None]
