@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from widgets.inspector import Page
     from widgets.theme import Theme
 
-__all__ = ["CHAPTERS", "Chapter", "Entry", "Group", "Host", "make"]
+__all__ = ["CHAPTERS", "Chapter", "Entry", "Group", "Host", "Where", "make"]
+
+# A tick of a chapter, or one in a part of it: (number of the group, tick in it); ∞ is the last.
+Where = float | tuple[int, float]
 
 
 class Host(NamedTuple):
@@ -43,7 +46,7 @@ class Host(NamedTuple):
     folder: Path
     notice: Notice
     recorder: Recorder
-    open_experiment: Callable[[str, Mapping[str, Any], float], object] = lambda *_: None
+    open_experiment: Callable[[str, Mapping[str, Any], Where], object] = lambda *_: None
     open_chapter: Callable[[str], object] = lambda _: None
     train_behind: Callable[[bool], object] = lambda _: None
 

@@ -23,7 +23,19 @@ from engine.claims import PRESETS, claim_of
 from engine.influence import Stopped
 from engine.recorder import Recorder
 from engine.shares import Work
-from engine.statements import GROUPS, Judged, Numbers, Pairs, Step, Times, counts, judge
+from engine.statements import (
+    AT_ONCE,
+    GROUPS,
+    RECURRENT,
+    Judged,
+    Layers,
+    Numbers,
+    Pairs,
+    Step,
+    Times,
+    counts,
+    judge,
+)
 
 if TYPE_CHECKING:
     from engine.race import Measured, Note
@@ -34,7 +46,6 @@ if TYPE_CHECKING:
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
 BUDGET_SECONDS = 30.0
 PART = "h100"  # the GPU that times are modelled for
-LENGTHS = (5, 16, 64, 256, 512)
 SWAPPED = ("the cat that slept ___", "slept cat that the ___")
 MASKED = "transformer-causal"
 # Sentences whose heaviest word is compared with the most influential one.
@@ -45,12 +56,12 @@ SENTENCES = (
     "the small cat ___", "the girls near the bird ___", "the boy that saw the dogs ___",
     "the boys that saw the dog ___",
 )  # fmt: skip
-RECURRENT = ("rnn", "gru", "lstm")
 LONGEST = {"reverse": "16", "recall": "8"}  # that the models were trained on
 NETWORK = "gru-bahdanau"
 CASES = ("clean", "out-of-range", "typo", "exceptions")
 COUNT = 200  # of fresh sentences a case
 SEED = 7  # of them
+CHAIN, ATTENTION = "elman", "attention"  # layers that are timed and counted at every length
 TOGETHER = 256
 ROUNDS = 30  # in which a rule is timed, 40 ms
 TYPO = "5 mrach 2019"
@@ -152,8 +163,18 @@ def _counted(found: Numbers) -> Numbers:
         path=Pairs(_reads_between(chain), 1 if direct else grid.facts.layers),
         dimensions=tuple(sorted({grid.value(step.name).ndim for step in grid.steps})),
         order=_order(pair),
+        longest=_longest(),
         role=max(roles, key=lambda role: role[1]) if roles else None,
     )
+
+
+def _longest() -> Layers:
+    """Return what one layer of a chain and one of attention have to do at the longest length."""
+    from engine.race_lengths import counted
+
+    rows = {row.layer: row for row in counted()}  # the last of each
+    chain, grid = rows[CHAIN], rows[ATTENTION]
+    return Layers(grid.tokens, (chain.steps, grid.steps), (chain.flops, grid.flops))
 
 
 def _links(grid: Trace) -> float:
@@ -181,20 +202,8 @@ def _order(pair: Pair) -> tuple[float, float, float]:
     return moved("grid", False), moved("grid", True), moved("chain", True)
 
 
-def _timed(found: Numbers) -> Numbers:
-    from app import compute
-    from engine.race import threads
-
-    times = []
-    with threads(1):  # as the runs of chapter 1, so that neither side waits for a busy core
-        for tokens in LENGTHS:
-            row = compute.measure_length(*DEFAULT_PAIR, tokens)
-            times.append(Times(tokens, *row.seconds))
-    return replace(found, times=tuple(times), weights=_weights())
-
-
-def _weights() -> Pairs:
-    """Return in how many sentences the heaviest word is the most influential one, and of all."""
+def _weighed(found: Numbers) -> Numbers:
+    """Return the numbers with those of sentences whose heaviest word is the most influential."""
     from app import compute
     from engine.influence import leave_one_out
     from engine.ops import Ops
@@ -206,7 +215,7 @@ def _weights() -> Pairs:
         weights[trace.hidden] = -1.0  # of which nothing can be taken away
         moved = leave_one_out(model, trace, ops=Ops()).moved
         agree += int(np.argmax(weights)) == int(np.nanargmax(moved))
-    return Pairs(agree, len(SENTENCES))
+    return replace(found, weights=Pairs(agree, len(SENTENCES)))
 
 
 # ---- from the model of a GPU ---------------------------------------------------------------------
@@ -296,8 +305,15 @@ def _against_gpu(found: Numbers, measured: Measured | None) -> Numbers:
     sides = crossover.band(measured, "product", part)
     rows = crossover.boundary(measured, part, resident=True, graph=False)
     on_gpu = crossover.estimate(crossover.task("chain", 8), part, resident=True, graph=False)
+    seconds = {(row.layer, row.tokens): row.seconds for row in measured.lengths}
+    times = [
+        Times(tokens, seconds[CHAIN, tokens], taken)
+        for (layer, tokens), taken in seconds.items()
+        if layer == ATTENTION and (CHAIN, tokens) in seconds
+    ]
     return replace(
         found,
+        times=tuple(sorted(times)) or None,
         threads=measured.machine.threads,
         at_once=_at_once(measured),
         order_cost=Pairs(one, other),
@@ -308,13 +324,9 @@ def _against_gpu(found: Numbers, measured: Measured | None) -> Numbers:
 
 
 def _at_once(measured: Measured) -> float | None:
-    """Return how many times quicker arrays are than numbers, at the largest size of both."""
-    both = [
-        slow.seconds / quick.seconds
-        for slow in measured.line("map", "python")
-        if (quick := measured.at("map", "one", slow.n))
-    ]
-    return both[-1] if both else None
+    """Return how many times quicker arrays are than numbers, at ``AT_ONCE``, None: not measured."""
+    slow, quick = (measured.at("map", by, AT_ONCE) for by in ("python", "one"))
+    return slow.seconds / quick.seconds if slow and quick else None
 
 
 # ---- from tasks ----------------------------------------------------------------------------------
@@ -380,7 +392,7 @@ def _trained(found: Numbers) -> Numbers:
 
     return replace(
         found,
-        bottleneck=by_model("reverse", "gru-luong"),
+        bottleneck=by_model("reverse", "gru-luong", "transformer"),
         recalled=by_model("recall", "transformer"),
     )
 
@@ -405,7 +417,7 @@ def _seeds(task: str, model: str, case: str) -> tuple[float, ...]:
 PARTS: dict[str, Callable[[Numbers], Numbers]] = {
     "depths": _counted,
     "steps": _modelled,
-    "times": _timed,
+    "weights": _weighed,
     "rule": _rules_and_networks,
     "bottleneck": _trained,
 }
@@ -440,9 +452,12 @@ def _row(row: Judged) -> dict[str, Any]:
 
 
 def _where(experiment: Any) -> dict[str, Any]:
-    """Return an experiment as what JSON can hold: its last tick is "last"."""
-    tick = "last" if experiment.tick == float("inf") else experiment.tick
-    return {"chapter": experiment.chapter, "settings": dict(experiment.settings), "tick": tick}
+    """Return an experiment as what JSON can hold: its last tick is "last", parts count from 1."""
+    part, tick = experiment.tick if isinstance(experiment.tick, tuple) else (None, experiment.tick)
+    tick = "last" if tick == float("inf") else tick
+    of_part = {} if part is None else {"part": part + 1}
+    settings = dict(experiment.settings)
+    return {"chapter": experiment.chapter, "settings": settings, **of_part, "tick": tick}
 
 
 def report(data: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QObject, QTimer, Signal
 
 if TYPE_CHECKING:
-    from app.chapters import Chapter
+    from app.chapters import Chapter, Where
     from app.rnn_transformer import RnnTransformer
 
 
@@ -30,7 +30,7 @@ class Seek(QObject):
 
     done = Signal()
 
-    def __init__(self, chapter: Chapter, tick: float) -> None:
+    def __init__(self, chapter: Chapter, tick: Where) -> None:
         super().__init__(chapter.page)
         self._chapter, self._tick, self._stopped = chapter, tick, False
         chapter.changed.connect(self._look)
@@ -45,7 +45,11 @@ class Seek(QObject):
         if self._stopped or chapter.busy or not chapter.groups() or not player.last:
             return
         self.stop()
-        player.seek(player.last if math.isinf(self._tick) else min(self._tick, player.last))
+        part, tick = self._tick if isinstance(self._tick, tuple) else (None, self._tick)
+        first, last = 0, player.last
+        if part is not None:
+            _, first, last = chapter.groups()[min(part, len(chapter.groups()) - 1)]
+        player.seek(float(last) if math.isinf(tick) else min(first + tick, last))
         self.done.emit()
 
     def stop(self) -> None:

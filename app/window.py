@@ -32,7 +32,7 @@ from PySide6.QtWidgets import (
 from app import CHAPTER, SCALES, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
-from app.chapters import CHAPTERS, Chapter, Host, make
+from app.chapters import CHAPTERS, Chapter, Host, Where, make
 from app.chrome import Bar, KeySheet, Rail
 from app.live import Now
 from app.panels import Panels
@@ -267,8 +267,8 @@ class Window(QMainWindow):
         self._show_chapter()
         opened.canvas.setFocus()
 
-    def open_experiment(self, id: str, settings: Mapping[str, Any], tick: float) -> None:
-        """Show a chapter set up as somebody says, at a tick; ∞ is the last."""
+    def open_experiment(self, id: str, settings: Mapping[str, Any], tick: Where) -> None:
+        """Show a chapter set up as somebody says, at a tick."""
         if self._seek is not None:
             self._seek.stop()
             self._seek = None

@@ -12,140 +12,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from engine.findings import Finding as Finding
+from engine.findings import Known as Known
+from engine.findings import Layers as Layers
+from engine.findings import Numbers as Numbers
+from engine.findings import Pairs as Pairs
+from engine.findings import Step as Step
+from engine.findings import There as There
+from engine.findings import Times as Times
+from engine.findings import Trained as Trained
+from engine.findings import Verdict as Verdict
 
 MOSTLY = 0.5  # of FLOPs or of time: the majority
 SURE = 0.9  # of answers: right as a rule
 CLEARLY = 0.1  # of answers: more than trainings from other seeds differ by
 SAME = 1e-5  # in probability: rounding, and nothing that anybody would show
+RECURRENT = ("rnn", "gru", "lstm")  # without attention over their states
 LIKE_ONE = 1.5  # times as long as one is no longer "at once"
 
 
-class Verdict(StrEnum):
-    """What a statement is worth here."""
-
-    HOLDS = "holds"
-    IF = "holds if"
-    PICTURE = "only a picture"
-
-
-class Known(StrEnum):
-    """How the deciding number is known."""
-
-    COUNTED = "counted"
-    MEASURED = "measured"
-    MODELLED = "modelled"
-
-
-class Times(NamedTuple):
-    """Seconds of chain and grid over so many tokens, measured."""
-
-    tokens: int
-    chain: float
-    grid: float
-
-
-Trained = tuple[float, ...]  # a share right as a whole, of each training from another seed
-
-
-class Step(NamedTuple):
-    """A modelled step: the claimed and the found share of matrix work, and whether they agree."""
-
-    name: str
-    mode: str
-    claimed: float
-    matrix: float
-    of_flops: float  # products, counted
-    in_tensor_cores: float  # of FLOPs
-    agrees: bool
-
-
-class Pairs(NamedTuple):
-    """A share of one side beside that of the other."""
-
-    one: float
-    other: float
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What verdicts follow from; None is not there yet, or cannot be had here.
-
-    The depths are those of chain and grid at so many tokens; ``bottleneck`` and ``recalled`` hold
-    by id of a model the share of answers that are right as a whole; ``sides`` the smallest and the
-    largest size at which a GPU becomes quicker, by the model's own doubt.
-    """
-
-    # counted, from runs
-    depths: tuple[tuple[int, int, int], ...] | None = None
-    tokens: int | None = None
-    memory: Pairs | None = None  # numbers that a chain and a grid keep of a sentence
-    links: Pairs | None = None  # of a head, without and with a mask
-    heads: tuple[int, int] | None = None  # a block, and how many ticks they take
-    looks_back: Pairs | None = None  # depth of the last state, of the weights over the states
-    path: Pairs | None = None  # operations of order T between the first word and the answer
-    dimensions: tuple[int, ...] | None = None  # axes of what a run holds
-    # measured, from runs
-    order: tuple[float, float, float] | None = None  # words swapped: no positions, with, chain
-    weights: Pairs | None = None  # sentences where the heaviest word counts most, and all
-    times: tuple[Times, ...] | None = None
-    role: tuple[str, float] | None = None  # the clearest role of a head, and its score
-    # modelled
-    steps: tuple[Step, ...] | None = None
-    host: tuple[int, int] | None = None  # operations of the host in a step, and their FLOPs
-    allocating: tuple[int, int] | None = None  # operations of a device that allocate, and all
-    sparse: int | None = None  # sparse products in all steps
-    halved: Pairs | None = None  # seconds of a step in float32 and in float16
-    gpu_here: bool | None = None
-    # measured and modelled: this machine against a GPU
-    threads: int | None = None
-    at_once: float | None = None  # times that NumPy is quicker than one number after another
-    order_cost: Pairs | None = None  # modelled seconds of 5 and of 125 outputs in one launch
-    sides: Pairs | None = None
-    chain_gpu: Pairs | None = None  # seconds of a short chain here, and modelled on a GPU
-    volumes: Pairs | None = None  # items from which a GPU is quicker: no branch, most branches
-    # trained models, asked again
-    bottleneck: Mapping[str, Trained] | None = None  # reversing 16 digits: by model
-    recalled: Mapping[str, Trained] | None = None  # 8 pairs: by model
-    rule: Mapping[str, float] | None = None  # by case
-    network: Mapping[str, Trained] | None = None
-    sure_when_wrong: float | None = None
-    examples: tuple[int, int] | None = None  # of the rule, of the network
-    learned: tuple[int, int] | None = None  # lines of the rule, steps of descent
-    ran: tuple[int, bool] | None = None  # lines that ran for one text, whether it said why
-    seconds: tuple[float, float, float, float] | None = None  # rule: alone, in a batch; network
-    batch: int = 0
-    # where and when
-    day: str = ""
-    part: str = ""  # the GPU that the model is of
-
-    @property
-    def known(self) -> frozenset[str]:
-        """Return the names of what is there."""
-        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
-
-
-There = Any  # Numbers, of which those that a rule needs are not None
-
-
-class Finding(NamedTuple):
-    """A verdict, its condition behind "holds if", and the one number that decides it."""
-
-    verdict: Verdict
-    condition: str
-    number: str
-    known: Known
-    what: str
-
-
 class Experiment(NamedTuple):
-    """Where a statement can be seen: a chapter, what its ``restore`` takes, and a tick."""
+    """Where a statement can be seen: a chapter, what its ``restore`` takes, and a tick.
+
+    The tick is one of all, or that of a part of them: (number of the part, tick in it). ∞ is the
+    last one.
+    """
 
     chapter: str
     settings: Mapping[str, Any] = {}
-    tick: float = 0.0
+    tick: float | tuple[int, float] = 0.0
 
 
 @dataclass(frozen=True)
@@ -243,7 +141,7 @@ def _importance(n: There) -> Finding:
 
 
 def _bottleneck(n: There) -> Finding:
-    found = [n.bottleneck[id] for id in ("rnn", "gru", "lstm")]
+    found = [n.bottleneck[id] for id in RECURRENT]
     best, looking = max(map(max, found)), n.bottleneck["gru-luong"]
     verdict = Verdict.PICTURE if best >= SURE else Verdict.HOLDS
     verdict = Verdict.IF if best < SURE <= min(looking) else verdict
@@ -307,39 +205,37 @@ def _design(_: There) -> Finding:
 def _faster(n: There) -> Finding:
     quicker = [row.tokens for row in n.times if row.grid < row.chain]
     last = n.times[-1]
-    ratio = last.grid / last.chain
-    if len(quicker) == len(n.times):
-        verdict, condition = Verdict.HOLDS, ""
-    elif quicker and last.tokens in quicker:
-        verdict, condition = Verdict.IF, f"T ≥ {min(quicker)} here"
-    else:
-        verdict, condition = Verdict.PICTURE, ""
-    return Finding(verdict, condition, f"{1 / ratio:.2g} ×", Known.MEASURED,
-                   f"the chain’s speed at {last.tokens} tokens: {_seconds(last.grid)} against "
-                   f"{_seconds(last.chain)}")  # fmt: skip
+    verdict = Verdict.HOLDS if len(quicker) == len(n.times) else Verdict.IF
+    verdict = verdict if quicker else Verdict.PICTURE
+    span = f"{min(quicker)} to {max(quicker)}" if len(quicker) > 1 else "".join(map(str, quicker))
+    return Finding(verdict, f"T is {span} here", f"{len(quicker)} of {len(n.times)}",
+                   Known.MEASURED, f"lengths; at {last.tokens} attention takes "
+                   f"{_seconds(last.grid)}, an RNN {_seconds(last.chain)}")  # fmt: skip
 
 
 def _scalable(n: There) -> Finding:
-    tokens, chain, grid = n.depths[-1]
-    crossed = [t for t, c, g in n.depths if g < c]
-    verdict = Verdict.HOLDS if len(crossed) == len(n.depths) else Verdict.IF
-    verdict = verdict if crossed else Verdict.PICTURE
-    first = crossed[0] if crossed else tokens
-    return Finding(verdict, f"T ≥ {first}, on wide hardware", f"{chain / grid:.2g} ×",
-                   Known.COUNTED, f"shallower at {tokens} tokens: {grid} against {chain}",
-                   )  # fmt: skip
+    tokens, (chain, grid), (little, much) = n.longest
+    verdict = Verdict.HOLDS if much <= little else Verdict.IF
+    verdict = verdict if grid < chain else Verdict.PICTURE
+    return Finding(verdict, "hardware is wide enough", f"{chain / grid:.3g} ×",
+                   Known.COUNTED, f"fewer steps at {tokens} tokens: {grid} against {chain}; "
+                   f"{much / little:.2g} × the FLOPs")  # fmt: skip
 
 
 def _long_range(n: There) -> Finding:
-    recurrent = max(max(each) for id, each in n.recalled.items() if id != "transformer")
-    grid = n.recalled["transformer"]
-    better = sum(share > recurrent + CLEARLY for share in grid)
-    verdict = Verdict.HOLDS if better == len(grid) else Verdict.IF
-    verdict = verdict if better else Verdict.PICTURE
-    condition = f"training finds it: {better} of {len(grid)} seeds"
-    return Finding(verdict, condition, _percent(max(grid)),
-                   Known.MEASURED, f"of lists of 8 pairs; recurrent models {_percent(recurrent)}",
-                   )  # fmt: skip
+    def ahead(of: Mapping[str, Trained], ids: Iterable[str]) -> list[bool]:
+        best = max(max(of[id]) for id in ids)
+        return [share > best + CLEARLY for share in of["transformer"]]
+
+    digits = ahead(n.bottleneck, RECURRENT)
+    pairs = ahead(n.recalled, [id for id in n.recalled if id != "transformer"])
+    looking = all(ahead(n.bottleneck, ("gru-luong",)))
+    verdict = Verdict.HOLDS if looking and all(digits) and all(pairs) else Verdict.IF
+    verdict = verdict if all(digits) and any(pairs) else Verdict.PICTURE
+    plain = max(max(n.bottleneck[id]) for id in RECURRENT)
+    return Finding(verdict, "the RNN does not look back", _range(n.bottleneck["transformer"]),
+                   Known.MEASURED, f"of 16 digits reversed, RNNs {_percent(plain)}; of 8 pairs "
+                   f"recalled from {sum(pairs)} of {len(pairs)} seeds")  # fmt: skip
 
 
 # ---- 3 Computing in AI ---------------------------------------------------------------------------
@@ -556,6 +452,14 @@ ONE, TWO, THREE, FOUR = "rnn-transformer", "three-computing", "cpu-gpu", "analyt
 GROUPS = (ONE, TWO, THREE, FOUR)
 # A part of the first; its tick at the longest sequences of training: 2 digits stand at tick 0.
 LABORATORY, LONGEST_TRAINED = "long-range", 14
+# The sentence and the models that numbers from one run are of, by what chapter 1 takes.
+SENTENCE = {
+    "text": "the cat that slept ___", "chain": "rnn", "grid": "transformer", "influence": "",
+}  # fmt: skip
+# Parts of the third. On the page of sizes 2 stands at tick 0, and each has twice the one before.
+RACE, SIZES, LENGTHS = 1, 2, 3
+EIGHT, LARGE = 2, 7  # ticks of n = 8 and n = AT_ONCE
+AT_ONCE = 256  # rows and columns of the squares that are compared number by number
 END = math.inf
 _NO_GPU = "No GPU was timed: the shares are those of the roofline model."
 
@@ -565,14 +469,14 @@ STATEMENTS = (
         "one-at-a-time", ONE, "An RNN reads one token after another, state by state",
         "holds when each further token makes the longest chain of dependent operations longer",
         ("depths",), _one_at_a_time, "A chain whose depth does not grow with T.",
-        Experiment(ONE, {}, 3),
+        Experiment(ONE, SENTENCE, 3),
     ),
     Statement(
         "importance", ONE, "Attention weights say how much a token matters",
         "holds when the heaviest word is the one whose loss moves the answer most in 9 of 10 "
         "sentences, only a picture below 5 of 10",
         ("weights",), _importance, "Weight and influence that agree in 9 of 10 sentences.",
-        Experiment(ONE, {"chain": "rnn"}, END),
+        Experiment(ONE, {**SENTENCE, "influence": "left out"}, END),
         "The numbers 2, 5, 11, 4, 2 of the picture: they come from no model, and add up to 24.",
     ),
     Statement(
@@ -588,12 +492,12 @@ STATEMENTS = (
         "holds when a head has T² weights above 0; holds if nothing is masked when a mask "
         "leaves fewer",
         ("links", "tokens"), _all_pairs, "A head that leaves pairs out, or a mask that does not.",
-        Experiment(ONE, {}, 3),
+        Experiment(ONE, SENTENCE, 3),
     ),
     Statement(
         "five-heads", ONE, "Five heads work side by side: several ways at once",
         "holds when several heads of a block stand in one tick", ("heads",), _five_heads,
-        "Heads that wait for one another.", Experiment(ONE, {}, 3),
+        "Heads that wait for one another.", Experiment(ONE, SENTENCE, 3),
     ),
     Statement(
         "positions", ONE, "Position encoding alone tells the grid the order",
@@ -606,18 +510,18 @@ STATEMENTS = (
     Statement(
         "parallel-freedom", ONE, "A chain depends on order, a grid is free of it",
         "holds when the depth of the grid is the same at every length", ("depths",), _same_depth,
-        "A depth that grows with T.", Experiment(ONE, {}, END),
+        "A depth that grows with T.", Experiment(ONE, SENTENCE, END),
     ),
     Statement(
         "single-path", ONE, "In an RNN everything goes one way and piles up in a state",
         "holds; only if nothing looks back when there is attention over the states",
         ("looks_back", "memory"), _single_path, "A chain without attention makes it hold.",
-        Experiment(ONE, {"chain": "rnn-plain"}, END),
+        Experiment(ONE, {**SENTENCE, "chain": "rnn-plain"}, END),
     ),
     Statement(
         "existing", ONE, "An RNN’s attention weighs states that exist already",
         "holds when the weights are deeper than the last state", ("looks_back",), _existing,
-        "Weights that are there before the last state.", Experiment(ONE, {"chain": "rnn"}, 6),
+        "Weights that are there before the last state.", Experiment(ONE, SENTENCE, 6),
     ),
     Statement(
         "direct", ONE, "A Transformer’s attention connects words directly",
@@ -634,26 +538,27 @@ STATEMENTS = (
     ),
     Statement(
         "faster", ONE, "Transformers are faster than RNNs",
-        "holds when the grid is quicker at every length that was timed, holds if T is large when "
-        "it is from one of them on",
-        ("times",), _faster, "A machine that is as wide as the grid, or longer sentences.",
-        Experiment(ONE, {}, END), "A GPU was not timed.",
+        "holds when a layer of attention is quicker than one of an RNN at every length that was "
+        "timed, holds if T is one of some when it is at those",
+        ("times",), _faster, "A machine that is as wide as attention.",
+        Experiment(THREE, {}, (LENGTHS, END)), "A GPU was not timed.",
     ),
     Statement(
         "scalable", ONE, "Parallelization lets Transformers grow with the input",
-        "holds when the grid is the shallower one at every length, holds if T is large when it is "
-        "at some",
-        ("depths",), _scalable, "A grid that is deeper than the chain at every length.",
-        Experiment(ONE, {}, END),
+        "holds when a layer of attention has fewer dependent steps than one of an RNN at the "
+        "longest length and no more FLOPs, holds if hardware is wide when it has more FLOPs",
+        ("longest",), _scalable, "Attention whose steps grow with T, too.",
+        Experiment(THREE, {}, (LENGTHS, END)),
         "That it has changed the field of AI: this is history and no number.",
     ),
     Statement(
         "long-range", ONE, "Transformers see dependencies over a longer range",
-        "holds when the Transformer recalls 10 points more of the longest lists it was trained on "
-        "than any recurrent model of its size, from every seed; holds if training finds it when "
-        "from some",
-        ("recalled",), _long_range, "A recurrent model of the same size within 10 points.",
-        Experiment(LABORATORY, {"experiment": "bottleneck"}, END),
+        "holds when the Transformer gets 10 points more of the longest inputs it was trained on "
+        "right than any recurrent model of its size, reversing and recalling, from every seed; "
+        "holds if the RNN does not look back when only those without attention are behind",
+        ("bottleneck", "recalled"), _long_range,
+        "A recurrent model of the same size, without attention, within 10 points.",
+        Experiment(LABORATORY, {"experiment": "bottleneck"}, LONGEST_TRAINED),
         "Lengths beyond the training: there the Transformer breaks, too.",
     ),
     # 3 Computing in AI
@@ -728,43 +633,45 @@ STATEMENTS = (
     Statement(
         "shapes", THREE, "Data are scalars, vectors, matrices or tensors",
         "holds when a run holds numbers with 0, 1, 2 and 3 axes", ("dimensions",), _shapes,
-        "A run without one of them.", Experiment(THREE, {}, 3),
+        "A run without one of them.", Experiment(THREE, {}, (0, END)),
     ),
     Statement(
         "cpu-order", THREE, "A CPU does one thing after another",
         "holds when this machine has one thread and gains nothing from arrays",
         ("threads", "at_once"), _cpu_order, "One thread without vector lanes.",
-        Experiment(THREE, {}, 4),
+        Experiment(THREE, {}, (RACE, END)),
     ),
     Statement(
         "cpu-scalars", THREE, "A CPU mainly handles single numbers",
         "holds when arrays are less than 1.5 times as quick as number by number",
         ("at_once",), _cpu_scalars, "Arrays that gain nothing here.",
-        Experiment(THREE, {"op": "map"}, 4),
+        Experiment(THREE, {"op": "map"}, (SIZES, LARGE)),
     ),
     Statement(
         "gpu-many", THREE, "A GPU does many tasks at the same time",
         "holds if the tasks are alike when 125 outputs take less than 1.5 times the time of 5",
         ("order_cost",), _gpu_many, "A launch that takes longer for more outputs.",
-        Experiment(THREE, {}, 4), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, {}, (RACE, END)), "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "gpu-large", THREE, "Large matrices and tensors belong on a GPU",
         "holds if n is large when the modelled time crosses what was measured here",
         ("sides",), _gpu_large, "A GPU that is quicker at every size, or at none.",
-        Experiment(THREE, {"op": "product"}, 4), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, {"op": "product"}, (SIZES, LARGE)),
+        "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "cpu-simple", THREE, "Simple tasks in a sequence belong on a CPU",
         "holds when a short chain is quicker here than modelled on a GPU", ("chain_gpu",),
         _cpu_simple, "A launch that costs less than a read here.",
-        Experiment(THREE, {"op": "chain"}, 4), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, {"op": "chain"}, (SIZES, EIGHT)),
+        "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "volume", THREE, "Complexity and volume decide which unit is the better one",
         "holds when there is a volume from which a GPU is quicker, and branches move it",
         ("volumes",), _volume, "A boundary that branches do not move.",
-        Experiment(THREE, {}, 4), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, {}, (SIZES, END)), "No GPU was timed: its time is modelled.",
     ),
     # Analytical vs Empirical
     Statement(
@@ -826,6 +733,6 @@ STATEMENTS = (
         "black-box", FOUR, "A network’s decisions stay a black box",
         "holds when no head follows a role in 90 % of sentences, else if a role is no explanation",
         ("role",), _black_box, "A network none of whose heads has a role.",
-        Experiment(ONE, {}, 5), "What a head’s role does for the answer in every sentence.",
+        Experiment(ONE, SENTENCE, END), "What a head’s role does for the answer in every sentence.",
     ),
 )  # fmt: skip

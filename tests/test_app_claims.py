@@ -16,26 +16,28 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_statements import FULL
 
-from app import claims, cpu_gpu, experiments, learning
+from app import DEFAULT_PAIR, DEFAULT_TEXT, INFLUENCES, claims, cpu_gpu, experiments, learning
 from app.__main__ import main
 from app.asker import Asker
 from app.chapters import CHAPTERS, Host, make
-from app.compute import watched
+from app.compute import make_pair, watched
 from app.the_claims import TheClaims
-from engine import weights
+from engine import parts, weights
 from engine.claims import PRESETS
 from engine.laboratory import EXPERIMENTS
 from engine.race import OPS
+from engine.race_lengths import counted
 from engine.recorder import Recorder
 from engine.said import Said
 from engine.shares import Work
-from engine.statements import STATEMENTS, Numbers
+from engine.statements import AT_ONCE, EIGHT, LARGE, LENGTHS, RACE, SIZES, STATEMENTS, Numbers
 from engine.tasks import load
 from engine.tasks.dates import EXAMPLES
 from engine.trace import Unit
 from widgets import captions, theme
 from widgets.controls import Notice
 from widgets.inspector import Inspector
+from widgets.scenes.cpu_gpu.subject import Race, chosen
 
 SAY = captions.load("en")
 
@@ -100,7 +102,7 @@ def test_what_is_there_is_left_as_it_is_and_a_stop_ends_it(tmp_path: Path) -> No
     assert not path.exists()
 
 
-@pytest.mark.parametrize("part", ["times", "rule", "bottleneck"])
+@pytest.mark.parametrize("part", ["weights", "rule", "bottleneck"])
 def test_a_part_that_runs_ends_within_a_second_of_a_stop(tmp_path: Path, part: str) -> None:
     stopped: list[float] = []
 
@@ -185,12 +187,17 @@ def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
     for each in STATEMENTS:
         asked = each.experiment
         assert asked.chapter in CHAPTERS
-        assert asked.tick >= 0
+        part, tick = asked.tick if isinstance(asked.tick, tuple) else (0, asked.tick)
+        assert min(part, tick) >= 0
         for key, value in asked.settings.items():
             if key == "preset":
                 assert value in presets
-            elif key == "chain":
+            elif key in ("chain", "grid"):
                 assert value in weights.available()
+            elif key == "text":
+                assert value == DEFAULT_TEXT
+            elif key == "influence":
+                assert value in ("", *INFLUENCES)
             elif key == "op":
                 assert value in OPS
             elif key == "task":
@@ -354,6 +361,26 @@ def test_a_seek_that_was_stopped_goes_nowhere(chapter: TheClaims, qtbot: QtBot) 
     with qtbot.waitSignal(other.done):
         pass
     assert chapter.player.target == chapter.player.last
+    for tick, wanted in (((1, 2), 2), ((1, math.inf), None), ((9, math.inf), None), (3.0, None)):
+        seek = experiments.Seek(chapter, tick)
+        with qtbot.waitSignal(seek.done):
+            pass
+        group = chapter.groups()[min(tick[0], 3)] if isinstance(tick, tuple) else None
+        first, last = (0, 3) if group is None else group[1:]
+        assert chapter.player.target == (last if wanted is None else first + wanted)
+
+
+def test_ticks_in_the_race_are_those_of_its_pages() -> None:
+    """Its clock's ticks differ from machine to machine, and those of the pages behind it, too."""
+    pair = make_pair(DEFAULT_TEXT, *DEFAULT_PAIR).pair
+    race = Race(**chosen(pair), measured=None, part=parts.load(claims.PART))
+    pages = race.pages
+    first = (pages.shapes, pages.race, pages.sizes, pages.lengths)
+    assert race.clock(pages.sizes - 1) == race.end
+    assert [race.page(first[p]) for p in (RACE, SIZES, LENGTHS)] == ["race", "sizes", "lengths"]
+    assert race.size(first[SIZES] + EIGHT) == 8
+    assert race.size(first[SIZES] + LARGE) == AT_ONCE
+    assert race.length(race.last_tick) == counted()[-1].tokens
 
 
 # ---- the command line ----------------------------------------------------------------------------

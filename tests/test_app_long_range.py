@@ -597,14 +597,15 @@ def test_claims_open_their_experiments_here(window: Window, qtbot: QtBot) -> Non
         made = lab(window)
         assert made.subject.experiment == experiment.settings["experiment"]
         qtbot.waitUntil(lambda: window._seek is None, timeout=PATIENCE_MS)
-        last = made.player.last
-        assert made.player.target == min(experiment.tick, last)
+        assert isinstance(experiment.tick, int | float)
+        assert made.player.target == min(experiment.tick, made.player.last)
         window.open_chapter("claims")
     claim = asked["bottleneck"]
     window.open_experiment("long-range", claim.settings, claim.tick)
     qtbot.waitUntil(lambda: window._seek is None, timeout=PATIENCE_MS)
     found = lab(window).subject.bottleneck
     assert found is not None
+    assert isinstance(claim.tick, int | float)
     assert lab(window).subject.length(claim.tick) == found.longest_trained
 
 
