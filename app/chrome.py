@@ -237,7 +237,7 @@ class Bar(QWidget):
     def _needed(self, badge: bool, words: bool, beside: bool) -> int:
         """Return how many px an arrangement needs."""
         widths = [self.theme_button.sizeHint().width()]
-        if badge:
+        if badge and self.badge.text():
             widths.append(self.badge.sizeHint().width())
         if beside:  # the badge goes before the controls have little room
             least = self._controls.minimumSizeHint()
@@ -251,7 +251,7 @@ class Bar(QWidget):
 
     def _arrange(self, how: tuple[bool, bool, bool]) -> None:
         badge, words, beside = self._arranged = how
-        self.badge.setVisible(badge)
+        self.badge.setVisible(badge and bool(self.badge.text()))
         for button, text in self._words.items():
             button.setText(text if words else "")
         if beside:
@@ -262,7 +262,9 @@ class Bar(QWidget):
 
     def show_device(self, words: str, sentence: str) -> None:
         """Say what computes."""
-        self.badge.setText(words)
+        if words != self.badge.text():
+            self.badge.setText(words)
+            self._fit(anew=True)
         self.badge.setToolTip(sentence)
 
     def _exports(self, say: Captions) -> QMenu:

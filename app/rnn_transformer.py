@@ -260,6 +260,7 @@ class RnnTransformer(QObject):
         """Show another run, or that there is none."""
         forget()
         from engine.memory import give_back
+        from widgets.scenes.recurrence_attention.foot import notes_of
 
         give_back()
         pair, result = self.pair, self.sentences.result
@@ -274,9 +275,6 @@ class RnnTransformer(QObject):
         self.player.hold(False)
         self.page.setCurrentWidget(self.stage)
         room = self.canvas.fitted()[0] - 56
-        notes = " · ".join(result.notes)
-        if text_width(notes, 14, 500) > room:
-            self._notice.add(notes)  # the stage's one line does not hold them
         before = self.canvas.subject
         same = before is not None and (before.typed, before.grid.hidden) == (
             pair.typed, pair.grid.hidden
@@ -286,6 +284,8 @@ class RnnTransformer(QObject):
             view = replace(view, query=None, brush=None, pinned_word=None)
         classic = view.classic and len(result.sentence.typed) == len(DEFAULT_TEXT.split())
         self.canvas.show_view(replace(view, switches=self.sentences.switches(), classic=classic))
+        if text_width(notes_of(pair, self.canvas.view), 14, 500) > room:
+            self._notice.add(" · ".join(result.notes))  # the stage's one line does not hold them
         first = self.player.last == 0
         self.player.set_last(pair.last_tick)
         if first:

@@ -82,6 +82,7 @@ def test_beside_the_offer_of_a_sentence_nothing_of_the_last_one_is_left(
     assert window.inspector.text.toPlainText() == ""
     assert window.transport.title.text() == ""
     assert not window.notice.isVisible()
+    assert not window.bar.badge.isVisible()  # nothing was computed
     window.first.controls.field.setFocus()
     window.do("play")
     assert not window.player.playing
@@ -112,6 +113,15 @@ def test_a_note_that_the_stage_has_room_for_is_said_once(window: Window, qtbot: 
     result = window.first.sentences.result
     assert result is not None
     assert " · ".join(result.notes) in window.notice.text()
+
+
+def test_what_the_stages_line_cuts_off_is_said_below_it(window: Window, qtbot: QtBot) -> None:
+    """Of a very long text the stage's line also says that not all of it is drawn."""
+    words = "the cat that slept " * 520 + "zebra"
+    window.first.sentences.set_text(f"{words} ___")
+    settled(window, qtbot)
+    assert "“zebra”" in window.notice.text()
+    assert "2\u202f048" in window.notice.text() or "2048" in window.notice.text()
 
 
 def test_h_hides_another_word_and_a_drag_swaps_two(window: Window, qtbot: QtBot) -> None:

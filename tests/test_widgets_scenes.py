@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import box_of, flat, texts
+from pictures import box_of, check_texts, flat, texts
 
 from app.compute import make_pair
 from engine.trace import Pair, Trace
 from widgets import captions, theme
 from widgets import numbers as numbers_module
-from widgets.counters import ROLES, TOKENS, WHATS, depth_line, is_counter
-from widgets.geometry import STRIP_PX, fit_screen
+from widgets.counters import ROLES, TOKENS, WHATS, crossing, depth_line, is_counter
+from widgets.geometry import SMALLEST, STRIP_PX, fit_screen
 from widgets.glyphs import MARK, in_line
 from widgets.hit import bounds, hit, named
 from widgets.picture import Cells, Ellipse, Group, Rect, Text
@@ -515,6 +515,26 @@ def test_of_more_than_512_tokens_the_first_are_drawn_and_all_are_counted(blank: 
             assert str(pair.chain.depth) in said
             drawn = {n for n, *_ in named(picture) if n.startswith("ask:")}
             assert drawn == {f"ask:{i}" for i in range(512)}
+
+
+@pytest.mark.parametrize("chain_id", ["rnn", "lstm-50k"])
+def test_a_text_as_long_as_can_be_read_has_room_for_its_numbers(chain_id: str) -> None:
+    pair = make_pair("the cat that slept " * 511 + "the cat that ___", chain_id, "transformer").pair
+    assert len(pair.tokens) == 2048
+    for width, height in ((1188, 728), (1600, 900), SMALLEST):
+        for name in ("light", "contrast-dark"):
+            view = view_of(width, height, name, growth=GROWTH, switches=SWITCHES)
+            picture = recurrence_attention(pair, float(pair.last_tick), view)
+            check_texts(picture, f"2048 tokens, {width} x {height}")
+            said = [text.text for text in texts(picture)]
+            assert f"grid: less from {crossing(pair)}" in said
+            (sign,) = (text for text in texts(picture) if text.text == "−")
+            length = max(box_of(t)[2] for t in texts(picture) if t.name == TOKENS)
+            assert length < sign.x - 11.5  # not under the button
+            (asks,) = (text for text in texts(picture) if text.text == "2048" and text.y < 400)
+            marker = next(s for s in flat(picture.shapes) if isinstance(s, Rect)
+                          and s.name == "chain:answer.word").x - 8  # fmt: skip
+            assert box_of(asks)[2] <= marker
 
 
 CHOICES: tuple[dict[str, Any], ...] = (

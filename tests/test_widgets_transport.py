@@ -203,6 +203,12 @@ def test_the_knob_is_yellow_and_gone_while_there_is_no_now(scrubber: Scrubber) -
     assert yellow_dots(scrubber) > 100
     scrubber.setEnabled(False)
     assert yellow_dots(scrubber) == 0
+    # Without a now there are no ticks either, and no group is the one that runs.
+    many = scrubber.grab().toImage()
+    scrubber.tick = 0.0
+    assert scrubber.grab().toImage() == many
+    scrubber.setEnabled(True)
+    assert scrubber.grab().toImage() != many
 
 
 def test_a_result_in_time_shows_no_ring(transport: Transport, qtbot: QtBot) -> None:

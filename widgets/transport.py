@@ -166,12 +166,13 @@ class Scrubber(QWidget):
             painter.setPen(QPen(QColor(theme.ink3), 1.5))
             apart = (right - left - 2 * GAP * k) / max(last - first, 1)
             every = max(1, math.ceil(MARK_PX / apart))
-            for tick in range(first, last + 1, every):
+            for tick in range(first, last + 1, every) if self.isEnabled() else ():
                 x = self._x_of_whole(tick, spans)
                 painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
-            font = _font(px(13, k), bold=number == current)
+            here = number == current and self.isEnabled()
+            font = _font(px(13, k), bold=here)
             painter.setFont(font)
-            painter.setPen(QColor(theme.ink if number == current else theme.ink2))
+            painter.setPen(QColor(theme.ink if here else theme.ink2))
             place = QRectF(left, y + under, right - left, 18 * k)
             words = QFontMetricsF(font).elidedText(
                 caption, Qt.TextElideMode.ElideRight, right - left + GAP * k

@@ -339,7 +339,10 @@ def _context(trace: Trace, tick: int, place: Layout, view: View) -> list[Shape]:
     if trace.facts.bidirectional:  # the last state of each direction
         asks = say("rt.asked_by_both")
     label = f"c {asks}"
-    shapes += equation.shapes(label, x=x, y=y + height + 21, size=17, fill=colour)
+    # Up to the marker round the answer, also with four figures.
+    room = place.chain_answer[0] - 11 - x
+    size = min(17.0, 17 * room / equation.width(label, 17))
+    shapes += equation.shapes(label, x=x, y=y + height + 21, size=size, fill=colour)
     answers = tick >= trace.ticks["answer"]
     line, dash = (theme.ink2, ()) if answers else (theme.ghost, (3.0, 3.0))
     box_x, box_y, box_width, _ = place.chain_answer

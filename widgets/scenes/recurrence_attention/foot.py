@@ -87,7 +87,8 @@ def _tokens(pair: Pair, tokens: int, place: Layout, view: View) -> list[Shape]:
     if not view.controls or not view.growth:
         return shapes
     for i, (name, sign) in enumerate((("shorter", "−"), ("longer", "+"))):
-        x = 112 + 27 * i
+        # Beside T, which has up to four figures.
+        x = max(112.0, 28 + text_width(f"T = {tokens}", 20, 600) + 9) + 27 * i
         shapes += [
             Rect(x=x, y=y + 26, width=23, height=23, radius=6, fill=theme.stage,
                  stroke=theme.hair2, stroke_width=1.25, name=name, title=say(f"action.{name}")),
@@ -105,7 +106,7 @@ def _plots(pair: Pair, tokens: int, view: View) -> list[_Plot]:
     now: _Both = (pair.chain.depth, pair.grid.depth)
     if chain is not None and grid is not None:
         (a, b), (c, d) = chain, grid
-        depths += [(t, (a * t + b, c * t + d)) for t in RANGES if t > depths[-1][0]]
+        depths += [(t, (a * t + b, c * t + d)) for t in (*RANGES, tokens) if t > depths[-1][0]]
         now = now if view.length is None else (a * tokens + b, c * tokens + d)
     plots = [_Plot(say("rt.depth"), depths, now, crossing(pair, view))]
     if not view.growth:
@@ -181,13 +182,16 @@ def _plot(plot: _Plot, tokens: int, box: Box, view: View) -> list[Shape]:
     if view.controls and view.growth:
         shapes += _lengths(x, y - 6, width, height + 10, longest, view)
     end = str(longest)
+    start, stop = text_width("1", 14, 500), text_width(end, 14, 500)
+    room, middle = width - 2 * stop - 8, x + width / 2
+    if text_width(plot.verdict, 14, 500) > room:  # in the middle between both ends, then
+        room, middle = width - start - stop - 8, x + (start + width - stop) / 2
     shapes += [
         Text(x=x, y=y + height + 16, text="1", size=14, weight=500, fill=theme.ink3),
         Text(x=x + width, y=y + height + 16, text=end, size=14, weight=500, fill=theme.ink3,
              anchor="end"),
-        Text(x=x + width / 2, y=y + height + 16, size=14, weight=500, fill=theme.ink2,
-             text=shortened(plot.verdict, width - 2 * text_width(end, 14, 500) - 8, 14, 500),
-             anchor="middle"),
+        Text(x=middle, y=y + height + 16, size=14, weight=500, fill=theme.ink2,
+             text=shortened(plot.verdict, room, 14, 500), anchor="middle"),
     ]  # fmt: skip
     return shapes
 
@@ -261,13 +265,20 @@ def _sources(pair: Pair, place: Layout, view: View) -> list[Shape]:
             text=shortened(source, place.edge - 28, 14, 500),
         )
     ]  # fmt: skip
+    notes = notes_of(pair, view)
+    if notes:
+        text = shortened(notes, place.edge - 28, 14, 500)
+        shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))
+    return shapes
+
+
+def notes_of(pair: Pair, view: View) -> str:
+    """Return all that has to be said of the sentence and its runs, in one line of any length."""
+    say = view.captions
     drawn = view.classic and len(pair.tokens) == len(CLASSIC)
     picture = (say("rt.classic_source"),) if drawn else ()
     said = [meaning(pair, view)]
     if len(pair.tokens) > MOST_DRAWN:
         said.append(say("rt.drawn", count=len(pair.tokens), drawn=MOST_DRAWN))
-    notes = dict.fromkeys((*picture, *filter(None, said), *chain.facts.notes, *facts.notes))
-    if notes:
-        text = shortened(" · ".join(notes), place.edge - 28, 14, 500)
-        shapes.append(Text(x=28, y=69, text=text, size=14, weight=500, fill=theme.ink2))
-    return shapes
+    notes = (*picture, *filter(None, said), *pair.chain.facts.notes, *pair.grid.facts.notes)
+    return " · ".join(dict.fromkeys(notes))
