@@ -31,6 +31,7 @@ from engine.trace import Trace, Unit
 
 WORDS = 8  # of the vocabulary, which no layer's own operations look at
 FEW = (2, 3, 4)  # tokens from which all other counts follow
+TURNS = 3  # times that every length is measured at the most
 
 
 class Counted(NamedTuple):
@@ -67,25 +68,35 @@ def _at(values: tuple[int, ...], T: int) -> int:
 
 
 def with_lengths(found: Measured, watch: Watch) -> Iterator[Measured]:
-    """Yield what was measured with one time of a layer more, the shortest first."""
+    """Yield what was measured with one time of a layer more, the shortest first.
+
+    What the budget leaves is for measuring all of them again, a moment later: whatever else kept
+    the machine busy may be over by then, and the better time counts.
+    """
     ops = Ops()
     models = {layer: _layer(layer) for layer in LAYERS}
-    before = dict.fromkeys(LAYERS, 0.0)
-    for tokens in LENGTHS:
-        for layer, model in models.items():
-            if not watch.room(before[layer] * 4):  # attention grows with the square of T
-                continue
-            try:
-                seconds = _best(layer, model, tokens, ops, watch)
-            except Said:  # more memory than there is
-                continue
-            if seconds is None:
-                continue
-            before[layer] = seconds
-            found = replace(found, lengths=(*found.lengths, Length(layer, tokens, seconds)))
-            yield found
-            if watch.over:
-                return
+    best: dict[tuple[str, int], float] = {}
+    for turn in range(TURNS):
+        before = dict.fromkeys(LAYERS, 0.0)
+        for tokens in LENGTHS:
+            for layer, model in models.items():
+                if not watch.room(best.get((layer, tokens), before[layer] * 4)):
+                    continue  # attention grows with the square of T
+                try:
+                    seconds = _best(layer, model, tokens, ops, watch)
+                except Said:  # more memory than there is
+                    continue
+                if seconds is None:
+                    continue
+                before[layer] = seconds
+                better = not turn or seconds < best.get((layer, tokens), math.inf)
+                if better:
+                    best[layer, tokens] = seconds
+                    rows = tuple(Length(*at, each) for at, each in best.items())
+                    found = replace(found, lengths=rows)
+                    yield found
+                if watch.over:
+                    return
 
 
 def _layer(layer: str) -> Model:

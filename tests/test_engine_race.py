@@ -157,6 +157,28 @@ def test_the_time_of_a_layer_is_that_of_its_own_operations_whose_steps_are_not_m
     assert seconds > 0
 
 
+def test_a_length_measured_while_the_machine_was_busy_is_measured_again(
+    small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def timed(layer: str, _model: Any, tokens: int, *_: Any) -> float:
+        asked.append((layer, tokens))
+        busy = asked.count((layer, tokens)) == (1 if layer == "gru" else 3)
+        return 1e-6 * tokens * (50 if busy else 1)
+
+    monkeypatch.setattr(race_lengths, "_best", timed)
+    found = [each.lengths for each in everything() if each.lengths]
+    assert all(len({row[:2] for row in rows}) == len(rows) for rows in found)  # one row each
+    assert [row.seconds for row in found[-1]] == [1e-6 * row.tokens for row in found[-1]]
+    assert len(asked) == race_lengths.TURNS * len(found[-1])
+    # Where nothing is left of the budget, once is all.
+    asked.clear()
+    watch = race.Watch(Clock(0.0), lambda: len(asked) >= 6)
+    list(race_lengths.with_lengths(Measured(MACHINE, "2026-11-24"), watch))
+    assert len(asked) == 6
+
+
 @pytest.mark.parametrize("budget", [0.5, 2.0, 10.0])
 def test_the_budget_is_kept(small: None, budget: float) -> None:
     clock = Clock(0.002)
