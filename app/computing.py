@@ -151,7 +151,12 @@ class ComputingUnits(QObject):
         if made is not None:
             title = self._say("units.badge_recorded_title", label=made.label, part=part)
             return self._say("units.badge_recorded", card=workloads.short_name(made.card)), title
-        return self._say("units.badge", part=part), self._say("units.badge_title", part=part)
+        here = self._where  # before the first run nobody has looked for a GPU
+        where = (here.name if here is not None else "") or self._say("units.this_cpu")
+        title = self._say("units.badge_title", part=part, where=where)
+        if here is not None and here.device.reason:
+            title = f"{title} {here.device.reason}"
+        return self._say("units.badge", part=part), title
 
     def page_key(self) -> object:
         """Return what the inspector's page depends on."""

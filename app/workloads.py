@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -379,8 +378,6 @@ def meter() -> Meter:
 
     It may take seconds the first time: call it behind the first picture.
     """
-    if find_spec("cupy") is None:
-        return Meter()
     from engine.device import on_device
     from engine.gpu import probe
 

@@ -17,7 +17,8 @@ from app import live_runs, workload_figure, workloads
 from app.chapters import CHAPTERS, Host, make
 from app.computing import ComputingUnits
 from app.workload_bar import WorkloadControls
-from engine.live import LIVE
+from engine.device import HOST, Device
+from engine.live import LIVE, Meter
 from engine.recorder import Recorder
 from engine.shares import Work
 from engine.trace import Basis, Unit
@@ -261,6 +262,26 @@ def test_what_recording_adds_is_measured_once_and_said_when_it_is_much(
         else:
             assert "recording" not in title
         chapter.leave()
+
+
+def test_the_badge_says_what_measures_and_why_it_is_no_gpu(
+    chapter: ComputingUnits, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    _, title = chapter.device()
+    assert "measured on this CPU" in title
+    assert title.endswith("; NumPy computes.")  # the sentence of the doctor
+    card = replace(HOST, backend="CuPy", name="Some card", reason="")
+    chapter._where = meter_of(card)
+    _, title = chapter.device()
+    assert title.endswith("measured on Some card.")
+
+
+def meter_of(card: Device) -> Meter:
+    """Return what measures on a card that is not there: it is only asked what it is."""
+    made = Meter()
+    made.device = card
+    return made
 
 
 def test_in_the_back_nothing_is_measured(chapter: ComputingUnits, qtbot: QtBot) -> None:
@@ -522,7 +543,6 @@ def test_a_gpu_that_computes_is_named_and_its_bars_stay_modelled(
     from engine import device
 
     found = replace(device.HOST, backend="CuPy", name="Some card", reason="")
-    monkeypatch.setattr(workloads, "find_spec", lambda name: object())
     monkeypatch.setattr(device, "on_device", lambda function: found)
     workloads.meter.cache_clear()
     assert workloads.gpu_here() == "Some card"
