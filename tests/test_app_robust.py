@@ -93,6 +93,12 @@ def seen(window: Window) -> QImage:
     return painted(picture, size.width(), size.height(), window.canvas.fitted()[2] * ratio)
 
 
+def count(image: QImage, colour: str) -> int:
+    """Return how many pixels have a colour."""
+    pixels = np.frombuffer(image.constBits(), np.uint32)
+    return int((pixels & 0xFFFFFF == int(colour[1:], 16)).sum())
+
+
 def same(a: QImage, b: QImage) -> bool:
     """Return whether two images have the same pixels, however many of them are a px."""
     a, b = a.copy(), b.copy()
@@ -130,8 +136,12 @@ def test_another_theme_while_playing_stops_nothing_and_leaves_nothing_of_the_las
     window.player.play()
     for _ in range(4):
         for change in (window.toggle_theme, window.toggle_contrast):
-            before = window.player.tick
+            before, ink = window.player.tick, window.canvas.view.theme.ink
             change()
+            # Not even the first frame, which is not finished, has anything of the last theme.
+            first = rgb(window.canvas.grab().toImage())
+            has_ink = ink in repr(vars(window.canvas.view.theme))
+            assert has_ink or count(first, ink) < 20  # some edge may happen to be as light
             assert window.player.playing
             assert window.player.tick == before
             moved_on(window, qtbot, before)
