@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from driving import click, key, settled
 from PySide6.QtCore import QPoint, QPointF
 from pytestqt.qtbot import QtBot
 
-from app import INFLUENCES
+from app import DEFAULT_PAIR, INFLUENCES, compute
 from app.compute import influence
+from app.studies import _HowRun
 from app.window import Window
+from engine.device import HOST, Device
 from engine.influence import LEFT_OUT, REPLACED, Stopped
 from widgets import captions
 from widgets.hit import named
@@ -154,6 +157,29 @@ def test_the_plots_are_of_runs_like_the_one_on_the_stage(window: Window, qtbot: 
     key(window, qtbot, "Q")
     qtbot.waitUntil(lambda: window.first.studies._how_run != asked, timeout=30_000)
     assert window.first.studies._how_run == asked._replace(precision="float16")
+
+
+def test_other_lengths_are_measured_on_the_device_of_the_run(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+    on = compute.computing_on
+
+    def noted(device: Device) -> AbstractContextManager[None]:
+        used.append(device.name)
+        return on(device)
+
+    studies = window.first.studies
+    monkeypatch.setattr("app.compute.computing_on", noted)
+    monkeypatch.setattr(studies, "_device", lambda: replace(HOST, name="that card"))
+    monkeypatch.setattr(
+        "app.studies._how_run", lambda pair: _HowRun(DEFAULT_PAIR, True, "float32", "")
+    )
+    compute._measured.cache_clear()
+    window.first._show()
+    qtbot.waitUntil(lambda: len(window.canvas.view.growth) == 2, timeout=20_000)
+    assert "that card" in used
+    compute._measured.cache_clear()
 
 
 def test_what_each_word_does_is_shown_on_demand(window: Window, qtbot: QtBot) -> None:
