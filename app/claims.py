@@ -142,6 +142,7 @@ def progress(found: Numbers) -> float:
 
 def _counted(found: Numbers) -> Numbers:
     from app import compute
+    from engine.laboratory import hops_of
 
     chain_id, grid_id = DEFAULT_PAIR
     pair = compute.make_pair(DEFAULT_TEXT, chain_id, grid_id).pair
@@ -150,7 +151,6 @@ def _counted(found: Numbers) -> Numbers:
     pattern = grid.value("blocks.0.attn.pattern")  # (head, query, key)
     last = max(depth for name, depth in chain.depths.items() if name.startswith("rnn.h."))
     tokens = len(pair.tokens)
-    direct = bool((pattern[:, grid.hidden, 0] > 0).any())
     roles = [role for block in grid.facts.roles for role in block if role[0] != "mixed"]
     return replace(
         found,
@@ -160,7 +160,7 @@ def _counted(found: Numbers) -> Numbers:
         links=Pairs(_links(grid), _links(masked)),
         heads=(len(pattern), len({grid.depths["blocks.0.attn.pattern"]})),
         looks_back=Pairs(last, chain.depths["attn.pattern"]),
-        path=Pairs(_reads_between(chain), 1 if direct else grid.facts.layers),
+        path=Pairs(hops_of(chain), hops_of(grid)),
         dimensions=tuple(sorted({grid.value(step.name).ndim for step in grid.steps})),
         order=_order(pair),
         longest=_longest(),
@@ -180,11 +180,6 @@ def _longest() -> Layers:
 def _links(grid: Trace) -> float:
     """Return how many words of the first head look at how many."""
     return float((grid.value("blocks.0.attn.pattern")[0] > 0).sum())
-
-
-def _reads_between(chain: Trace) -> int:
-    """Return how many reads the first word goes through on its way to the answer."""
-    return sum(step.name.startswith("rnn.h.") and step.name != "rnn.h.0" for step in chain.steps)
 
 
 def _order(pair: Pair) -> tuple[float, float, float]:

@@ -229,7 +229,7 @@ class Reach:
 
     ``gradient`` is ‖∂p / ∂x_t‖ of the answered word's probability p to the numbers of the token's
     embedding. ``shortest`` and ``longest`` count the dependent operations between token and answer
-    (``engine.paths``); None where no way leads there.
+    (``engine.paths``); None where no way leads there. ``hops`` is ``hops_of`` the run.
     """
 
     model: str
@@ -242,6 +242,7 @@ class Reach:
     gradient: tuple[float, ...]
     shortest: tuple[int | None, ...]
     longest: tuple[int | None, ...]
+    hops: int
 
     @property
     def share(self) -> tuple[float, ...]:
@@ -302,8 +303,19 @@ def influence(
         model=model.id, title=trace.facts.title, kind=trace.facts.kind, words=trace.tokens,
         hidden=trace.hidden, answered=again.vocabulary[w], probability=float(p[w]),
         gradient=tuple(map(float, np.linalg.norm(found, axis=-1))),
-        shortest=ways.shortest, longest=ways.longest,
+        shortest=ways.shortest, longest=ways.longest, hops=hops_of(trace),
     )  # fmt: skip
+
+
+def hops_of(trace: Trace) -> int:
+    """Return the steps from the first word to the answer: reads of a chain, looks of a grid.
+
+    A grid looks there at once where its first block gives the word any weight, else once a block.
+    """
+    if trace.facts.kind == "chain":
+        return len(trace.tokens)
+    pattern = trace.value("blocks.0.attn.pattern")  # (head, query, key)
+    return 1 if bool((pattern[:, trace.hidden, 0] > 0).any()) else trace.facts.layers
 
 
 def _exact_numbers(model: Model) -> Model:

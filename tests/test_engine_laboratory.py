@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations, islice
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from engine.laboratory import (
     Curve,
     bottleneck,
     exact,
+    hops_of,
     influence,
     position,
     scale,
@@ -460,6 +462,19 @@ def test_one_word_has_no_other_order() -> None:
     model = shipped("transformer")
     with pytest.raises(Said, match="only one order"):
         position(model, ran(model, "___"))
+
+
+def test_a_chain_reads_every_word_and_a_grid_looks_there_at_once() -> None:
+    for text in (SENTENCE, "the cat that slept and purrs ___"):
+        reads = hops_of(ran(shipped("rnn"), text))
+        assert (
+            reads == len(text.split()) == influence(shipped("rnn"), ran(shipped("rnn"), text)).hops
+        )
+        assert hops_of(ran(shipped("transformer"), text)) == 1
+    grid = ran(shipped("transformer"))
+    shut = np.zeros_like(grid.value("blocks.0.attn.pattern"))
+    masked = SimpleNamespace(facts=grid.facts, hidden=grid.hidden, value=lambda name: shut)
+    assert hops_of(masked) == grid.facts.layers  # type: ignore[arg-type]
 
 
 # ---- what it runs is told -----------------------------------------------------------------------

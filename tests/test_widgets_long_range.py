@@ -84,6 +84,7 @@ def reach(kind: str, words: tuple[str, ...] = WORDS) -> Reach:
         words, T - 1, "purrs", 0.86, tuple(0.1 + 0.07 * (t % 4) for t in range(T)),
         tuple(11 if chain else 16 for _ in words),
         tuple(26 + 3 * (T - 5 - t) if chain else 40 for t in range(T)),
+        T if chain else 1,
     )  # fmt: skip
 
 
@@ -432,11 +433,12 @@ def test_what_stands_in_a_row_has_one_size_however_narrow_it_is() -> None:
 
 
 def test_the_shorter_chain_is_said_to_be_shorter_and_a_longer_one_is_not() -> None:
-    assert (
-        "40 across the grid at any length, here still more" in messages(of("influence"), 0, SAY)[0]
-    )
+    short = messages(of("influence"), 0, SAY)[0]
+    assert "5 reads of the chain, 1 look of the grid" in short
+    assert "against 40, here still more" in short
     long = messages(of_sentence("influence", 24), 0, SAY)[0]
-    assert "less than" not in long
+    assert "24 reads of the chain, 1 look of the grid" in long
+    assert "against 40 at any length" in long
     assert "83 operations" in long
     assert "3 more a word" in long
 

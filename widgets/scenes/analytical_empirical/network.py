@@ -129,6 +129,9 @@ def curves(subject: Solved, shown: int, place: Place, view: View) -> list[Shape]
         shapes += _line([(step / last, part) for step, part in shares], inner, view, pale=bool(i))
     ends = " · ".join(f"{say(f'solve.short.{case}')} {share}" for case, share in told.ends)
     shapes.append(words(x + width, y + height + 37, ends, view, end=True, width=width))
+    axis = say("solve.curve_axis", steps=f"{told.steps:,}".replace(",", numbers.THIN))
+    if text_width(axis, NOTE, 500) + text_width(ends, NOTE, 600) + 10 <= width:
+        shapes.append(words(x, y + height + 37, axis, view, pale=True))
     return shapes
 
 

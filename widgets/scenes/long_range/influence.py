@@ -303,9 +303,8 @@ def messages(subject: Laboratory, tick: float, say: Captions) -> tuple[str, ...]
         ways.append((known[0], known[-1]) if known else (0, 0))
     first, last = ways[0]
     each = round((first - last) / max(len(chain.words) - 1, 1))
-    told = say("lab.influence_said", word=chain.words[0], chain=first, each=each,
-               grid=ways[1][0])  # fmt: skip
-    if ways[0][0] < ways[1][0]:
-        told = say("lab.influence_short", word=chain.words[0], chain=first, each=each,
-                   grid=ways[1][0], count=len(chain.words))  # fmt: skip
+    key = "short" if ways[0][0] < ways[1][0] else "said"
+    looks = say("lab.one_look" if grid.hops == 1 else "lab.looks", count=grid.hops)
+    told = say(f"lab.influence_{key}", word=chain.words[0], reads=chain.hops, looks=looks,
+               chain=first, each=each, grid=ways[1][0])  # fmt: skip
     return tuple(filter(None, (told, fading_words(subject, say))))
