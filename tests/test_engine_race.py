@@ -157,6 +157,27 @@ def test_the_time_of_a_layer_is_that_of_its_own_operations_whose_steps_are_not_m
     assert seconds > 0
 
 
+def test_what_is_quick_is_run_many_times_between_two_looks_at_the_clock() -> None:
+    clock = Clock(1e-6)
+    ran: list[int] = []
+    seconds = race.Watch(clock, lambda: False).best(lambda: ran.append(1), enough=1e-4)
+    # Each look costs 1 µs here and a run nothing: of a look a run, 1 µs would be measured.
+    assert seconds == pytest.approx(1e-6 / race.MOST_INNER)
+    assert len(ran) > 2 * clock.looks
+
+
+def test_a_run_that_would_take_too_long_is_not_begun() -> None:
+    watch = race.Watch(Clock(0.0), lambda: False)
+    watch.begin(1.0)
+    assert watch.room(0.2)
+    assert not watch.room(race.LONG_SECONDS * 1.01)
+    assert not watch.room(0.02, race.LONG_IN_PYTHON)
+    watch.begin(race.LEAST_LONG * 0.2)  # two runs have to fit
+    assert not watch.room(0.2)
+    assert watch.room(0.19)
+    assert not race.Watch(Clock(0.0), lambda: True).room(0.0)  # stopped
+
+
 def test_a_length_measured_while_the_machine_was_busy_is_measured_again(
     small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

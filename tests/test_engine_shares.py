@@ -200,6 +200,12 @@ def test_faster_than_the_float32_peak_is_proof_and_slower_is_none() -> None:
     assert classify(Unit.STREAM, "ampere_sgemm_128x64", 3e9, 1e-4, PEAK)[0] is Work.UNCLASSIFIED
 
 
+@pytest.mark.parametrize(("peaks", "proof"), [(0.95, False), (1.04, False), (1.06, True)])
+def test_what_the_boost_of_a_card_explains_proves_nothing(peaks: float, proof: bool) -> None:
+    _, votes = classify(Unit.MATRIX, "some_new_kernel", peaks * PEAK * 1e-4, 1e-4, PEAK)
+    assert votes.rate is (Work.MATRIX if proof else None)
+
+
 def test_a_helper_inside_a_product_is_stream_work() -> None:
     for name in ("void splitKreduce_kernel<32, 16, int>", "cupy_copy__float32_float16"):
         assert classify(Unit.MATRIX, name, 3e9, 1e-6, PEAK)[0] is Work.STREAM

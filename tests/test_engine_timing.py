@@ -256,6 +256,24 @@ def test_kernels_become_an_exclusive_partition() -> None:
     assert (shares.basis, shares.path) == (Basis.MEASURED, CUPTI_PATH)
 
 
+@pytest.mark.parametrize(
+    ("kind", "work"), [(1, Work.COPY), (2, Work.COPY), (8, Work.STREAM), (10, Work.STREAM)]
+)
+def test_a_copy_on_the_card_is_stream_work_and_only_one_to_or_from_the_host_a_transfer(
+    kind: int, work: Work, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeCupti(card)
+    monkeypatch.setitem(sys.modules, "cupti", SimpleNamespace(cupti=fake))
+    made = Cupti(device())
+    assert not made.reason
+    made._completed([
+        SimpleNamespace(kind=ActivityKind.MEMCPY, name="memcpy", start=1, end=9, correlation_id=1,
+                        copy_kind=kind),
+    ])  # fmt: skip
+    (copy,) = kernels_of(made._rows)
+    assert [it.work for it in classified([copy], {}, PEAK)] == [work]
+
+
 def test_a_kernel_in_doubt_is_a_slice_of_its_own() -> None:
     sent = {1: Dispatched("product", Unit.MATRIX, 10**6)}
     odd = [Kernel("ampere_sgemm_128x64_nn", 0.0, 1e-3, op=1)]
