@@ -427,6 +427,25 @@ def test_every_cause_has_its_words() -> None:
         assert SAY(f"units.cause.{name}")
 
 
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("preset", ["toy", "decode-1"])
+def test_every_bar_is_as_long_as_its_number_folded_or_not(preset: str, folded: bool) -> None:
+    made = subject_of(preset, folded=folded)
+    seen = {
+        shape.name: shape.width
+        for shape in flat(computing_units(made, 0, view_of()).shapes)
+        if isinstance(shape, Rect) and shape.name
+    }
+    whole = seen["flops:matrix"] / made.flops[Work.MATRIX]  # px of 100 %
+    known = {"share": made.time} | ({"measured": made.measured} if made.measured else {})
+    for kind, shares in known.items():
+        of = shares.folded if folded else shares
+        for work in LANES:
+            if of[work] * whole > 3:  # what is less is drawn 2 px wide, to be seen
+                assert seen[f"{kind}:{work}"] == pytest.approx(of[work] * whole, abs=1), work
+    assert made.time.folded[Work.SEQUENTIAL] > made.time[Work.SEQUENTIAL] + 0.05  # it differs
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("model", list(SIZES))
 def test_on_a_cpu_nothing_is_said_of_the_units_of_a_card(model: str, mode: str) -> None:
