@@ -517,6 +517,26 @@ def test_of_more_than_512_tokens_the_first_are_drawn_and_all_are_counted(blank: 
             assert drawn == {f"ask:{i}" for i in range(512)}
 
 
+@pytest.mark.parametrize("tokens", [3, 5, 12, 32])
+def test_what_dims_a_head_lies_over_nothing_but_heads(tokens: int) -> None:
+    pair = pair_of(tokens)
+    for width, height in ((1188, 700), (1188, 902), (1700, 800)):
+        view = view_of(width, height, switches=SWITCHES)
+        tick = float(pair.last_tick)
+        plain = recurrence_attention(pair, tick, view)
+        pinned = recurrence_attention(pair, tick, replace(view, pinned_head=2))
+        veils = set(flat(pinned.shapes)) - set(flat(plain.shapes))
+        assert len(veils) == 8  # a row and a note of each other head
+        titles = [text for text in texts(plain) if text.text in ("heads", "held-out score")]
+        assert len(titles) == 2
+        for veil, text in itertools.product(veils, titles):
+            assert isinstance(veil, Rect)
+            x0, y0, x1, y1 = box_of(text)
+            across = min(x1, veil.x + veil.width) - max(x0, veil.x)
+            down = min(y1, veil.y + veil.height) - max(y0, veil.y)
+            assert across <= 0 or down <= 0, (text, veil)
+
+
 @pytest.mark.parametrize("chain_id", ["rnn", "lstm-50k"])
 def test_a_text_as_long_as_can_be_read_has_room_for_its_numbers(chain_id: str) -> None:
     pair = make_pair("the cat that slept " * 511 + "the cat that ___", chain_id, "transformer").pair

@@ -156,7 +156,8 @@ def dimmed(pair: Pair, place: Layout, view: View) -> list[Shape]:
             if place.maps:
                 boxes.append(around(place.maps[h], 12))
             else:
-                boxes.append((220, y - half, place.end - 210, 2 * half))
+                over = max(y - half, place.positions[1] + 18)  # below what heads the numbers
+                boxes.append((220, over, place.end - 210, y + half - over))
     if view.pinned_word is not None:
         top = min(place.node_y - place.node_r, place.strip[1] if place.strip else math.inf) - 4
         for i, cx in enumerate(place.columns):
