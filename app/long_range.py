@@ -29,6 +29,8 @@ from widgets.stage import Stage
 from widgets.view import View
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.recorder import Recorder
     from engine.tape import Watch
     from widgets.canvas import Scene
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS = 0.3  # of what is computed, until it is shown
 MOST_TICK = 10_000
+FILE = "bottleneck.json"  # beside the settings
 MOST_WORDS = 512  # of a sentence: more would take minutes
 OF_SENTENCE = ("influence", "scale", "position")  # experiments on the sentence of chapter 1
 # What of the subject each experiment finds.
@@ -49,7 +52,8 @@ FOUND: dict[str, dict[str, Any]] = {
     "writing": {"writing": None},
 }
 
-Part = dict[str, Any]  # of the subject
+Part = dict[str, Any]  # of the subject, and what has to be said, by SAID
+SAID = "said"
 
 
 class Wish(NamedTuple):
@@ -66,23 +70,35 @@ class Wish(NamedTuple):
 def gather(
     experiment: str, wish: Wish, radius: float, stop: Callable[[], bool] = lambda: False,
     radii: tuple[float, ...] = RADII_SHOWN, recorder: Recorder | None = None,
+    path: Path | None = None, anew: bool = False,
 ) -> Iterator[Part]:  # fmt: skip
     """Return what an experiment finds, more of it each time: fields of its subject.
 
     ``radii`` are those whose gradients are computed; that which is shown comes first. A recorder is
-    told of everything that runs.
+    told of everything that runs. ``path`` is where the bottleneck is remembered; it is measured
+    again although it is there when that is asked for ``anew``, and what cannot be kept is said.
 
     Raises
     ------
     engine.said.Said
         With one sentence: a model that is not there, a sentence that cannot be read.
     """
-    from engine import laboratory
+    from engine import bottleneck_file, laboratory
 
     watch = None if recorder is None else recorder.watch
     if experiment == "bottleneck":
+        kept = None if anew or path is None else bottleneck_file.load(path)
+        if kept is not None:
+            yield {"bottleneck": kept}
+            return
         for found in laboratory.bottleneck(stop=stop, watch=watch):
-            yield {"bottleneck": found}
+            said = {}
+            if path is not None and found.complete:
+                try:
+                    bottleneck_file.save(found, path)
+                except Said as error:
+                    said = {SAID: str(error)}
+            yield {"bottleneck": found, **said}
     elif experiment == "writing":
         yield {"writing": laboratory.writing(watch=watch)}
     else:
@@ -398,7 +414,7 @@ class LongRange(QObject):
         self._forget(self.subject.experiment)
         self.subject = replace(self.subject, problem="")
         self._show()
-        self._ask()
+        self._ask(anew=True)
 
     def _wish_of_chapter_1(self) -> Wish:
         sentences = getattr(getattr(self._host.window, "first", None), "sentences", None)
@@ -412,8 +428,8 @@ class LongRange(QObject):
         self._complete.discard(experiment)
         self.subject = replace(self.subject, **FOUND[experiment])
 
-    def _ask(self) -> None:
-        """Compute what the shown experiment does not have."""
+    def _ask(self, *, anew: bool = False) -> None:
+        """Compute what the shown experiment does not have; anew: also what is remembered."""
         shown = self.subject.experiment
         if shown in self._complete:
             return
@@ -424,6 +440,8 @@ class LongRange(QObject):
                 self.subject.radius,
                 stop=self._stop.is_set,
                 recorder=self._host.recorder,
+                path=self._host.folder / FILE,
+                anew=anew,
             )
         id, asked = "bottleneck" if shown == "bottleneck" else "others", (shown, self._parts[shown])
         if self._workers[id].busy and self._asked.get(id) == asked:
@@ -449,8 +467,11 @@ class LongRange(QObject):
             self._complete.add(experiment)
             del self._parts[experiment]
         if found is not None:
+            sentence = found.pop(SAID, "")
             self.subject = replace(self.subject, **found)
             self._show()
+            if sentence:
+                self.said.emit(sentence)
         if self._front and not over and experiment == self.subject.experiment:
             self._ask()
 

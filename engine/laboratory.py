@@ -107,6 +107,7 @@ class Bottleneck:
 
     ``longest_trained`` is the longest length of training, ``lengths`` are all that are measured,
     each with so many fresh ``sentences``. It is complete when every curve has every length.
+    ``day`` is that of a measurement that is remembered, "" of one that was made now.
     """
 
     task: str
@@ -114,6 +115,7 @@ class Bottleneck:
     lengths: tuple[int, ...]
     sentences: int
     curves: tuple[Curve, ...]
+    day: str = ""
 
     @property
     def complete(self) -> bool:
@@ -128,6 +130,7 @@ def bottleneck(
     ops: Ops | None = None,
     stop: Stop = _never,
     watch: Watch | None = None,
+    known: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Iterator[Bottleneck]:
     """Yield how often the shipped models reverse a whole sequence, after every point that is found.
 
@@ -149,6 +152,8 @@ def bottleneck(
         Asked before every point; ends the measurement.
     watch
         Told of every run, see ``engine.tape``.
+    known
+        Shares by model and length that need not be measured.
 
     Raises
     ------
@@ -157,7 +162,7 @@ def bottleneck(
     """
     task, ops = tasks.load(TASK), ops or Ops()
     shipped = {id: weights.read(weights.TASKS / TASK / f"{id}.safetensors") for id in MODELS}
-    found: dict[str, dict[int, float]] = {id: {} for id in MODELS}
+    found = {id: dict((known or {}).get(id, {})) for id in MODELS}
     others = {id: _by_length(model.card) for id, model in shipped.items()}
     order = sorted(task.lengths, key=lambda n: (n not in FIRST_LENGTHS, n))
 
@@ -175,6 +180,8 @@ def bottleneck(
     yield result()
     for n in order:
         for id, model in shipped.items():
+            if n in found[id]:
+                continue
             if stop():
                 return
             found[id][n] = exact(

@@ -6,12 +6,14 @@ import argparse
 import math
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 from driving import click, key
+from pictures import texts
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -23,7 +25,7 @@ from app.chapters import CHAPTERS, Host, make
 from app.compute import model
 from app.long_range import OF_SENTENCE, LaboratoryControls, LongRange, Wish, _next, gather
 from app.window import Window
-from engine import laboratory
+from engine import bottleneck_file, laboratory
 from engine.fading import RADII, fading
 from engine.laboratory import EXPERIMENTS, Bottleneck
 from engine.recorder import Recorder
@@ -36,6 +38,7 @@ from widgets.controls import Notice
 from widgets.fonts import register_fonts
 from widgets.hit import named
 from widgets.inspector import Inspector
+from widgets.scenes.long_range import long_range
 from widgets.scenes.long_range.subject import MATRICES, RADII_SHOWN
 
 SAY = captions.load("en")
@@ -721,3 +724,45 @@ def test_what_an_experiment_runs_is_told_by_kind_of_work(
     assert shares[Work.STREAM] > 0
     assert shares[Work.IDLE] < 0.2
     assert not recorder.busy
+
+
+def test_the_bottleneck_is_remembered_until_somebody_measures_again(
+    qtbot: QtBot, host: Host, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = replace(made_up(), day="2026-11-24")
+    saved: list[Bottleneck] = []
+    monkeypatch.setattr(bottleneck_file, "load", lambda path: kept)
+    monkeypatch.setattr(bottleneck_file, "save", lambda found, path: saved.append(found))
+    made = LongRange(host)
+    for widget in (made.page, made.controls):
+        qtbot.addWidget(widget)
+    made.begin()
+    qtbot.waitUntil(lambda: made.subject.bottleneck == kept, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not made.measuring, timeout=PATIENCE_MS)
+    assert measured.began == 0
+    shown = [t.text for t in texts(long_range(made.subject, 0, made.canvas.view))]
+    assert any("asked here on 24 November 2026" in text for text in shown)
+    qtbot.mouseClick(made.controls.measure, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(saved) and not made.measuring, timeout=PATIENCE_MS)
+    assert measured.began == 1
+    assert saved == [made.subject.bottleneck]
+    assert saved[0].complete
+    assert saved[0].day == ""
+    made.close()
+
+
+def test_a_bottleneck_that_cannot_be_kept_is_shown_and_said(
+    qtbot: QtBot, chapter: LongRange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Said("What was measured could not be kept.")
+
+    monkeypatch.setattr(bottleneck_file, "save", full)
+    said: list[str] = []
+    chapter.said.connect(said.append)
+    chapter.begin()
+    qtbot.waitUntil(lambda: bool(said) and not chapter.measuring, timeout=PATIENCE_MS)
+    assert said == ["What was measured could not be kept."]
+    assert chapter.subject.bottleneck is not None
+    assert chapter.subject.bottleneck.complete
+    assert not chapter.subject.problem

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.laboratory import BREAKS_AT, WRITERS, Curve
 from widgets import numbers
 from widgets.numbers import NBSP
+from widgets.scenes.long_range import source_of
 from widgets.scenes.long_range.bottleneck import breaks_words, percent
 from widgets.scenes.long_range.influence import POINTS, SIDES, path_words
 from widgets.scenes.long_range.position import amount, panels, same, verdict
@@ -84,7 +85,7 @@ def write(page: Page, subject: Laboratory, name: str, tick: int, say: Captions) 
         kind, _, rest = name.partition(":")
         getattr(writer, f"of_{kind}")(rest)
     page.rule()
-    writer.basis(f"lab.source.{subject.experiment}")
+    writer.basis(source_of(subject, say))
 
 
 class _Writer(Writer):
@@ -102,11 +103,11 @@ class _Writer(Writer):
     def _words(self, words: str, above: int = 5) -> None:
         self._page.line([(words, self._page.formats.body)], above=above)
 
-    def basis(self, caption: str) -> None:
+    def basis(self, words: str) -> None:
         """Write how the numbers of a page are known."""
         f = self._page.formats
         self._page.line([(self._say("lab.page.basis"), f.strong)])
-        self._page.line([(self._say(caption), f.small)], above=2)
+        self._page.line([(words, f.small)], above=2)
 
     # ------------------------------------------------------------------ bottleneck
 

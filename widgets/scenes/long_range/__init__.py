@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[Laboratory, float, Place, View], list[Shape]]
 
-__all__ = ["EXPERIMENTS", "Laboratory", "long_range", "messages", "now_words"]
+__all__ = ["EXPERIMENTS", "Laboratory", "long_range", "messages", "now_words", "source_of"]
 
 
 def long_range(subject: Laboratory, tick: float, view: View) -> Picture:
@@ -49,7 +50,7 @@ def long_range(subject: Laboratory, tick: float, view: View) -> Picture:
         drawn += said(messages(subject, tick, view.captions), place, view)
     else:
         drawn += _nothing(subject, place, view)
-    source = view.captions(f"lab.source.{subject.experiment}")
+    source = source_of(subject, view.captions)
     drawn.append(words(EDGE, place.height - 12, source, view, weight=500, ink="ink3",
                        width=place.edge - EDGE))  # fmt: skip
     question = view.captions(f"lab.question.{subject.experiment}")
@@ -58,6 +59,15 @@ def long_range(subject: Laboratory, tick: float, view: View) -> Picture:
         title=view.captions("lab.title", question=question),
         description=view.captions("lab.description", now=now_words(subject, tick, view.captions)),
     )  # fmt: skip
+
+
+def source_of(subject: Laboratory, say: Captions) -> str:
+    """Return where the numbers of the shown experiment come from, in a line."""
+    found = subject.bottleneck
+    if subject.experiment == "bottleneck" and found is not None and found.day:
+        day = date.fromisoformat(found.day)
+        return say("lab.source.remembered", day=f"{day.day} {day:%B %Y}")
+    return say(f"lab.source.{subject.experiment}")
 
 
 def now_words(subject: Laboratory, tick: float, say: Captions) -> str:
