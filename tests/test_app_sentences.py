@@ -528,3 +528,12 @@ def test_an_emptied_sentence_leaves_nothing_of_an_opened_number(
     window.first.sentences.set_text("the dogs ___")
     settled(window, qtbot)
     assert window.canvas.picture() is not None
+
+
+def test_a_menu_of_choices_begins_at_what_is_chosen(window: Window) -> None:
+    choice = window.first.controls.chain_choice
+    choice.choose("gru")
+    choice.menu().aboutToShow.emit()
+    active = choice.menu().activeAction()
+    assert active is not None
+    assert active.data() == "gru"  # so that the next key down is the LSTM

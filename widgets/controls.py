@@ -199,6 +199,7 @@ class Choice(QToolButton):
         self.current = ""
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(self._begin)
         self.setMenu(menu)
         self._group = QActionGroup(self)
         self._group.triggered.connect(lambda action: self._pick(action.data()))
@@ -227,6 +228,12 @@ class Choice(QToolButton):
                 action.setEnabled(not reason)
                 action.setToolTip(reason or self._words[id])
                 action.setText(f"{self._words[id]} ({reason})" if reason else self._words[id])
+
+    def _begin(self) -> None:
+        """Begin at what is chosen: the next key up or down is the one beside it."""
+        checked = self._group.checkedAction()
+        if checked is not None:
+            self.menu().setActiveAction(checked)
 
     def _pick(self, id: str) -> None:
         if id != self.current:
