@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -24,6 +25,7 @@ from widgets.hit import bounds, hit
 from widgets.picture import Cells, Picture, Rect
 from widgets.scenes import SCENES
 from widgets.scenes.opened import STAGE, crumbs, opened
+from widgets.scenes.opened.parts import chosen
 from widgets.scenes.opened.working import Opened, work
 from widgets.view import View
 
@@ -312,6 +314,22 @@ def test_a_softmax_row_shows_shares_of_one_whole() -> None:
     stored = pair.grid.value("blocks.1.attn.pattern")[1, 3]
     assert [s.value for s in shares] == pytest.approx(stored.tolist(), rel=1e-4, abs=1e-6)
     assert [s.label for s in shares] == list(pair.tokens)
+
+
+def test_the_cells_of_a_long_softmax_row_are_said_to_be_what_they_are() -> None:
+    pair = pair_of(32, "rnn")
+    row = pair.grid.value("blocks.1.attn.pattern")[0, 5]
+    for own in (int(row.argmin()), int(row.argmax())):
+        picture = opened(pair, f"grid:blocks.1.attn.pattern[0,5,{own}]", view_of())
+        said = [text.text for text in texts(picture)]
+        (words,) = (line for line in said if line.startswith("cells: "))
+        shown = int(re.findall(r"\d+", words)[0])
+        assert words == SAY("opened.largest_numbers", shown=shown, count=32)
+        # The opened number is there, however small it is, and the largest are.
+        places = set(chosen(32, shown, own, row.tolist()))
+        assert len(places) == shown
+        assert own in places
+        assert places - {own} <= set(np.argsort(-row)[:shown].tolist())
 
 
 def test_a_gated_state_shows_gate_and_candidate_and_adds_up() -> None:

@@ -227,6 +227,18 @@ def test_every_head_opens_by_its_number_and_its_score(tokens: int) -> None:
                 assert all(hit(picture, t.x - 5, t.y - 5) == ROLES for t in places)
 
 
+def test_the_ring_round_a_map_leaves_its_number_readable() -> None:
+    pair = pair_of(128)
+    name = "grid:blocks.1.attn.pattern[3]"
+    picture = recurrence_attention(pair, float(pair.last_tick), view_of(selected=name))
+    shapes = list(flat(picture.shapes))
+    ring = next(s for s in shapes if isinstance(s, Rect) and s.stroke_width == 2 and not s.fill
+                and s.radius == 10.0)  # fmt: skip
+    over = shapes[shapes.index(ring) + 1 :]
+    assert any(isinstance(s, Ellipse) and s.name == "head:3" for s in over)
+    assert any(isinstance(s, Text) and s.text == "4" and s.size == 14.5 for s in over)
+
+
 def test_what_is_said_of_the_bars_opens() -> None:
     pair = pair_of(128)
     asks = pair.grid.hidden

@@ -244,7 +244,7 @@ def _softmax(o: Opened, w: Working, box: Box, view: View) -> list[Shape]:
     )  # fmt: skip
     if not every:
         shapes += _note(
-            _left_out(scores, places, "opened.largest_shares", view), x + LABEL_PX, stack + 2,
+            _left_out(scores, places, "opened.largest_numbers", view), x + LABEL_PX, stack + 2,
             width - LABEL_PX, view,
         )  # fmt: skip
         stack += 22

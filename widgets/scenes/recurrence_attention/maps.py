@@ -19,6 +19,7 @@ from widgets.picture import Cells, Ellipse, Rect, Shape, Text
 from widgets.remember import remembered
 from widgets.scenes.recurrence_attention.layout import (
     BRUSH,
+    HEAD_R,
     MAP_TOKENS,
     PROJECT,
     QKV,
@@ -46,7 +47,7 @@ def shown_tokens(tokens: int, view: View) -> range:
 
 def maps(pair: Pair, state: GridState, place: Layout, view: View) -> list[Shape]:
     """Return a map for each head, what its axes are, and the bars of one row."""
-    theme, say = view.theme, view.captions
+    theme = view.theme
     head = profile_head(pair, state, view)
     span = shown_tokens(len(place.columns), view)
     begun, known = state.phase >= QKV, state.phase >= SCORES
@@ -68,12 +69,7 @@ def maps(pair: Pair, state: GridState, place: Layout, view: View) -> list[Shape]
                 dash=() if known else (4.0, 4.0),
             )
         )  # fmt: skip
-        shapes += [
-            Ellipse(cx=x + width, cy=y, rx=11.5, ry=11.5, fill=hue, name=f"head:{h}",
-                    title=say("rt.head_title", head=h + 1)),
-            Text(x=x + width, y=y + 5.2, text=str(h + 1), size=14.5, weight=700, anchor="middle",
-                 fill=theme.on(hue)),
-        ]  # fmt: skip
+        shapes += badge(h, x + width, y, view)
     if known:
         shapes += _axes(pair, state, place, span, view)
         shapes += _profile(pair, state, head, place, view)
@@ -280,12 +276,16 @@ def cell_box(pair: Pair, name: str, place: Layout, view: View) -> Box | None:
 
 def note_badge(head: int, place: Layout, view: View) -> list[Shape]:
     """Return a head's number beside its note."""
+    return badge(head, place.notes + 13, place.heads[head] + 2, view)
+
+
+def badge(head: int, x: float, y: float, view: View) -> list[Shape]:
+    """Return a head's number about a point; it chooses whose row is shown as bars."""
     theme = view.theme
     hue = theme.heads[head % len(theme.heads)]
-    x, y = place.notes + 13, place.heads[head] + 2
     anchor: Literal["middle"] = "middle"
     return [
-        Ellipse(cx=x, cy=y, rx=11.5, ry=11.5, fill=hue, name=f"head:{head}",
+        Ellipse(cx=x, cy=y, rx=HEAD_R, ry=HEAD_R, fill=hue, name=f"head:{head}",
                 title=view.captions("rt.head_title", head=head + 1)),
         Text(x=x, y=y + 5.2, text=str(head + 1), size=14.5, weight=700, anchor=anchor,
              fill=theme.on(hue)),

@@ -20,7 +20,7 @@ from widgets.scenes.recurrence_attention.layout import (
     state_box,
     word_box,
 )
-from widgets.scenes.recurrence_attention.maps import cell_box
+from widgets.scenes.recurrence_attention.maps import badge, cell_box
 from widgets.scenes.recurrence_attention.states import FORWARD, directions
 
 if TYPE_CHECKING:
@@ -191,8 +191,11 @@ def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
             calm = replace(view, hovered="", selected="")
             shapes += counter_mark(pair, place, calm, view.selected)
         elif chosen is not None:
-            chosen = cell_box(pair, view.selected, place, view) or chosen
-            shapes.append(_ring(around(chosen, 4), view, dash=()))
+            inner = cell_box(pair, view.selected, place, view) or chosen
+            shapes.append(_ring(around(inner, 4), view, dash=()))
+            if inner in place.maps:  # whose number stays over the ring
+                x, y, width, _ = inner
+                shapes += badge(place.maps.index(inner), x + width, y, view)
     return shapes
 
 
