@@ -120,35 +120,57 @@ def onnx_gru(
     return states
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("reset", ["before", "after"])
-def test_a_gru_is_what_onnx_defines(reset: str, seed: int, dtype: Any) -> None:
-    rng = np.random.default_rng(seed)
-    words, inputs, d, T = (int(rng.integers(1, most)) for most in (9, 12, 17, 15))
-    shape = Config(
-        kind="chain", words=words, embedding=inputs, width=d, cell="gru", reset=reset
-    )  # fmt: skip
-    named = {name: rng.normal(0, 0.5, size) for name, size in shapes(shape).items()}
-    ids = rng.integers(0, words, T)
+def onnx_layer(
+    X: NDArray[Any], named: dict[str, NDArray[Any]], name: str, shape: Config
+) -> NDArray[Any]:
+    """Return the states of one direction of a layer with the parameters of our names."""
+    d = shape.width
 
     def blocks(matrix: NDArray[Any]) -> list[NDArray[Any]]:
         return [block.T for block in np.split(matrix, matrix.shape[1] // d, axis=1)]
 
-    r, z, n = blocks(named["rnn.W_x"])
+    r, z, n = blocks(named[f"{name}.W_x"])
     W = np.concatenate([z, r, n])
-    state = blocks(named["rnn.W_h"])
-    R = np.concatenate([state[1], state[0], *(state[2:] or blocks(named["rnn.W_hn"]))])
-    br, bz, bn = np.split(named["rnn.b"], 3)
-    hr, hz, hn = np.split(named.get("rnn.b_h", np.zeros(3 * d)), 3)
+    state = blocks(named[f"{name}.W_h"])
+    R = np.concatenate([state[1], state[0], *(state[2:] or blocks(named[f"{name}.W_hn"]))])
+    br, bz, bn = np.split(named[f"{name}.b"], 3)
+    hr, hz, hn = np.split(named.get(f"{name}.b_h", np.zeros(3 * d)), 3)
     B = np.concatenate([bz, br, bn, hz, hr, hn])
-    expected = onnx_gru(named["embed.E"][ids], W, R, B, linear_before_reset=int(reset == "after"))
+    return np.array(onnx_gru(X, W, R, B, linear_before_reset=int(shape.reset == "after")))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("layers", "bidirectional"), [(1, False), (3, False), (1, True), (2, True)]
+)
+@pytest.mark.parametrize("reset", ["before", "after"])
+def test_a_gru_is_what_onnx_defines(
+    reset: str, layers: int, bidirectional: bool, seed: int, dtype: Any
+) -> None:
+    rng = np.random.default_rng(seed)
+    words, inputs, d, T = (int(rng.integers(1, most)) for most in (9, 12, 17, 15))
+    shape = Config(
+        kind="chain", words=words, embedding=inputs, width=d, cell="gru", reset=reset,
+        layers=layers, bidirectional=bidirectional,
+    )  # fmt: skip
+    named = {name: rng.normal(0, 0.5, size) for name, size in shapes(shape).items()}
+    ids = rng.integers(0, words, T)
     cast = {name: value.astype(dtype) for name, value in named.items()}
     trace = run(Model("", shape, cast, ("",) * words), ids, hidden=0, ops=Ops())
-    largest = np.abs(expected).max()
-    for t, state_t in enumerate(expected, 1):
-        error = np.abs(trace.value(f"rnn.h.{t}") - state_t).max() / largest
-        assert error <= {np.float32: 1e-5, np.float64: 1e-10}[dtype]
+    X = named["embed.E"][ids]
+    for layer in range(layers):
+        name = f"rnn.{layer}" if layer else "rnn"
+        states = {name: onnx_layer(X, named, name, shape)}
+        if bidirectional:  # the other direction reads from the right, and its states lie as theirs
+            back = f"{name}.back"
+            states[back] = onnx_layer(X[::-1], named, back, shape)[::-1]
+        for which, expected in states.items():
+            largest = np.abs(expected).max()
+            for t, state_t in enumerate(expected, 1):
+                error = np.abs(trace.value(f"{which}.h.{t}") - state_t).max() / largest
+                assert error <= {np.float32: 1e-5, np.float64: 1e-10}[dtype]
+        X = np.concatenate(list(states.values()), axis=1)
 
 
 def test_with_an_open_reset_its_place_makes_no_difference() -> None:
