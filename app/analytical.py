@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from app.chapters import Group, Host
 from app.player import Player
@@ -67,6 +67,7 @@ class AnalyticalEmpirical(QObject):
         self.player.moved.connect(self.canvas.show_tick)
         self.player.moved.connect(self._look)
         self.controls.chosen.connect(self.choose)
+        self.controls.measure.clicked.connect(self.workshop.again)
         self.controls.field.returnPressed.connect(lambda: self.set_text(self.controls.field.text()))
         self.canvas.failed.connect(lambda error: self.said.emit(sentence_of(error)))
         self.controls.show_wish(self.wish, "")
@@ -215,6 +216,8 @@ class AnalyticalEmpirical(QObject):
         if name.startswith("choose:"):
             _, kind, id = name.split(":", 2)
             self.choose(kind, id)
+        elif name == "again:":
+            self.workshop.again()
         elif name == "descent:again":
             self._record(anew=True)
             self._select("descent")
@@ -340,6 +343,7 @@ class AnalyticalEmpirical(QObject):
         if tick is not None and round(self.player.tick) != tick and not self.player.playing:
             self.player.seek(tick)
         self.controls.show_wish(self.wish, "" if self._awaited else now.text)
+        self.controls.measure.setEnabled(not now.running)
         if self.canvas.view.selected and not self._is_element(self.canvas.view.selected):
             self._select("")
         self._look(self.player.tick)
@@ -385,7 +389,7 @@ class TaskField(QLineEdit):
 
 
 class TaskControls(QWidget):
-    """The text, and the network that solves it beside the rule."""
+    """The text, the network that solves it beside the rule, and the button that measures again."""
 
     chosen = Signal(str, str)  # kind, id
 
@@ -409,6 +413,10 @@ class TaskControls(QWidget):
             choice.chosen.connect(lambda id: self.chosen.emit("model", id))
             self.choices[task] = choice
             self._row.addWidget(choice)
+        self.measure = QPushButton(say("solve.measure"))
+        self.measure.setObjectName("box")
+        self.measure.setToolTip(say("solve.measure_title"))
+        self._row.addWidget(self.measure)
 
     def show_wish(self, wish: Wish, text: str) -> None:
         """Show what is solved, and by which network."""

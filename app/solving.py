@@ -165,6 +165,7 @@ class Solving:
         self.wish = Wish()
         self.running = False
         self.todo: list[Callable[[], None]] = []
+        self._first = 0  # round of sentences that is asked first
         self.sentence = ""  # that has to be said
         self.training: Training | None = None
         self._passing: tuple[Snapshot, Moment] | None = None  # the network as it is, while it runs
@@ -256,6 +257,18 @@ class Solving:
         self._times = None
         self._begin_counts()
 
+    def again(self) -> None:
+        """Ask both other sentences, and time them again; not while a training runs."""
+        if self.running:
+            return
+        self._first += ENOUGH // ROUND
+        self._rule = {case: _Count() for case in self._rule}
+        snapshot, moment = self._kept[-1]
+        self._kept[-1] = snapshot, replace(moment, right={})
+        self._times = None
+        self._begin_counts()
+        self._plan()
+
     def _begin_counts(self) -> None:
         self._counts = {case: _Count() for case in ASKED[self._task.name]}
         self._ablation = None
@@ -283,7 +296,7 @@ class Solving:
         count, rule = self._counts[case], self._rule[case]
         if count.asked >= ENOUGH:
             return
-        name, seed = ASKED[self._task.name][case], SEED + count.rounds
+        name, seed = ASKED[self._task.name][case], SEED + self._first + count.rounds
         self._asker.show(self._kept[-1][0].weights)
         for batch in self._task.sample(tasks.fresh(seed, name), ROUND, name):
             good, least = self._asker.ask(batch, sure=case == self.wish.case)
@@ -343,7 +356,8 @@ class Solving:
         for weights in (snapshot.weights, vector):
             self._asker.show(weights)
             count = _Count()
-            for batch in self._task.sample(tasks.fresh(SEED, name), 2 * ROUND, name):
+            rng = tasks.fresh(SEED + self._first, name)
+            for batch in self._task.sample(rng, 2 * ROUND, name):
                 count.add(self._asker.ask(batch)[0])
                 if self._stop():
                     return

@@ -86,6 +86,10 @@ class Workshop:
         """Begin again from the same weights."""
         self._order(self._solving.anew)
 
+    def again(self) -> None:
+        """Ask and time both again."""
+        self._order(self._solving.again)
+
     def look_at(self, number: int) -> None:
         """Let the network of a moment answer the text, by its place among the moments."""
         self._order(lambda: self._solving.look_at(number))

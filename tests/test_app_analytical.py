@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 from threadpoolctl import threadpool_limits
 
@@ -529,3 +530,49 @@ def test_pages_know_no_other_names(chapter: AnalyticalEmpirical, qtbot: QtBot) -
         "row:",
     ):
         assert not solve_pages.is_element(solved, name)
+
+
+def test_every_number_is_measured_again_with_one_click(
+    chapter: AnalyticalEmpirical, qtbot: QtBot
+) -> None:
+    begun(chapter, qtbot)
+    before = until(chapter, qtbot, lambda s: s.times is not None and s.ablation is not None
+                   and s.rule["typo"].asked >= 2 * solving.ROUND)  # fmt: skip
+    known = len(chapter.workshop._solving.todo)
+    qtbot.mouseClick(chapter.controls.measure, Qt.MouseButton.LeftButton)
+    until(chapter, qtbot, lambda s: s.times is None)
+    assert len(chapter.workshop._solving.todo) > known
+    behind = until(chapter, qtbot, lambda s: s.times is not None and s.ablation is not None)
+    assert behind.times != before.times
+    assert behind.ablation != before.ablation
+    for name in ("row:order", "row:precise", "right:rule"):
+        chapter.activate(name)
+        inspector = Inspector(theme.load("light"), SAY)
+        qtbot.addWidget(inspector)
+        inspector.show_page(0, chapter.write)
+        assert "again:" in inspector.text.links
+    chapter.activate("again:")
+    until(chapter, qtbot, lambda s: s.times is None)
+    chapter.activate("choose:train:toggle")
+    until(chapter, qtbot, lambda s: s.running)
+    assert not chapter.controls.measure.isEnabled()  # what changes is measured when it stands still
+
+
+def test_what_is_asked_again_is_asked_of_other_sentences() -> None:
+    it = Solving(Recorder())
+    with threadpool_limits(1, user_api="blas"):
+        it.solve(Wish())
+        found = []
+        for _ in range(3):
+            while it._counts["typo"].rounds < 2:
+                it._ask("typo")
+            found.append(
+                (it._rule["typo"].found, it._counts["typo"].found, it._counts["typo"].sure)
+            )
+            it.again()
+            assert not it.solved().rule
+            assert not it.solved().moments[-1].right
+    assert len(set(map(str, found))) == 3
+    assert {each.asked for rule, network, _ in found for each in (rule, network)} == {
+        2 * solving.ROUND
+    }

@@ -40,7 +40,7 @@ def seen(subject: Solved, tick: int) -> object:
         subject.case, tuple(subject.rule.items()),
         subject.times, (subject.ablation, subject.sure.get(subject.case)) if latest else None,
         subject.parameters, subject.batch, subject.examples,
-        subject.solved_at(tick), subject.digits_at(tick),
+        subject.solved_at(tick), subject.digits_at(tick), subject.running,
     )  # fmt: skip
 
 
@@ -159,6 +159,13 @@ class _Writer(Writer):
                     self._share(say(f"solve.case.{case}"), found[case], case == subject.case)
         self._section(say("solve.page.how"))
         self._words(say("solve.page.accuracy_said"))
+        self._again()
+
+    def _again(self) -> None:
+        """Lead to another measurement."""
+        page, say = self._page, self._say
+        if not self._subject.running:
+            page.line([page.link(say("solve.measure"), "again:", how=page.formats.body)], above=4)
 
     def _share(self, label: str, share: Right, strong: bool) -> None:
         self._row(label, f"{share.right} / {share.asked}", strong=strong)
@@ -195,6 +202,8 @@ class _Writer(Writer):
             self._precise()
         self._section(say("solve.page.how"))
         self._words(say(f"solve.page.{row}_said"))
+        if row in ("order", "precise"):
+            self._again()
 
     def _precise(self) -> None:
         say, subject = self._say, self._subject
