@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import tasks
-from engine.forward import Weights
+from engine.forward import Memory, Weights
 from engine.models import Model, depth_at, run
 from engine.ops import Array, Ops
 from engine.program import Program
@@ -33,7 +33,7 @@ class Asker:
     def __init__(self, task: Task, model: Model, recorder: Recorder | None = None) -> None:
         self.task, self.config, self._recorder = task, model.config, recorder or Recorder()
         self.weights = Weights(model.parameters)
-        self._ops = Ops()
+        self._ops, self._memory = Ops(), Memory()
         self._programs: dict[tuple[int, int], Program] = {}
         self._model = model
 
@@ -45,8 +45,10 @@ class Asker:
         key = batch.ids.shape
         program = self._programs.get(key)
         if program is None:
-            program = compiled(self.task, self.config, self.weights, batch, self._ops)
-            self._programs[key] = program
+            program = self._programs[key] = compiled(
+                self.task, self.config, self.weights, batch, self._ops, memory=self._memory,
+                learns=False,
+            )  # fmt: skip
         put(program, batch)
         return program
 
@@ -117,7 +119,9 @@ class Asker:
     ) -> float:
         """Return the least time that answers to so many texts took; raise Stopped when it must."""
         batch = self.batch_of(text, rows)
-        program = compiled(self.task, self.config, self.weights, batch, self._ops)
+        program = compiled(
+            self.task, self.config, self.weights, batch, self._ops, learns=False
+        )  # fmt: skip
         kinds = dict.fromkeys(Unit, 0.0)  # of a run whose operations are timed, which takes longer
 
         def watch(start: float, end: float, spent: Mapping[Unit, float]) -> None:

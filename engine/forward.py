@@ -10,6 +10,7 @@ What a chain computes token by token lies token behind token in one array, so th
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -40,6 +41,41 @@ class Weights:
         return named
 
 
+class Memory:
+    """Where compiled runs have their arrays, each run over the others: one is made at a time.
+
+    So runs over sentences of many lengths hold no more than the longest of them.
+    """
+
+    CHUNK = 2**26  # bytes; what is not written to takes no memory
+    LINE = 64  # bytes of a line of the cache, at which every array begins
+
+    def __init__(self) -> None:
+        self._chunks: list[Any] = []
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin with the arrays of another run."""
+        self._chunk, self._used = 0, 0
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an array that holds anything; a view of it has it as its base."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        while True:
+            if self._chunk == len(self._chunks):
+                memory = np.empty(max(size, self.CHUNK) + self.LINE, np.uint8)
+                first = -memory.ctypes.data % self.LINE
+                # Of an array NumPy would take the whole memory for the base of every view.
+                kind = ctypes.c_char * (memory.size - first)
+                self._chunks.append(kind.from_buffer(memory.data, first))
+            chunk = self._chunks[self._chunk]
+            if self._used + size <= len(chunk):
+                array: Array = np.ndarray(shape, dtype, chunk, self._used)
+                self._used += -(-size // self.LINE) * self.LINE
+                return array
+            self._chunk, self._used = self._chunk + 1, 0
+
+
 class Call(NamedTuple):
     """One call of the array library, and for which step it is made."""
 
@@ -67,6 +103,8 @@ class Forward:
         The parameters; they may be changed between two repetitions.
     ops
         NumPy's: with another library the calls would have to be others.
+    memory
+        Shared with other runs, if any: what this one computed is there until another one is made.
 
     Raises
     ------
@@ -79,11 +117,15 @@ class Forward:
         What comes from outside, by the name of the step: ids, positions, masks; to be written to.
     """
 
-    def __init__(self, trace: Trace, weights: Weights, ops: Ops) -> None:
+    def __init__(
+        self, trace: Trace, weights: Weights, ops: Ops, memory: Memory | None = None
+    ) -> None:
         if ops.elsewhere:
             raise ValueError(f"A compiled run is NumPy's and not {ops.backend}'s.")
         self._xp, self._ops = ops.xp, ops
         self._weights = weights
+        self._memory = memory or Memory()
+        self._memory.rewind()
         self._steps = [step for step in trace.steps if step.op != "argmax"]
         self._by_name = {step.name: step for step in self._steps}
         self._units = {step.name: step.timing.unit for step in self._steps if step.op == "product"}
@@ -188,10 +230,21 @@ class Forward:
 
     def _empty(self, step: Step) -> Any:
         """Return an array for the value of a step, or its gradient."""
-        xp, shape, dtype = self._xp, step.value.shape, self._weights.vector.dtype
+        shape, dtype = step.value.shape, self._weights.vector.dtype
         if step.name in self._by_token:
-            return xp.empty((shape[1], shape[0], shape[2]), dtype).swapaxes(0, 1)
-        return xp.empty(shape, dtype)
+            return self.empty((shape[1], shape[0], shape[2]), dtype).swapaxes(0, 1)
+        return self.empty(shape, dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return an array that holds anything, and anything again when another run was made."""
+        return self._memory.empty(shape, dtype)
+
+    def empty_like(self, array: Any) -> Any:
+        """Return such an array of the shape of another, whose rows lie in the same order."""
+        if array.ndim == 3 and array.strides[0] < array.strides[1]:
+            rows, sentences, numbers = array.swapaxes(0, 1).shape
+            return self.empty((rows, sentences, numbers), array.dtype).swapaxes(0, 1)
+        return self.empty(array.shape, array.dtype)
 
     def _compile_forward(self) -> None:
         stacks = self._stacks()
@@ -219,7 +272,7 @@ class Forward:
                 families[stem, step.value.shape][int(last)] = step.name
         places = {}
         for (_, shape), members in families.items():
-            stack = self._xp.empty((len(members), *shape), self._weights.vector.dtype)
+            stack = self.empty((len(members), *shape), self._weights.vector.dtype)
             for row, t in enumerate(sorted(members)):
                 places[members[t]] = Place(stack[row], row, stack)
         return places
@@ -335,7 +388,7 @@ def _product(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
 def _product_by_word(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     """Return the product of the table, and the gather of its rows."""
     table, ids = (p.value(name) for name in p._by_name[p._by_word[step.name]].reads)
-    every = p._xp.empty((len(table), y.shape[-1]), y.dtype)
+    every = p.empty((len(table), y.shape[-1]), y.dtype)
     gathered = _gather(p, step, [every, ids], y)
     return [(p._xp.matmul, (table, operands[1], every)), *gathered]
 
@@ -349,15 +402,14 @@ def _gather(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     table, ids = operands
     if not y.flags.c_contiguous:
         ids, y = ids.swapaxes(0, 1), y.swapaxes(0, 1)
-    return [
-        (lambda table, ids, y: p._xp.take(table, ids, axis=0, out=y, mode="clip"), (table, ids, y))
-    ]
+    take = p._xp.take
+    return [(lambda table, ids, y: take(table, ids, axis=0, out=y, mode="clip"), (table, ids, y))]
 
 
 def _norm(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     xp, eps = p._xp, step.told["eps"]
     x, gain, bias = operands
-    n, inverse = xp.empty_like(y), xp.empty((*y.shape[:-1], 1), y.dtype)
+    n, inverse = p.empty_like(y), p.empty((*y.shape[:-1], 1), y.dtype)
     p._kept[f"{step.name}.n"], p._kept[f"{step.name}.inverse"] = n, inverse
     weights = xp.full(x.shape[-1], 1.0 / x.shape[-1], y.dtype)
     flat = inverse[..., 0]
@@ -379,7 +431,7 @@ def _norm(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
 
 def _gelu(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     xp, (x,) = p._xp, operands
-    t, u = xp.empty_like(y), xp.empty_like(y)
+    t, u = p.empty_like(y), p.empty_like(y)
     p._kept[f"{step.name}.tanh"], p._kept[f"{step.name}.spare"] = t, u
 
     parts = pieces(x, y, t)
@@ -450,7 +502,7 @@ def _softmax(p: Forward, step: Step, operands: list[Any], y: Any) -> Calls:
     """
     xp, ops, (x, *masks) = p._xp, p._ops, operands
     ones = xp.ones(y.shape[-1], y.dtype)
-    total = xp.empty((*y.shape[:-1], 1), y.dtype)
+    total = p.empty((*y.shape[:-1], 1), y.dtype)
     kept = [xp.empty_like(mask) for mask in masks]
     parts = pieces(x, y, total, *(xp.broadcast_to(each, y.shape) for each in kept))
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.forward import Call, Forward, Place, Weights, alike, pieces, rows_of
+from engine.forward import Call, Forward, Memory, Place, Weights, alike, pieces, rows_of
 from engine.ops import GELU_CUBIC, GELU_SCALE, Ops, index_of
 from engine.tasks import UNCOUNTED
 from engine.trace import Step, Trace, Unit
@@ -43,11 +43,13 @@ class Program(Forward):
 
     Parameters
     ----------
-    trace, weights, ops
+    trace, weights, ops, memory
         As of ``Forward``, whose inputs it has.
     beside
         For steps that one product reads alone, what adds to their gradient what else is asked of
         them than right answers.
+    learns
+        Whether it has a way back; without it the gradient stays 0.
 
     Attributes
     ----------
@@ -58,9 +60,10 @@ class Program(Forward):
     """
 
     def __init__(
-        self, trace: Trace, weights: Weights, ops: Ops, beside: Mapping[str, Beside] = NOTHING
-    ) -> None:
-        super().__init__(trace, weights, ops)
+        self, trace: Trace, weights: Weights, ops: Ops, beside: Mapping[str, Beside] = NOTHING,
+        memory: Memory | None = None, *, learns: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(trace, weights, ops, memory)
         self._beside = beside
         self.vector = self._xp.zeros_like(weights.vector)
         shapes = {name: array.shape for name, array in weights.named.items()}
@@ -78,7 +81,10 @@ class Program(Forward):
             place = self._places[step.name]
             if place.stack is not None:
                 self._alike[step.op, id(place.stack)].append(place.row)
-        self._compile_backward()
+        if learns:
+            self._compile_backward()
+        # All is laid out: the values of the recorded run are let go.
+        self._steps, self._by_name, self._consumers = [], {}, defaultdict(list)
 
     def loss(self) -> float:
         """Return the mean cross-entropy of the answers that count, in nats."""
@@ -101,7 +107,7 @@ class Program(Forward):
         self._grads[LOGITS], self._found[LOGITS] = Place(g), 1
         self._users[id(g)] += 1
         arrays = (self.value(PROBABILITIES), self.targets, g)
-        self._backward.append(Call(self._seed, arrays, LOGITS))
+        self._backward.append(Call(partial(_seed, self._xp), arrays, LOGITS))
         for step in reversed(self._steps):
             if step.name not in self._grads or step.op == "input":
                 continue
@@ -131,33 +137,22 @@ class Program(Forward):
                 needed.add(step.name)
         return needed
 
-    def _seed(self, p: Any, targets: Any, g: Any) -> None:
-        """Write the gradient of the mean cross-entropy to the logits: (p - 1 at the target) / n."""
-        xp = self._xp
-        counted = targets != UNCOUNTED
-        n = max(int(counted.sum()), 1)
-        xp.multiply(p, 1.0 / n, out=g)
-        rows, ids = g.reshape(-1, g.shape[-1]), targets.ravel()
-        rows[xp.arange(len(rows)), xp.maximum(ids, 0)] -= 1.0 / n
-        if not counted.all():
-            rows *= counted.reshape(-1, 1)
-
     def _call(self, step: Step, function: Callable[..., Any], *arrays: Any) -> None:
         self._backward.append(Call(function, arrays, step.name))
 
     def _take(self, shape: tuple[int, ...]) -> Any:
         free = self._pool[shape]
-        return free.pop() if free else self._xp.empty(shape, self._weights.vector.dtype)
+        return free.pop() if free else self.empty(shape, self._weights.vector.dtype)
 
     def _hold(self, place: Place) -> None:
         """Note one more who reads the memory of a gradient."""
-        owner = place.array if place.array.base is None else place.array.base
-        if id(owner) in self._users:
-            self._users[id(owner)] += 1
+        key = id(_owner(place.array))
+        if key in self._users:
+            self._users[key] += 1
 
     def _release(self, place: Place) -> None:
         """Let the memory of a gradient be used again when nobody reads it any more."""
-        owner = place.array if place.array.base is None else place.array.base
+        owner = _owner(place.array)
         key = id(owner)
         if place.stack is None and key in self._users:
             self._users[key] -= 1
@@ -224,7 +219,7 @@ class Program(Forward):
         stem, _, last = name.rpartition(".")
         if last.isdigit() and self._places[name].stack is not None and self._is_late(step):
             stack = self._kept.setdefault(
-                f"{stem} {step.value.shape}", self._xp.empty_like(self._places[name].stack)
+                f"{stem} {step.value.shape}", self.empty_like(self._places[name].stack)
             )
             place = Place(stack[self._places[name].row], self._places[name].row, stack)
         else:
@@ -244,13 +239,13 @@ class Program(Forward):
         alike = self._alike.get((step.op, id(place.stack)), [])
         first = min(alike, default=0)
         if len(alike) < 2 or max(alike) - first + 1 > len(alike):  # alone, or with others between
-            slope = self._xp.empty(place.array.shape, place.array.dtype)
+            slope = self.empty(place.array.shape, place.array.dtype)
             self._call(step, slopes, place.array, slope)
             return slope
         key = f"{step.op} {id(place.stack)}"
         if key not in self._kept:
             y = place.stack[first : first + len(alike)]
-            self._kept[key] = self._xp.empty(y.shape, y.dtype)
+            self._kept[key] = self.empty(y.shape, y.dtype)
             self._call(step, slopes, y, self._kept[key])
         return self._kept[key][place.row - first]
 
@@ -301,6 +296,22 @@ class Program(Forward):
                 self.contribute(stream, name, _call_with(_sum_rows, g.array))
             else:
                 self.contribute(step, name, _call_with(_product_of, a.array, g.array))
+
+
+def _seed(xp: Any, p: Any, targets: Any, g: Any) -> None:
+    """Write the gradient of the mean cross-entropy to the logits: (p - 1 at the target) / n."""
+    counted = targets != UNCOUNTED
+    n = max(int(counted.sum()), 1)
+    xp.multiply(p, 1.0 / n, out=g)
+    rows, ids = g.reshape(-1, g.shape[-1]), targets.ravel()
+    rows[xp.arange(len(rows)), xp.maximum(ids, 0)] -= 1.0 / n
+    if not counted.all():
+        rows *= counted.reshape(-1, 1)
+
+
+def _owner(array: Any) -> Any:
+    """Return the array that another one is a view of, or itself."""
+    return array.base if isinstance(array.base, np.ndarray) else array
 
 
 def _joined_in(first: Place, last: Place) -> Place:
@@ -386,7 +397,7 @@ def _back_stack(p: Program, step: Step, g: Place, k: int) -> None:
     key = f"rows {step.name}"
     if key not in p._kept:
         rows = p._xp.moveaxis(g.array, -2, 0)
-        p._kept[key] = p._xp.empty(rows.shape, rows.dtype)
+        p._kept[key] = p.empty(rows.shape, rows.dtype)
         p._call(step, p._xp.copyto, p._kept[key], rows)
     p._grads[name], p._found[name] = Place(p._kept[key][k]), 1
 
@@ -400,7 +411,7 @@ def _sum_by_word(p: Program, gather: Step, g: Place) -> tuple[Any, ...]:
     """Return what writes, for every row of a table, the sum of g over where it was gathered."""
     xp = p._xp
     table, ids = (p.value(name) for name in gather.reads)
-    hot = xp.zeros((ids.size, table.shape[0]), table.dtype)
+    hot = p.empty((ids.size, table.shape[0]), table.dtype)
     every = xp.arange(ids.size)
 
     if not g.array.flags.c_contiguous:
@@ -419,7 +430,7 @@ def _back_by_word(p: Program, step: Step, g: Place) -> None:
     gather = p._by_name[p._by_word[step.name]]
     names = gather.reads[0], step.reads[1]
     table, matrix = (p.value(name) for name in names)
-    by_word = p._xp.empty((len(table), g.array.shape[-1]), table.dtype)
+    by_word = p.empty((len(table), g.array.shape[-1]), table.dtype)
     p._call(step, *_sum_by_word(p, gather, g), by_word)
     p.contribute(step, names[1], lambda out: (p._xp.matmul, table.T, by_word, out))
     p.contribute(step, names[0], lambda out: (p._xp.matmul, by_word, matrix.T, out))
@@ -571,7 +582,7 @@ def _back_gelu(p: Program, step: Step, g: Place, k: int) -> None:
 
 def _back_gelu_erf(p: Program, step: Step, g: Place, k: int) -> None:
     xp, x, y = p._xp, p.value(step.reads[0]), p.value(step.name)
-    gate = xp.empty_like(y)
+    gate = p.empty_like(y)
 
     def write(x: Any, y: Any, g: Any, out: Any) -> None:
         # Φ + x φ, where Φ = y / x
@@ -590,7 +601,7 @@ def _back_gelu_erf(p: Program, step: Step, g: Place, k: int) -> None:
 
 def _back_softmax(p: Program, step: Step, g: Place, k: int) -> None:
     xp, y = p._xp, p.value(step.name)
-    total = xp.empty((*y.shape[:-1], 1), y.dtype)
+    total = p.empty((*y.shape[:-1], 1), y.dtype)
 
     def call(out: Any) -> tuple[Any, ...]:
         parts = pieces(y, g.array, out, total)
@@ -612,7 +623,7 @@ def _back_norm(p: Program, step: Step, g: Place, k: int) -> None:
     if k == 2:
         p.contribute(step, name, lambda out: (_sum_rows, g.array, out))
         return
-    spare = xp.empty_like(n)
+    spare = p.empty_like(n)
     if k == 1:
 
         def of_gain(g: Any, out: Any) -> None:
@@ -624,7 +635,7 @@ def _back_norm(p: Program, step: Step, g: Place, k: int) -> None:
     gain = p.value(step.reads[1])
     d = n.shape[-1]
     weights = xp.full(d, 1.0 / d, n.dtype)
-    mean = xp.empty_like(inverse)
+    mean = p.empty_like(inverse)
     flat = mean[..., 0]
 
     def of_x(g: Any, out: Any) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from engine import moments, penalties
-from engine.forward import Weights
+from engine.forward import Memory, Weights
 from engine.influence import Stopped
 from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
@@ -44,6 +44,7 @@ BETA1, BETA2, EPS = 0.9, 0.98, 1e-8
 KEPT_EVERY = 100  # steps
 PHASES = ("batch", "forward", "backward", "update")  # of a step
 PROGRAMS = 64  # compiled runs that are kept, one for each length of sentence
+AT_ONCE = 256  # sentences that a trained model is asked
 
 
 Spent = dict[str, dict[Unit, float]]  # seconds of each of ``PHASES`` by unit
@@ -90,6 +91,7 @@ class Training:
         self._square = np.zeros_like(self._weights.vector)
         self._spare = np.zeros_like(self._weights.vector)
         self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
+        self._memory = Memory()
         self.step = 0
 
     @property
@@ -175,8 +177,9 @@ class Training:
             if len(self._programs) >= PROGRAMS:
                 self._programs.pop(next(iter(self._programs)))
             program = self._programs[shapes] = compiled(
-                self.task, self.recipe.config, self._weights, batch, self._ops, self.beside()
-            )
+                self.task, self.recipe.config, self._weights, batch, self._ops, self.beside(),
+                self._memory,
+            )  # fmt: skip
         put(program, batch)
         return program
 
@@ -247,16 +250,16 @@ def schedule(step: int, steps: int) -> float:
 
 def compiled(
     task: Task, config: Config, weights: Weights, batch: Batch, ops: Ops,
-    beside: Mapping[str, Beside] = NOTHING,
+    beside: Mapping[str, Beside] = NOTHING, memory: Memory | None = None, *, learns: bool = True,
 ) -> Program:  # fmt: skip
-    """Return a run over sentences of the batch's shape, compiled.
+    """Return a run over sentences of the batch's shape, compiled; ``learns`` is for a way back.
 
     A grid answers at every word, so that one run does for sentences with any word hidden.
     """
     model = Model(task.name, as_trained(config), weights.named, task.vocabulary)
     length = batch.ids.shape[-1]
     trace = run(model, batch.ids, hidden=length - 1, ops=ops, target=batch.target)
-    return Program(trace, weights, ops, beside)
+    return Program(trace, weights, ops, beside, memory, learns=learns)
 
 
 def as_trained(config: Config) -> Config:
@@ -303,12 +306,12 @@ def score(
 
     ``watch`` is told of every run, as by ``engine.tape``.
     """
-    ops, weights = ops or Ops(), Weights(parameters)
+    ops, weights, memory = ops or Ops(), Weights(parameters), Memory()
     rng = fresh(seed, case)
     right = asked = whole = done = 0
     sure: tuple[list[float], list[float]] = ([], [])
-    for batch in task.sample(rng, sentences, case):
-        program = compiled(task, config, weights, batch, ops)
+    for batch in parts_of(task.sample(rng, sentences, case)):
+        program = compiled(task, config, weights, batch, ops, memory=memory, learns=False)
         put(program, batch)
         targets = program.targets.reshape(len(batch.ids), -1)  # (sentence, answer)
         found = written(program, batch, watch)
@@ -324,6 +327,15 @@ def score(
             sure[0 if all_right else 1].append(float(one))
     means = tuple(math.fsum(some) / len(some) if some else math.nan for some in sure)
     return Score(case, right, asked, whole, done, (means[0], means[1]))
+
+
+def parts_of(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches of no more sentences than are asked at a time."""
+    for batch in batches:
+        for i in range(0, len(batch.ids), AT_ONCE):
+            some = slice(i, i + AT_ONCE)
+            target = None if batch.target is None else batch.target[some]
+            yield Batch(batch.ids[some], batch.answers[some], target)
 
 
 def written(

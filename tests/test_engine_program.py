@@ -1,6 +1,8 @@
 """A compiled run: the same values and gradients as the recorded one, again and again."""
 
+import gc
 import importlib
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.autodiff import PULL, gradients
-from engine.forward import NEAR, Weights
+from engine.forward import NEAR, Memory, Weights
 from engine.models import Config, Model, initialise, run
 from engine.ops import OPS, Ops
 from engine.program import BACKWARD, LOGITS, PROBABILITIES, Program
@@ -243,6 +245,75 @@ def test_other_inputs_and_weights_give_what_a_new_run_gives() -> None:
     fresh.backward()
     assert np.array_equal(program.vector, fresh.vector)
     assert np.allclose(program.value(PROBABILITIES), other.value(PROBABILITIES), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["chain", "grid", "seq2seq", "translator"])
+def test_runs_that_share_memory_compute_what_they_compute_alone(kind: str) -> None:
+    """Their arrays lie over one another: each writes all that it reads."""
+    config = next(
+        c for c in configurations() if c.kind == kind and c.layers == 1 + (kind[0] in "gt")
+    )
+    shared, runs, alone = Memory(), [], []
+    for tokens in (7, 3, 5):
+        trace, program, weights = made(config, tokens=tokens)
+        alone.append(program)
+        again = Program(trace, weights, Ops(), memory=shared)
+        again.targets[...] = program.targets
+        runs.append(again)
+    for _ in range(2):
+        for one, other in zip(alone, runs, strict=True):
+            one.forward()
+            one.backward()
+            other.forward()
+            assert other.loss() == one.loss()
+            other.backward()
+            assert np.array_equal(other.vector, one.vector)
+    assert len(shared._chunks) == 1
+    assert shared._used == alone[-1]._memory._used  # of the last, and nothing in front of it
+
+
+def test_memory_that_is_too_small_gets_another_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Memory, "CHUNK", 256)
+    memory = Memory()
+    for _ in range(2):  # the second run lies over the first
+        arrays = [memory.empty((k, 5), np.float32) for k in (1, 9, 3, 40, 2)]
+        for k, array in enumerate(arrays):
+            assert array.__array_interface__["data"][0] % Memory.LINE == 0
+            array[...] = k
+        assert [float(array.max()) for array in arrays] == [0, 1, 2, 3, 4]
+        assert [float(array.min()) for array in arrays] == [0, 1, 2, 3, 4]
+        assert sum(map(len, memory._chunks)) < 3 * sum(array.nbytes for array in arrays)
+        held = len(memory._chunks)
+        memory.rewind()
+    assert len(memory._chunks) == held
+
+
+def test_a_compiled_run_is_gone_when_nobody_has_it_and_holds_no_recorded_values() -> None:
+    config = next(c for c in configurations() if c.kind == "translator")
+    trace, program, _ = made(config)
+    value = weakref.ref(trace.value(LOGITS))
+    gc.collect()
+    gc.disable()
+    try:
+        del trace
+        assert value() is None
+        gone = weakref.ref(program)
+        del program
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_without_a_way_back_the_gradient_stays_0() -> None:
+    trace, program, weights = made(next(configurations()))
+    asked = Program(trace, weights, Ops(), learns=False)
+    asked.targets[...] = program.targets
+    for run_ in (asked, program):
+        run_.forward()
+        run_.backward()
+    assert asked.loss() == program.loss()
+    assert not asked.vector.any()
+    assert asked._memory._used < program._memory._used
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_what_counts() -> None:

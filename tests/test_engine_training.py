@@ -11,9 +11,10 @@ import pytest
 
 from app import learning
 from engine import moments, rules, tasks, training, weights
+from engine.forward import Memory
 from engine.models import Config, Model
 from engine.said import Said
-from engine.tasks import UNCOUNTED, Recipe, Task, sequences
+from engine.tasks import UNCOUNTED, Batch, Recipe, Task, sequences
 from engine.tasks.missing_word import WORDS
 from engine.trace import Unit
 
@@ -237,6 +238,40 @@ def test_a_batch_of_one_is_trained_on(name: str, id: str) -> None:
     losses = [made.descend() for _ in range(2)]
     assert all(map(math.isfinite, losses))
     assert made.step == 2
+
+
+def test_runs_of_many_lengths_hold_no_more_than_the_longest() -> None:
+    task = tasks.load("missing-word")
+    made = training.Training(task, task.recipes["transformer"], 0)
+    most = 0
+    for length in range(3, 25):
+        ids = np.full((64, length), 5)
+        batch = Batch(ids, np.where(np.arange(length) == 1, 7, UNCOUNTED) + 0 * ids)
+        program = made.program(batch)
+        program.forward()
+        program.backward()
+        most = max(most, made._memory._used)
+    assert len(made._programs) == 22
+    assert len(made._memory._chunks) == 1  # whose pages are taken when they are written
+    assert most == made._memory._used < Memory.CHUNK  # the last was the longest
+    assert made.program(batch) is program  # it is compiled once
+
+
+def test_a_score_does_not_depend_on_how_many_are_asked_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, id in (("dates", "gru-bahdanau"), ("brackets", "rnn")):
+        task = tasks.load(name)
+        model = learning.load(task, id)
+        found = []
+        for most in (1000, 7):
+            monkeypatch.setattr(training, "AT_ONCE", most)
+            found.append(
+                training.score(task, model.config, model.parameters, list(task.cases)[1],
+                               sentences=60)
+            )  # fmt: skip
+        assert found[0].sure == pytest.approx(found[1].sure, abs=1e-5)
+        assert replace(found[0], sure=found[1].sure) == found[1]
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
