@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 PRECISIONS = {
     Precision.FP8: "FP8",
     Precision.FLOAT16: "FP16",
+    Precision.BFLOAT16: "BF16",
     Precision.TF32: "TF32",
     Precision.FLOAT32: "FP32",
 }
-SHORT = {Precision.BFLOAT16: "BF16", **PRECISIONS}
 # Roles whose name is shorter in a lane.
 SHORT_ROLES = (
     "batch", "schedule", "tokenize", "ids.copy", "loss.copy", "loss.read", "token.copy",
@@ -76,7 +76,7 @@ def said_as(workload: Workload, say: Captions) -> str:
             workload.size.title,
             say(f"units.mode.{workload.mode}"),
             say("units.size", batch=workload.batch, tokens=workload.tokens),
-            SHORT[Precision(workload.precision)],
+            PRECISIONS[Precision(workload.precision)],
         )
     )
 

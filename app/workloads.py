@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.workload_runs import PRECISIONS, SHORT, label_of, measured_run, modelled_run, said_as
+from app.workload_runs import PRECISIONS, label_of, measured_run, modelled_run, said_as
 from engine import claims, parts, roofline
 from engine.live import LIVE, Meter, same, too_large
 from engine.live import Live as Runs
@@ -180,7 +180,7 @@ def computing(
         model=size.title,
         size=say("units.size", batch=workload.batch, tokens=workload.tokens),
         mode=str(workload.mode),
-        precision=SHORT[Precision(workload.precision)],
+        precision=PRECISIONS[Precision(workload.precision)],
         precision_id=str(workload.precision),
         style=say(f"units.style.{workload.style}"),
         part=short,
@@ -252,7 +252,7 @@ def _precisions(part: Part, say: Captions) -> tuple[Offer, ...]:
         reason = ""
         if runs is not precision:
             reason = say("units.no_precision", part=short_title(part), precision=label,
-                         runs=SHORT[runs])  # fmt: skip
+                         runs=PRECISIONS[runs])  # fmt: skip
         offers.append(Offer(precision.value, label, reason))
     return tuple(offers)
 
@@ -356,7 +356,7 @@ def live(
     workload = runs or workload
     words = say(
         "units.live_same" if here is None else "units.live_other",
-        model=workload.size.title, precision=SHORT[Precision(workload.precision)],
+        model=workload.size.title, precision=PRECISIONS[Precision(workload.precision)],
     )  # fmt: skip
     note = ""
     if here is not None:

@@ -120,5 +120,5 @@ def test_in_chapter_2_q_changes_the_workloads(window: Window, qtbot: QtBot) -> N
         window.do("precision")
         qtbot.waitUntil(lambda: not chapter.busy, timeout=20_000)
         seen.append(chapter.subject.precision)  # type: ignore[attr-defined]
-    assert seen == ["TF32", "FP32", "FP8", "FP16"]
+    assert seen == ["BF16", "TF32", "FP32", "FP8"]
     window.close()
