@@ -711,6 +711,20 @@ def test_no_words_stand_under_the_frame_round_what_works_now(tokens: int, chain_
         assert inside or apart, text.text
 
 
+@pytest.mark.parametrize("tokens", [3, 5, 12, 32, 64, 512])
+def test_no_words_stand_under_the_frame_round_the_words_that_are_embedded(tokens: int) -> None:
+    pair = pair_of(tokens)
+    for width, height in (SMALLEST, (1188, 728), (1600, 900)):
+        picture = recurrence_attention(pair, 0.0, view_of(width, height, query=1))
+        x, y, wide, high = layout(tokens, pair.grid.facts.heads, width, height).words_box
+        line = 2  # half of it
+        for text in texts(picture):
+            x0, y0, x1, y1 = box_of(text)
+            inside = x0 >= x + line and x1 <= x + wide - line and y0 >= y and y1 <= y + high
+            apart = x1 <= x - line or x0 >= x + wide + line or y1 < y - line or y0 > y + high + line
+            assert inside or apart, text.text
+
+
 @pytest.mark.parametrize("tokens", [5, 12, 16, 32])
 def test_the_ring_of_a_word_goes_round_its_own_box(tokens: int) -> None:
     pair = pair_of(tokens)

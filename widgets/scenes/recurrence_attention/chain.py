@@ -84,10 +84,10 @@ def _row(pair: Pair, place: Layout, view: View) -> list[Shape]:
             x = beside if beside + wide <= place.right else spans[0][0] - 12 - wide
         spans.append((x, x + wide))
         shapes.append(
-            Text(x=x, y=top - 9, text=text, size=place.read, weight=600, fill=theme.ink,
+            Text(x=x, y=top - 11, text=text, size=place.read, weight=600, fill=theme.ink,
                  name=f"ask:{i}", read_by_class=True)
         )  # fmt: skip
-        stem = (("M", place.columns[i], top - 6), ("L", place.columns[i], top))
+        stem = (("M", place.columns[i], top - 8), ("L", place.columns[i], top))
         shapes.append(Path(commands=stem, stroke=theme.ink, stroke_width=1.5))  # type: ignore[arg-type]
     y, floor = place.positions
     if "embed.positions" not in pair.grid:

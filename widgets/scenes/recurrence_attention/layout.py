@@ -90,8 +90,9 @@ class Layout:
     @property
     def words_box(self) -> Box:
         """Return the box round the words and their positions."""
-        top, bottom = self.words[0], self.positions[1]
-        return (self.start - 8, top - 8, self.end - self.start + 16, bottom - top + 16)
+        above = 5 if self.detail == "map" else 8  # less where words are named over the row
+        top, bottom = self.words[0] - above, self.positions[1] + 8
+        return (self.start - 8, top, self.end - self.start + 16, bottom - top)
 
 
 @lru_cache(maxsize=64)
