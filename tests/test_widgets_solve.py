@@ -107,6 +107,18 @@ def test_every_text_is_within_the_picture_large_enough_and_upon_no_other(name: s
                 check_texts(analytical_empirical(subject, tick, view), f"{name} {tick}")
 
 
+@pytest.mark.parametrize("name", ["typo", "brackets"])
+def test_what_a_number_is_of_is_not_cut_off(name: str) -> None:
+    slow = Times(2.97e-6, 5.39e-6, 16.1e-3, 1.32e-3, 256, 38, 428)
+    subject = replace(subject_of(name), times=slow)
+    for size in ((1188, 700), (1188, 728), (1400, 900), (1188, 891), (1188, 950)):
+        for controls in (True, False):
+            view = view_of(*size, controls=controls)
+            shown = [t.text for t in texts(analytical_empirical(subject, subject.last_tick, view))]
+            assert shown.count("alone") == 2, size
+            assert not [text for text in shown if "…" in text and "steps" not in text], size
+
+
 @pytest.mark.parametrize("theme_name", THEMES)
 def test_every_theme_has_the_same_legible_words(theme_name: str) -> None:
     subject = subject_of("typo")
