@@ -72,7 +72,7 @@ def test_the_class_can_read_what_it_must() -> None:
 
 def test_the_statements_of_one_chapter_are_all_there_in_full() -> None:
     subject = SUBJECTS["all"]
-    sizes = ((1188, 728), (1188, 700), (1244, 700), (1400, 788))
+    sizes = ((1188, 728), (1188, 700), (1244, 700), (1400, 788), (1188, 891), (1188, 950))
     for (group, first, last), size in itertools.product(subject.spans, sizes):
         picture = claims(subject, first, view_of(*size))
         shown = " ".join(text.text for text in texts(picture))

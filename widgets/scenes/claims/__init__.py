@@ -94,8 +94,9 @@ def _head(subject: Claims, width: float, read: float, view: View) -> list[Shape]
         shapes += verdict_glyph(verdict, x, 45 - 0.36 * read, 9, theme)
         x -= 25
     left = EDGE + text_width(title, size, 600, "display") + 18
-    words = shortened(say("claims.subtitle"), x - left, read)
-    if len(words) > 1:
+    both = (say("claims.subtitle"), say("claims.subtitle_short"))
+    words = next((each for each in both if text_width(each, read) <= x - left), "")
+    if words:
         shapes.append(Text(x=left, y=45, text=words, size=read, fill=theme.ink2))
     return shapes
 
