@@ -49,6 +49,7 @@ class Studies(QObject):
         self._canvas, self._recorder, self._device = canvas, recorder, device
         self._pair: Pair | None = None
         self._how_run: _HowRun | None = None  # whose growth is measured or shown
+        self._wanted: int | None = None  # where the plots' marker is to stand once that is measured
         self._resting = False
         self._how = ""  # of INFLUENCES, what is done to each word; "": nothing is worked out
         self._asked: tuple[Pair | None, _State | None, str] = (None, None, "")
@@ -76,7 +77,7 @@ class Studies(QObject):
         if pair is not None:
             how_run = _how_run(pair)
             if how_run != self._how_run:
-                self._how_run = how_run
+                self._how_run, self._wanted = how_run, self._canvas.view.length
                 self._canvas.show_view(replace(self._canvas.view, growth=(), length=None))
                 self._measure(0)
         self._study()
@@ -88,6 +89,8 @@ class Studies(QObject):
         if outcome.value is not None:
             growth = (*self._canvas.view.growth, outcome.value)
             self._canvas.show_view(replace(self._canvas.view, growth=growth))
+            if self._wanted == outcome.value.tokens:
+                self.show_length(self._wanted)  # where it stood for other runs
             self.grown.emit()
             if not self._resting:
                 self._measure(len(growth))
@@ -116,6 +119,7 @@ class Studies(QObject):
 
     def show_length(self, length: int | None) -> None:
         """Move the marker of the plots; None: to the tokens of the sentence."""
+        self._wanted = None
         self._canvas.show_view(replace(self._canvas.view, length=length))
         self.grown.emit()
 

@@ -159,6 +159,22 @@ def test_the_plots_are_of_runs_like_the_one_on_the_stage(window: Window, qtbot: 
     assert window.first.studies._how_run == asked._replace(precision="float16")
 
 
+def test_the_marker_of_the_plots_stays_where_it_is_when_a_switch_is_switched(
+    window: Window, qtbot: QtBot
+) -> None:
+    def measured() -> bool:
+        return not (window.first.busy or window.first.measuring)
+
+    qtbot.waitUntil(measured, timeout=60_000)
+    window.activate("length:24")
+    for pressed in ("P", "A"):
+        key(window, qtbot, pressed)
+        qtbot.waitUntil(lambda: len(window.canvas.view.growth) < 3, timeout=20_000)
+        assert window.canvas.view.length is None  # not measured yet: no number of another run
+        qtbot.waitUntil(measured, timeout=60_000)
+        assert window.canvas.view.length == 24
+
+
 def test_other_lengths_are_measured_on_the_device_of_the_run(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
