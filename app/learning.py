@@ -77,8 +77,13 @@ def _trained(
         if step % 100 == 0:
             said(f"{task.name} {id} seed {seed}: step {step}, loss {loss:.4f}")
 
-    with threadpool_limits(1, user_api="blas"):
-        return training.train(task, id, seed, steps=steps, at=at, kept=kept, said=said)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            return training.train(task, id, seed, steps=steps, at=at, kept=kept, said=said)
+    except KeyboardInterrupt:
+        if kept.exists():
+            said(f"Interrupted; {kept} is kept, and the same command goes on from there.")
+        raise
 
 
 def _recipe(task: Task, id: str) -> None:

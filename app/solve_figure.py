@@ -61,5 +61,6 @@ def make(given: argparse.Namespace) -> Figure:
     wish = solving.Wish(
         task=given.task, model=model, case=case, text=given.text or "", seed=given.seed
     )
-    subject = solving.solve(wish, given.train)
-    return Figure(analytical_empirical, subject, subject.last_tick)
+    notes: list[str] = []
+    subject = solving.solve(wish, given.train, notes.append)
+    return Figure(analytical_empirical, subject, subject.last_tick, notes=tuple(notes))

@@ -557,8 +557,12 @@ class Solving:
         )  # fmt: skip
 
 
-def solve(wish: Wish, steps: int = 0) -> Solved:
+def solve(
+    wish: Wish, steps: int = 0, said: Callable[[str], object] = lambda sentence: None
+) -> Solved:
     """Return a text solved, with all that is asked and timed; trained here for so many steps.
+
+    ``said`` is told in a sentence what of the text is not read.
 
     Raises
     ------
@@ -570,6 +574,9 @@ def solve(wish: Wish, steps: int = 0) -> Solved:
     it = Solving(Recorder())
     with threadpool_limits(1, user_api="blas"):
         it.solve(wish)
+        if it.sentence:
+            said(it.sentence)
+            it.sentence = ""
         if steps:
             it.anew()
             it.running = True

@@ -386,6 +386,102 @@ def test_an_opened_number_takes_no_tick_and_no_odd_name(
         said(capsys, *figure("--open", odd, "-o", str(path)))
 
 
+# ---- training, and texts that nobody can read --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("dates", "--model", "rule"), "dates has no model 'rule'; choose one of these: rnn, gru"),
+        (("sums", "--model", "gru"), "There is no task 'sums'; choose one of these: missing-word"),
+        (("dates", "--model", "gru", "--steps", "0"), "'0' is no number from 1 to"),
+        (("dates", "--model", "gru", "--seed", "-1"), "'-1' is no number from 0 to"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in said(capsys, "train", *arguments, "-o", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kept", [b"garbage", b"", None])
+def test_a_kept_training_that_is_none_is_said_and_stays(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kept: bytes | None
+) -> None:
+    path = tmp_path / "gru-0.part"
+    if kept is None:
+        path.mkdir()
+    else:
+        path.write_bytes(kept)
+    text = said(capsys, "train", "reverse", "--model", "gru", "--steps", "1", "-o", str(tmp_path))
+    assert text.startswith("gru-0.part cannot be gone on with (")
+    assert text.endswith("); remove it to begin again.")
+    assert path.is_dir() if kept is None else path.read_bytes() == kept
+
+
+def test_a_training_ends_where_nothing_can_be_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = tmp_path / "gru.safetensors"
+    place.mkdir()  # where the weights belong
+    assert main(["train", "reverse", "--model", "gru", "--steps", "1", "-o", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith("gru.safetensors was not written because")
+    assert (tmp_path / "gru-0.part").exists()  # the training itself is kept
+
+
+@pytest.mark.parametrize("text", ["☃☃ ☃", "日本", " \u00a0 ", "\x00\x01"])
+@pytest.mark.parametrize("task", ["dates", "brackets"])
+def test_a_text_of_which_nothing_can_be_read_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, task: str, text: str
+) -> None:
+    sentence = said(capsys, "figure", "analytical-empirical", "--task", task, "--text", text,
+                    "-o", str(tmp_path / "a.svg"))  # fmt: skip
+    assert sentence.startswith("There is nothing in it that the network can read; type ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", [(), ("--train", "2")])
+def test_what_of_a_text_is_not_read_is_said_and_the_rest_is_solved(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    path = tmp_path / "a.svg"
+    assert main(["figure", "analytical-empirical", "--text", "5 mär 2019", *steps, "--tick", "0",
+                 "-o", str(path)]) == 0  # fmt: skip
+    out, err = capsys.readouterr()
+    assert out.strip() == str(path)
+    assert err == "The network does not know 'ä' and reads the text without it.\n"
+
+
+@pytest.mark.parametrize(("case", "text"), [("typo", "9" * 501), ("clean", "(" * 501)])
+def test_a_text_that_is_too_long_for_a_rule_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, case: str, text: str
+) -> None:
+    task = "dates" if case == "typo" else "brackets"
+    sentence = said(capsys, "figure", "analytical-empirical", "--task", task, "--text", text,
+                    "-o", str(tmp_path / "a.svg"))  # fmt: skip
+    assert (
+        sentence == "The text has 501 characters and a rule is shown for at most 500; shorten it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("reverse", "--model", "rule", "--case", "8"), "Nobody wrote a rule for reverse"),
+        (("dates", "--model", "rule", "--case", "hard"), "dates has no case 'hard'; it has clean"),
+        (("dates", "--model", "nobody", "--case", "clean"), "dates has no model 'nobody'"),
+        (("dates", "--model", "rule", "--count", "0"), "'0' is no number from 1 to"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in said(capsys, "evaluate", *arguments)
+
+
 def test_a_picture_of_many_pixels_is_made(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     assert main(figure("--size", "8300x8200", "--tick", "1", "-o", str(path))) == 0

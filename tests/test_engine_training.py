@@ -190,13 +190,18 @@ def test_a_folder_that_is_a_file_is_said_before_anything_is_trained(tmp_path: Pa
 
 @pytest.mark.usefixtures("small")
 def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    told: list[str] = []
+
     def stop(line: str) -> None:
+        told.append(line)
         if "step 200" in line:
             raise KeyboardInterrupt
 
     whole = learning.train("reverse", "small", output=tmp_path / "whole", said=print)
     with pytest.raises(KeyboardInterrupt):
         learning.train("reverse", "small", output=tmp_path, said=stop)
+    kept = tmp_path / "small-0.part"
+    assert told[-1] == f"Interrupted; {kept} is kept, and the same command goes on from there."
     said: list[str] = []
     path = learning.train("reverse", "small", output=tmp_path, said=said.append)
     assert len(said) == 1  # from step 100 on
