@@ -15,6 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from test_engine_statements import FULL
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from app import DEFAULT_PAIR, DEFAULT_TEXT, INFLUENCES, claims, cpu_gpu, experiments, learning
 from app.__main__ import main
@@ -164,6 +165,22 @@ def test_runs_that_are_timed_alone_count_by_the_kinds_of_one_that_is_watched() -
     timed = told[-3:]
     assert min(end - start for start, end, _ in timed) == best
     assert all(0 < spent <= (end - start) * 1.05 for start, end, spent in timed)
+
+
+def test_a_network_is_timed_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in chapter 4: threads that wait for one another on a busy core would turn the verdict."""
+    seen: list[set[int]] = []
+
+    def seconds(*_: object) -> float:
+        pools = threadpool_info()
+        seen.append({each["num_threads"] for each in pools if each["user_api"] == "blas"})
+        return 1.0
+
+    monkeypatch.setattr(claims, "COUNT", 16)
+    monkeypatch.setattr(Asker, "seconds", seconds)
+    with threadpool_limits(2, user_api="blas"):
+        claims.PARTS["rule"](Numbers())
+    assert seen == [{1}, {1}]
 
 
 def test_the_sweep_is_that_of_the_chapter_beside(tmp_path: Path) -> None:
