@@ -195,9 +195,11 @@ def _said(subject: Race, row: int, done: int, say: object) -> tuple[str, str]:
     count, total = subject.counts[row], subject.in_order[row]
     when = numbers.seconds(total)
     step, steps = subject.axis
-    if done == count:
-        return say("race.all_at", count=count, time=when), ""
-    more = say("race.ends_at", time=when) if total > step * steps else ""
+    beyond = total > step * steps
+    if done == count:  # the boxes that have no place any more are not forgotten
+        said = say("race.all_at", count=count, time=when)
+        return (f"… {said}" if beyond else said), ""
+    more = say("race.ends_at", time=when) if beyond else ""
     return say("race.of_all", done=done, count=count), more
 
 
