@@ -33,7 +33,7 @@ def test_every_row_of_the_table_is_a_method() -> None:
 def test_every_primitive_has_a_row_in_the_table() -> None:
     helpers = {
         "to_device", "to_host", "fetch", "parameter", "wait", "clock", "unit_of", "notes", "failed",
-        "threads", "rows_like", "writer",
+        "threads", "rows_like", "writer", "matmul", "made",
     }  # fmt: skip
     methods = {name for name, _ in inspect.getmembers(Ops, inspect.isfunction) if name[0] != "_"}
     assert methods - helpers == set(OPS) - {"input"}
