@@ -456,6 +456,7 @@ LABORATORY, LONGEST_TRAINED = "long-range", 14
 SENTENCE = {
     "text": "the cat that slept ___", "chain": "rnn", "grid": "transformer", "influence": "",
 }  # fmt: skip
+CARD = {"part": "h100"}  # whose times are modelled
 # Parts of the third. On the page of sizes 2 stands at tick 0, and each has twice the one before.
 RACE, SIZES, LENGTHS = 1, 2, 3
 EIGHT, LARGE = 2, 7  # ticks of n = 8 and n = AT_ONCE
@@ -541,14 +542,14 @@ STATEMENTS = (
         "holds when a layer of attention is quicker than one of an RNN at every length that was "
         "timed, holds if T is one of some when it is at those",
         ("times",), _faster, "A machine that is as wide as attention.",
-        Experiment(THREE, {}, (LENGTHS, END)), "A GPU was not timed.",
+        Experiment(THREE, CARD, (LENGTHS, END)), "A GPU was not timed.",
     ),
     Statement(
         "scalable", ONE, "Parallelization lets Transformers grow with the input",
         "holds when a layer of attention has fewer dependent steps than one of an RNN at the "
         "longest length and no more FLOPs, holds if hardware is wide when it has more FLOPs",
         ("longest",), _scalable, "Attention whose steps grow with T, too.",
-        Experiment(THREE, {}, (LENGTHS, END)),
+        Experiment(THREE, CARD, (LENGTHS, END)),
         "That it has changed the field of AI: this is history and no number.",
     ),
     Statement(
@@ -633,45 +634,45 @@ STATEMENTS = (
     Statement(
         "shapes", THREE, "Data are scalars, vectors, matrices or tensors",
         "holds when a run holds numbers with 0, 1, 2 and 3 axes", ("dimensions",), _shapes,
-        "A run without one of them.", Experiment(THREE, {}, (0, END)),
+        "A run without one of them.", Experiment(THREE, CARD, (0, END)),
     ),
     Statement(
         "cpu-order", THREE, "A CPU does one thing after another",
         "holds when this machine has one thread and gains nothing from arrays",
         ("threads", "at_once"), _cpu_order, "One thread without vector lanes.",
-        Experiment(THREE, {}, (RACE, END)),
+        Experiment(THREE, CARD, (RACE, END)),
     ),
     Statement(
         "cpu-scalars", THREE, "A CPU mainly handles single numbers",
         "holds when arrays are less than 1.5 times as quick as number by number",
         ("at_once",), _cpu_scalars, "Arrays that gain nothing here.",
-        Experiment(THREE, {"op": "map"}, (SIZES, LARGE)),
+        Experiment(THREE, {**CARD, "op": "map"}, (SIZES, LARGE)),
     ),
     Statement(
         "gpu-many", THREE, "A GPU does many tasks at the same time",
         "holds if the tasks are alike when 125 outputs take less than 1.5 times the time of 5",
         ("order_cost",), _gpu_many, "A launch that takes longer for more outputs.",
-        Experiment(THREE, {}, (RACE, END)), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, CARD, (RACE, END)), "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "gpu-large", THREE, "Large matrices and tensors belong on a GPU",
         "holds if n is large when the modelled time crosses what was measured here",
         ("sides",), _gpu_large, "A GPU that is quicker at every size, or at none.",
-        Experiment(THREE, {"op": "product"}, (SIZES, LARGE)),
+        Experiment(THREE, {**CARD, "op": "product"}, (SIZES, LARGE)),
         "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "cpu-simple", THREE, "Simple tasks in a sequence belong on a CPU",
         "holds when a short chain is quicker here than modelled on a GPU", ("chain_gpu",),
         _cpu_simple, "A launch that costs less than a read here.",
-        Experiment(THREE, {"op": "chain"}, (SIZES, EIGHT)),
+        Experiment(THREE, {**CARD, "op": "chain"}, (SIZES, EIGHT)),
         "No GPU was timed: its time is modelled.",
     ),
     Statement(
         "volume", THREE, "Complexity and volume decide which unit is the better one",
         "holds when there is a volume from which a GPU is quicker, and branches move it",
         ("volumes",), _volume, "A boundary that branches do not move.",
-        Experiment(THREE, {}, (SIZES, END)), "No GPU was timed: its time is modelled.",
+        Experiment(THREE, CARD, (SIZES, END)), "No GPU was timed: its time is modelled.",
     ),
     # Analytical vs Empirical
     Statement(

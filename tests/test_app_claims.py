@@ -217,6 +217,8 @@ def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
                 assert value in ("", *INFLUENCES)
             elif key == "op":
                 assert value in OPS
+            elif key == "part":
+                assert value == claims.PART
             elif key == "task":
                 assert value == "dates"
             elif key == "experiment":
