@@ -219,6 +219,8 @@ def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
                 assert value in OPS
             elif key == "part":
                 assert value == claims.PART
+            elif key == "model":
+                assert value == claims.NETWORK
             elif key == "task":
                 assert value == "dates"
             elif key == "experiment":
@@ -263,7 +265,11 @@ def test_the_presenter_steps_through_the_rows(chapter: TheClaims, qtbot: QtBot) 
 def test_open_asks_for_the_experiment(chapter: TheClaims, host: Host) -> None:
     chapter.activate("open:precise")
     assert host.window.asked == [  # type: ignore[attr-defined]
-        ("analytical-empirical", {"task": "dates", "case": "typo"}, math.inf)
+        (
+            "analytical-empirical",
+            {"task": "dates", "model": claims.NETWORK, "case": "typo"},
+            math.inf,
+        )
     ]
     chapter.activate("open:nothing")
     assert len(host.window.asked) == 1  # type: ignore[attr-defined]
