@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from engine.trace import Pair
 from widgets import captions, painter, theme
 from widgets.canvas import Canvas
+from widgets.geometry import fit, fit_screen
 from widgets.picture import Group, Picture, Rect
 from widgets.view import View
 
@@ -145,6 +146,8 @@ def test_a_small_place_scrolls_and_a_small_screen_in_present_does_not(qtbot: QtB
     assert canvas.minimumWidth() > 960
     canvas.present(True)
     assert canvas.minimumWidth() < 320
+    canvas.resize(1600, 900)  # as high as the class can still read, and not as all of it fits
+    assert canvas.fitted() == fit_screen(1600, 900, 900) != fit(1600, 900, least_scale=0.1)
 
 
 def test_a_change_is_settled_when_it_has_been_painted(canvas: Canvas, qtbot: QtBot) -> None:
