@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 # Seconds that all of it may take on two laptop cores; the sweep has most of it.
 BUDGET_SECONDS = 30.0
 PART = "h100"  # the GPU that times are modelled for
-SWAPPED = ("the cat that slept ___", "slept cat that the ___")
 MASKED = "transformer-causal"
 # Sentences whose heaviest word is compared with the most influential one.
 SENTENCES = (
@@ -183,18 +182,15 @@ def _links(grid: Trace) -> float:
 
 
 def _order(pair: Pair) -> tuple[float, float, float]:
-    """Return how far answers move when two words are swapped: grid without, with, and chain."""
+    """Return how far answers move in another order: grid without positions, with, and chain."""
     from app import compute
+    from engine.laboratory import position
 
-    def moved(side: str, positions: bool) -> float:
-        one, other = (
-            compute.make_pair(text, *DEFAULT_PAIR, positions=positions).pair.side(side)
-            for text in SWAPPED
-        )
-        difference = one.value("answer.probabilities") - other.value("answer.probabilities")
-        return float(np.abs(difference.astype(np.float64)).sum() / 2)
-
-    return moved("grid", False), moved("grid", True), moved("chain", True)
+    chain, grid = (
+        position(compute.model(id), trace, watch=_watch())
+        for id, trace in zip(DEFAULT_PAIR, (pair.chain, pair.grid), strict=True)
+    )
+    return grid[0].answer, grid[1].answer, chain[0].answer
 
 
 def _weighed(found: Numbers) -> Numbers:

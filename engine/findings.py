@@ -85,7 +85,7 @@ class Numbers:
     dimensions: tuple[int, ...] | None = None  # axes of what a run holds
     longest: Layers | None = None  # at the longest length
     # measured, from runs
-    order: tuple[float, float, float] | None = None  # words swapped: no positions, with, chain
+    order: tuple[float, float, float] | None = None  # words shuffled: no positions, with, chain
     weights: Pairs | None = None  # sentences where the heaviest word counts most, and all
     role: tuple[str, float] | None = None  # the clearest role of a head, and its score
     # modelled

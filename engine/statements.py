@@ -173,7 +173,7 @@ def _five_heads(n: There) -> Finding:
 def _positions(n: There) -> Finding:
     without, with_, chain = n.order
     return Finding(_of(without <= SAME < min(with_, chain)), "", _percent(with_), Known.MEASURED,
-                   "of the answer moves when words are swapped; without positions "
+                   "of the answer moves when words are shuffled; without positions "
                    f"{_percent(without) if without > SAME else 'nothing'}")  # fmt: skip
 
 
@@ -503,8 +503,8 @@ STATEMENTS = (
     ),
     Statement(
         "positions", ONE, "Position encoding alone tells the grid the order",
-        "holds when swapping two words moves the answer with positions, and by no more than "
-        "rounding without them",
+        "holds when another order of the words moves the answer with positions, and by no more "
+        "than rounding without them",
         ("order",), _positions, "An answer that moves without positions, too.",
         Experiment(LABORATORY, {"experiment": "position"}, END),
     ),
