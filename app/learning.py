@@ -64,6 +64,8 @@ def train(
     weights.write(path, replace(first, card={**first.card, "seeds": reached}))
     for file in kept:  # not before, so that a full disk costs no training
         file.unlink(missing_ok=True)
+        for begun in output.glob(f"{file.name}.*.part"):  # of a save that was broken off
+            begun.unlink(missing_ok=True)
     return path
 
 

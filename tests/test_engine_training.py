@@ -117,6 +117,38 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Pa
         moments.save(tmp_path / "missing" / "small.part", {}, trained(1).keep())
 
 
+def test_a_save_that_is_broken_off_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about, kept = {"task": "reverse", "steps": 200}, tmp_path / "small.part"
+    made = trained(2)
+    before = made.keep()
+    moments.save(kept, about, before)
+    made.descend()
+    write = Path.write_bytes
+
+    def half(self: Path, data: bytes) -> int:
+        write(self, data[: len(data) // 2])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(Path, "write_bytes", half)
+        with pytest.raises(KeyboardInterrupt):
+            moments.save(kept, about, made.keep())
+    found = moments.load(kept, about, made.keep())
+    assert found.step == before.step == 2
+    assert np.array_equal(found.weights, before.weights)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_killed_save_left_is_gone_with_the_training(tmp_path: Path) -> None:
+    begun = tmp_path / "small-0.part.4711.part"
+    begun.write_bytes(b"half of it")
+    learning.train("reverse", "small", steps=3, output=tmp_path, said=print)
+    assert {path.name for path in tmp_path.iterdir()} == {"small.safetensors", "small.json"}
+
+
 def full(self: Path, data: bytes) -> int:
     """Write as a disk that has no room left does."""
     raise OSError(errno.ENOSPC, "No space left on device")
