@@ -318,7 +318,8 @@ def _majority(n: There) -> Finding:
 def _core(n: There) -> Finding:
     least = min(n.steps, key=lambda step: step.of_flops)
     return Finding(_of(least.of_flops > MOSTLY), "", _percent(least.of_flops), Known.COUNTED,
-                   f"of FLOPs at least, in {least.name}; time is another share")  # fmt: skip
+                   f"of FLOPs at least, in {least.name}; {_percent(least.in_tensor_cores)} in "
+                   "tensor cores")  # fmt: skip
 
 
 def _key(n: There) -> Finding:
