@@ -44,7 +44,7 @@ BETA1, BETA2, EPS = 0.9, 0.98, 1e-8
 KEPT_EVERY = 100  # steps
 PHASES = ("batch", "forward", "backward", "update")  # of a step
 PROGRAMS = 64  # compiled runs that are kept, one for each length of sentence
-AT_ONCE = 256  # sentences that a trained model is asked
+AT_ONCE = 64  # sentences that a trained model is asked
 
 
 Spent = dict[str, dict[Unit, float]]  # seconds of each of ``PHASES`` by unit
@@ -310,8 +310,12 @@ def score(
     rng = fresh(seed, case)
     right = asked = whole = done = 0
     sure: tuple[list[float], list[float]] = ([], [])
+    programs: dict[tuple[int, ...], Program] = {}
     for batch in parts_of(task.sample(rng, sentences, case)):
-        program = compiled(task, config, weights, batch, ops, memory=memory, learns=False)
+        program = programs.get(batch.ids.shape) or compiled(
+            task, config, weights, batch, ops, memory=memory, learns=False
+        )
+        programs[batch.ids.shape] = program
         put(program, batch)
         targets = program.targets.reshape(len(batch.ids), -1)  # (sentence, answer)
         found = written(program, batch, watch)
