@@ -521,8 +521,8 @@ class Solving:
         self.running, self._passing = False, None
         self._begin_counts()
         self._plan()
-        said = " ".join(str(error).split())
-        self.sentence = f"{said} It went back to step {training.step}."
+        why = " ".join(str(error).split()).partition(";")[0]
+        self.sentence = f"{why}; it went back to step {training.step}, train with a lower one."
 
     # ---- what is told
 

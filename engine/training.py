@@ -133,8 +133,8 @@ class Training:
         if not (math.isfinite(norm) and loss < WORSE * guess):
             what = f"{loss:.1f}, far above the {guess:.1f} of a guess" if loss > 0 else "no number"
             raise DivergedError(
-                f"At step {self.step + 1} the loss was {what}: the learning rate "
-                f"({self.recipe.rate:g}) is too high. The weights before it are kept; go on from "
+                f"At step {self.step + 1} the loss was {what} because the learning rate "
+                f"({self.recipe.rate:g}) is too high; the weights before it are kept, go on from "
                 "an earlier step with a lower one."
             )
         if norm > CLIP:

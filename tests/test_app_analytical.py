@@ -174,7 +174,8 @@ def test_a_training_that_diverges_is_rolled_back_and_said(
     chapter.activate("choose:train:toggle")
     qtbot.waitUntil(lambda: bool(said), timeout=PATIENCE_MS)
     assert "the learning rate (1000) is too high" in said[-1]
-    assert said[-1].endswith("It went back to step 0.")
+    assert said[-1].endswith("; it went back to step 0, train with a lower one.")
+    assert said[-1].count(". ") == 0  # one sentence
     solved = until(chapter, qtbot, lambda s: not s.running)
     assert [moment.step for moment in solved.moments] == [0]
     chapter.activate("choose:rate:next")  # the lowest again, and it goes on from there
