@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from app import CHAPTER, SCALES, SPEEDS, THEMES
+from engine.kept import write
 
 VERSION = 2
 MOST_BYTES = 1_000_000
@@ -62,17 +62,9 @@ def load(path: Path) -> tuple[Session, str]:
 def save(session: Session, path: Path) -> str:
     """Write the settings beside their place and rename them; return "" or what went wrong."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".session-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                kept = asdict(session)
-                kept["chapters"] = {id: own for id, own in session.chapters.items() if _small(own)}
-                json.dump({"version": VERSION, **kept}, file, indent=1, ensure_ascii=False)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        whole = asdict(session)
+        whole["chapters"] = {id: own for id, own in session.chapters.items() if _small(own)}
+        write(json.dumps({"version": VERSION, **whole}, indent=1, ensure_ascii=False), path)
     except OSError as error:
         return f"The settings could not be saved ({error.strerror}); they last until you close."
     return ""

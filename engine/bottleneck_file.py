@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from engine import laboratory, race, weights
+from engine.kept import write
 from engine.laboratory import MODELS, SEED, SENTENCES, TASK, Bottleneck
 from engine.said import Said
 
@@ -66,15 +65,7 @@ def save(found: Bottleneck, path: Path) -> None:
     }
     data = {"asked": asked(), "day": date.today().isoformat(), "right": right}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".bottleneck-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write(json.dumps(data), path)
     except OSError as error:
         raise Said(
             f"What was measured could not be kept ({error.strerror}); it is shown until you close."

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import asdict, fields, replace
 from datetime import date
 from pathlib import Path
@@ -13,6 +11,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from engine import race
+from engine.kept import write
 from engine.race import (
     Branching,
     Clock,
@@ -97,15 +96,7 @@ def save(found: Measured, path: Path) -> None:
         When it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".measured-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, **asdict(found)}, file)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write(json.dumps({"version": VERSION, **asdict(found)}), path)
     except OSError as error:
         raise RaceError(
             f"What was measured could not be kept ({error.strerror}); it is shown until you close."
