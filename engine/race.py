@@ -39,6 +39,7 @@ BUDGET_SECONDS = 10.0  # of a whole sweep
 RATES_SECONDS = 2.0  # of ``calibrate`` alone
 # How the budget is shared out; what a part leaves over goes to those behind it.
 PARTS = (("rates", 0.07), ("outputs", 0.03), ("sizes", 0.38), ("branches", 0.12), ("lengths", 0.4))
+LATE = 0.4  # of its share, what a part has that begins late because runs before it took too long
 OPS = ("product", "map", "chain")
 OUTPUTS = "outputs"  # the ``Point.op`` of the race's outputs on a GPU, where n is their number
 SIZES = tuple(2**k for k in range(1, 14))  # 2 … 8192
@@ -374,7 +375,8 @@ def sweep(
     Parameters
     ----------
     budget
-        Seconds that all of it may take; a single run that has begun is finished.
+        Seconds that all of it may take; a single run that has begun is finished, and no
+        part is left out because one before it took longer.
     clock, stop
         Where seconds come from; whether to end now, which leaves it incomplete.
     today
@@ -401,7 +403,7 @@ def sweep(
     }
     for name, share in PARTS:
         until += share * budget
-        watch.begin(until)
+        watch.begin(max(until, watch.spent + LATE * share * budget))
         for more in parts[name](found, watch):
             found = more
             yield found

@@ -109,6 +109,22 @@ def test_a_sweep_measures_all_of_it_and_ends_complete(small: None) -> None:
     assert all(math.isfinite(p.seconds) and p.seconds > 0 for p in last.sizes)
 
 
+def test_no_part_is_left_out_because_one_before_it_took_longer(
+    small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, sizes = Clock(1e-3), race._with_sizes
+
+    def long(found: Measured, watch: race.Watch, device: Any) -> Any:
+        yield from sizes(found, watch, device)
+        clock.now += 6.0  # another program has the machine
+
+    monkeypatch.setattr(race, "_with_sizes", long)
+    last = everything(clock=clock)[-1]
+    assert last.complete
+    assert len(last.branches) == 2 * 3
+    assert {row.layer for row in last.lengths} == set(race.LAYERS)
+
+
 def test_steps_and_flops_of_a_layer_are_those_of_the_formulas() -> None:
     d = race.WIDTH
     rows = race_lengths.counted()

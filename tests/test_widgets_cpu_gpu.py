@@ -397,6 +397,17 @@ def test_what_the_class_must_read_is_a_48th_of_the_screen_in_present(
                 assert text.size * scale >= screen[1] / 48, text
 
 
+def test_a_map_of_which_nothing_was_measured_says_so() -> None:
+    made = subject(known=replace(measured(), branches=()))
+    read = " ".join(text.text for text in texts(cpu_gpu(made, 10.0, view_of())))
+    assert SAY("race.not_measured") in read
+
+
+def test_bytes_have_a_blank_before_their_unit() -> None:
+    said = [numbers.size(bytes_).replace(numbers.NBSP, " ") for bytes_ in (0, 576, 23_040, 1.2e6)]
+    assert said == ["0 B", "576 B", "23 kB", "1.2 MB"]
+
+
 @pytest.mark.parametrize("reached", [0, 64])
 def test_a_length_that_was_not_timed_has_its_counts(reached: int) -> None:
     """Steps and FLOPs need no clock: only the time is missing where the sweep did not come."""

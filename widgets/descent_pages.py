@@ -190,8 +190,7 @@ class _Writer(Writer):
         page.line([(shape or say("inspector.scalar"), f.small)], above=4)
         if step.cost.bytes:
             self._row(say("descent.flops"), numbers.exact(step.cost.flops))
-            count = numbers.count(step.cost.bytes)
-            moved = f"{count}B" if NBSP in count else f"{count}{NBSP}B"
+            moved = numbers.size(step.cost.bytes)
             page.line([(say("inspector.bytes", count=moved), f.small)], above=2)
         self._row(say("descent.depth"), str(trace.depths[step.name]))
         if step.reads:

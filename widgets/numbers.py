@@ -45,6 +45,12 @@ def count(number: int) -> str:
     return str(number)
 
 
+def size(bytes_: float) -> str:
+    """Return how many bytes: "576 B", "23 kB", "1.2 MB"."""
+    text = count(round(bytes_))
+    return f"{text}B" if NBSP in text else f"{text}{NBSP}B"
+
+
 def seconds(value: float) -> str:
     """Return a time: "71 µs", "1.24 ms", "2.5 s"."""
     for limit, unit in UNITS:

@@ -214,7 +214,7 @@ class _Writer(Writer):
         self._words(say("race.page.output"))
         self._row(say("race.page.outputs_row"), numbers.exact(count))
         self._row(say("race.page.flops"), numbers.exact(round(cost.flops)))
-        self._row(say("race.page.bytes"), numbers.count(round(cost.bytes)) + "B")
+        self._row(say("race.page.bytes"), numbers.size(cost.bytes))
         self._page.rule()
         self._page.line([self._page.formats.chip("sequential", say("race.page.cpu_in_order"))])
         measured = subject.measured
@@ -279,7 +279,7 @@ class _Writer(Writer):
         key = "race.page.steps_row" if op == "chain" else "race.page.outputs_row"
         self._row(say(key), numbers.exact(outputs))
         self._row(say("race.page.flops"), numbers.count(round(cost.flops)))
-        self._row(say("race.page.bytes"), numbers.count(round(cost.bytes)) + "B")
+        self._row(say("race.page.bytes"), numbers.size(cost.bytes))
         self._page.rule()
         self._page.line([self._page.formats.chip("sequential", say("race.page.cpu_measured"))])
         best = math.inf

@@ -108,7 +108,7 @@ class _Writer(Writer):
             self._row(say("units.page.flops"), say("inspector.counted",
                                                    what=numbers.exact(span.flops)))  # fmt: skip
         if span.bytes:
-            self._row(say("units.page.bytes"), numbers.count(span.bytes) + "B")
+            self._row(say("units.page.bytes"), numbers.size(span.bytes))
         if span.flops and span.bytes:
             self._row(say("units.page.intensity"), numbers.value(span.flops / span.bytes))
         if span.kernels > 1:

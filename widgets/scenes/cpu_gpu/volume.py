@@ -83,7 +83,7 @@ def volumes(subject: Race, place: Place, view: View) -> list[Shape]:
              fill=theme.ink2, anchor="middle", rotate=-90),
     ]  # fmt: skip
     drawn += _boundary(subject, x, y, across, down, view)
-    if not known:
+    if not any(each is not None for row in known for each in row):
         drawn += _nothing(place, view)
         return drawn
     return [*drawn, *_examples(x, y, across, down, view)]
