@@ -179,6 +179,25 @@ def test_a_figure_has_no_switches_and_says_the_whole_workload() -> None:
     assert said == ["one workload: GPT-2 124M, training, 8 × 1024 tokens, FP16"]
 
 
+@pytest.mark.parametrize("preset", ["", *(preset.id for preset in claims.PRESETS)])
+def test_the_workload_stands_whole_beside_the_title(preset: str) -> None:
+    picture = computing_units(subject_of(preset), 0, view_of())
+    (said,) = (text.text for text in texts(picture) if text.name == "workload")
+    assert "…" not in said
+    assert said.endswith(subject_of(preset).size)
+
+
+def test_a_share_above_one_with_a_plus_is_not_said_to_miss_it() -> None:
+    def said(subject: Computing) -> str:
+        picture = computing_units(subject, 0, view_of())
+        return " ".join(text.text for text in texts(picture) if text.name == "causes")
+
+    reads = subject_of(workload=Workload("gpt2-124m", "inference", 8, 1024))  # 74 % of matrix work, where 65+ is claimed
+    assert reads.time.parts[Work.MATRIX] > reads.claim[Work.MATRIX]
+    assert said(reads) == "Why more than 65: many rows in every product."
+    assert said(subject_of()).startswith("Why not 85: ")
+
+
 def test_one_marker_goes_round_the_operation_of_the_tick() -> None:
     subject, view = subject_of(), view_of()
     for tick in (1, 10, 30, subject.last_tick):

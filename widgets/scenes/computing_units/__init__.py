@@ -115,7 +115,10 @@ def _head(subject: Computing, shown: int, place: Place, view: View) -> list[Shap
             mode=say(f"units.mode.{subject.mode}"), precision=subject.precision,
         )  # fmt: skip
     left = EDGE + text_width(title, 27, 600, "display") + 18
-    shapes.append(note(left, 45, words, view, size=16, width=right - 14 - left, name="workload",
+    width = right - 14 - left
+    if text_width(words, 16, 500) > width and view.controls:
+        words = say("units.workload_short", model=subject.model, size=subject.size)
+    shapes.append(note(left, 45, words, view, size=16, width=width, name="workload",
                        title=words))  # fmt: skip
     if place.presets:
         shapes += _presets(subject, place, view)

@@ -244,7 +244,9 @@ def _causes(subject: Computing, x: float, bottom: float, width: float, view: Vie
     else:
         named = ", ".join(say(f"units.cause.{cause.name}") for cause in subject.causes)
         claimed = subject.claim.get(Work.MATRIX, 0.0)
-        text = say("units.why_not", percent=f"{100 * claimed:.0f}", causes=named)
+        above = Work.MATRIX in subject.beyond and subject.time.parts[Work.MATRIX] > claimed
+        key = "units.why_more" if above else "units.why_not"  # "65+" is held by 74
+        text = say(key, percent=f"{100 * claimed:.0f}", causes=named)
     lines = wrapped(text, width, NOTE, 600)
     if len(lines) > CAUSES:
         lines = (*lines[: CAUSES - 1], " ".join(lines[CAUSES - 1 :]))
