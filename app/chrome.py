@@ -134,10 +134,11 @@ class Rail(QWidget):
 class Bar(QWidget):
     """Above the stage: the chapter's controls, the device, theme, present and export.
 
-    ``export_asked`` carries a file ending, a scale, and whether it is to be grey.
+    ``export_asked`` carries a file ending, a scale, whether it is to be grey, and "text", or
+    "paths" for letters as outlines.
     """
 
-    export_asked = Signal(str, int, bool)
+    export_asked = Signal(str, int, bool, str)
     copy_asked = Signal()
     window_asked = Signal()
 
@@ -272,10 +273,14 @@ class Bar(QWidget):
         for ending, scale in EXPORTS:
             entry = menu.addAction(say(f"window.export_{ending[1:]}", scale=scale))
             entry.triggered.connect(
-                lambda _=False, e=ending, k=scale: self.export_asked.emit(e, k, False)
+                lambda _=False, e=ending, k=scale: self.export_asked.emit(e, k, False, "text")
             )
+            if ending == ".svg":
+                menu.addAction(say("window.export_paths")).triggered.connect(
+                    lambda: self.export_asked.emit(".svg", 1, False, "paths")
+                )
         menu.addAction(say("window.export_grey")).triggered.connect(
-            lambda: self.export_asked.emit(".pdf", 1, True)
+            lambda: self.export_asked.emit(".pdf", 1, True, "text")
         )
         menu.addSeparator()
         menu.addAction(say("action.copy")).triggered.connect(lambda: self.copy_asked.emit())

@@ -15,6 +15,7 @@ from widgets import clipboard
 from widgets.captions import Captions
 
 if TYPE_CHECKING:
+    from app.export import Words
     from engine.trace import Step
     from widgets.canvas import Scene
     from widgets.view import View
@@ -58,6 +59,7 @@ class Stills(QObject):
         ending: str,
         scale: int,
         grey: bool,
+        text: Words,
         path: str,
     ) -> None:
         """Save the stage, laid out for 1600 × 900; without a path ask for one."""
@@ -80,7 +82,7 @@ class Stills(QObject):
         self._done = self._say("window.saved", path=path)
         self.said.emit(self._say("window.saving", path=path))
         classes.make()  # the worker names some
-        self._background.ask(_save, scene, subject, tick, view, Path(path), scale, grey)
+        self._background.ask(_save, scene, subject, tick, view, Path(path), scale, grey, text)
 
     def copy_stage(self, scene: Scene, subject: Any, tick: int, view: View) -> None:
         """Copy the stage as an image and as SVG: another program takes which it can."""
@@ -159,8 +161,9 @@ class Stills(QObject):
 
 
 def _save(
-    scene: Scene, subject: Any, tick: int, view: View, path: Path, scale: int, in_grey: bool
-) -> None:
+    scene: Scene, subject: Any, tick: int, view: View, path: Path, scale: int, in_grey: bool,
+    text: Words,
+) -> None:  # fmt: skip
     from app import export
     from app.compute import still
     from widgets.grey import grey
@@ -168,7 +171,7 @@ def _save(
     picture = still(subject, tick, view, size=SIZE, scene=scene)
     if in_grey:
         picture = grey(picture, view.theme)
-    export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale)
+    export.write(picture, path, width=SIZE[0], height=SIZE[1], scale=scale, text=text)
 
 
 def _paint(scene: Scene, subject: Any, tick: int, view: View) -> tuple[QImage, str]:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from app.analytical import AnalyticalEmpirical
     from app.computing import ComputingUnits
     from app.experiments import Seek
+    from app.export import Words
     from app.rnn_transformer import RnnTransformer
     from app.stills import Stills
     from engine.trace import Step
@@ -151,7 +152,7 @@ class Window(QMainWindow):
         self.bar.theme_button.clicked.connect(self.toggle_theme)
         self.bar.present_button.clicked.connect(self.present)
         self.bar.export_asked.connect(
-            lambda e, k, grey: self.export_stage(ending=e, scale=k, grey=grey)
+            lambda e, k, grey, text: self.export_stage(ending=e, scale=k, grey=grey, text=text)
         )
         self.bar.copy_asked.connect(self.copy_stage)
         self.bar.window_asked.connect(self.export_window)
@@ -562,8 +563,9 @@ class Window(QMainWindow):
     # ------------------------------------------------------------------ out of the window
 
     def export_stage(
-        self, *, ending: str = ".png", scale: int = 2, grey: bool = False, path: str = ""
-    ) -> None:
+        self, *, ending: str = ".png", scale: int = 2, grey: bool = False, text: Words = "text",
+        path: str = "",
+    ) -> None:  # fmt: skip
         """Save the stage as it stands, laid out for 1600 × 900; grey for paper."""
         still = self.chapter.still()
         if still is None:
@@ -578,6 +580,7 @@ class Window(QMainWindow):
             ending=ending,
             scale=scale,
             grey=grey,
+            text=text,
             path=path,
         )
 

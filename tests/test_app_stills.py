@@ -31,6 +31,24 @@ def test_the_stage_is_saved(window: Window, qtbot: QtBot, tmp_path: Path, ending
     assert window.notice.text().startswith("Saved")
 
 
+def test_the_menu_saves_letters_as_outlines_for_programs_without_the_fonts(
+    window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {}
+    for entry in ("svg", "paths"):
+        path = tmp_path / f"{entry}.svg"
+        monkeypatch.setattr("app.stills._ask_where", lambda *_, p=path: (str(p), ""))
+        (action,) = (
+            action for action in window.bar.export_button.menu().actions()
+            if action.text() == SAY(f"window.export_{entry}")
+        )  # fmt: skip
+        action.trigger()
+        settled(window, qtbot)
+        kinds[entry] = path.read_text(encoding="utf-8").count("<text")
+    assert kinds["svg"] > 20
+    assert kinds["paths"] == 0
+
+
 def test_a_still_of_the_other_thread_has_the_same_pixels(
     window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:

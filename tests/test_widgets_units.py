@@ -192,7 +192,8 @@ def test_a_share_above_one_with_a_plus_is_not_said_to_miss_it() -> None:
         picture = computing_units(subject, 0, view_of())
         return " ".join(text.text for text in texts(picture) if text.name == "causes")
 
-    reads = subject_of(workload=Workload("gpt2-124m", "inference", 8, 1024))  # 74 % of matrix work, where 65+ is claimed
+    # 74 % of matrix work, where 65+ is claimed
+    reads = subject_of(workload=Workload("gpt2-124m", "inference", 8, 1024))
     assert reads.time.parts[Work.MATRIX] > reads.claim[Work.MATRIX]
     assert said(reads) == "Why more than 65: many rows in every product."
     assert said(subject_of()).startswith("Why not 85: ")
