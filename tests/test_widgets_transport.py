@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from widgets import captions, theme
+from widgets import transport as transports
 from widgets.controls import style_sheet
 from widgets.fonts import register_fonts
 from widgets.geometry import text_width
@@ -92,6 +95,39 @@ def test_at_its_least_width_the_words_of_the_groups_stand_apart(
     assert ends[0] < starts[1]
     assert ends[1] < starts[2]
     assert ends[2] <= scrubber.width()
+
+
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("width", [200, 440, 900])
+def test_captions_end_in_dots_and_not_in_half_a_letter_and_no_tick_touches_them(
+    scrubber: Scrubber, width: int, low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: list[tuple[QRectF, float, float]] = []
+    ends: list[float] = []
+
+    class Spy(QPainter):
+        def drawText(self, place: QRectF, flags: Any, text: str) -> None:  # type: ignore[override]  # noqa: N802
+            metrics = QFontMetricsF(self.font())
+            cap = place.top() + metrics.ascent() - metrics.capHeight()
+            words.append((place, metrics.horizontalAdvance(text), cap))
+
+        def drawLine(self, start: QPointF, end: QPointF) -> None:  # type: ignore[override]  # noqa: N802
+            ends.append(end.y())
+
+    monkeypatch.setattr(transports, "QPainter", Spy)
+    scrubber.groups = (
+        Group("From RNN to Transformer", 0, 13), Group("3 Computing in AI", 14, 24),
+        Group("CPU & GPU works", 25, 31), Group("Analytical vs Empirical", 32, 41),
+    )  # fmt: skip
+    scrubber.enlarge(1.0, low)
+    scrubber.resize(width, scrubber.minimumHeight())
+    scrubber.grab()
+    assert len(words) == 4
+    for place, advance, cap in words:
+        assert advance <= place.width()
+        assert max(ends) + 2 <= cap
+    for (place, *_), (following, *_) in itertools.pairwise(words):
+        assert place.right() < following.left()
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ class Scrubber(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         # Along the line in px; across it in px at 100 %.
         theme, k, now = self.theme, self._scale, self.x_of(self.tick)
-        y, under = (10.0 * k, 9.0 * k) if self._low else (12.0 * k, 13.0 * k)
+        y, under, mark = (10 * k, 9 * k, 8 * k) if self._low else (12 * k, 13 * k, 11 * k)
         current, spans = self._group_of(int(self.tick + 0.5)), self.spans()
         for number, ((caption, first, last), (left, right)) in enumerate(
             zip(self.groups, spans, strict=True)
@@ -168,15 +168,14 @@ class Scrubber(QWidget):
             every = max(1, math.ceil(MARK_PX / apart))
             for tick in range(first, last + 1, every) if self.isEnabled() else ():
                 x = self._x_of_whole(tick, spans)
-                painter.drawLine(QPointF(x, y + 6 * k), QPointF(x, y + 11 * k))
+                painter.drawLine(QPointF(x, y + mark - 5 * k), QPointF(x, y + mark))
             here = number == current and self.isEnabled()
             font = _font(px(13, k), bold=here)
             painter.setFont(font)
             painter.setPen(QColor(theme.ink if here else theme.ink2))
-            place = QRectF(left, y + under, right - left, 18 * k)
-            words = QFontMetricsF(font).elidedText(
-                caption, Qt.TextElideMode.ElideRight, right - left + GAP * k
-            )
+            room = right - left + (GAP - 4) * k  # up to the next caption
+            words = QFontMetricsF(font).elidedText(caption, Qt.TextElideMode.ElideRight, room)
+            place = QRectF(left, y + under, room + 1, 18 * k)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft, words)
         if not self.isEnabled():  # there is no now
             return
