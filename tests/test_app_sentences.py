@@ -305,6 +305,23 @@ def test_only_unknown_words_get_a_chip_and_blanks_none(window: Window, qtbot: Qt
     assert [field.text()[a:b] for a, b in field.chips()] == ["İzmir", "zz", "zz"]
 
 
+def test_a_long_sentence_that_was_typed_is_seen_from_its_first_word(
+    window: Window, qtbot: QtBot
+) -> None:
+    field, text = window.first.controls.field, "the farmer near the old dogs that slept " * 4
+    key(window, qtbot, "Ctrl+L")
+    qtbot.keyClicks(field, text)
+    assert field.cursorPosition() == len(text)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    settled(window, qtbot)
+    assert not field.hasFocus()
+    assert field.cursorRect().left() >= 0
+    assert field.cursorPosition() == 0
+    window.first.sentences.set_text(text + "___")  # as a file, or a sentence of before
+    settled(window, qtbot)
+    assert field.cursorPosition() == 0
+
+
 @pytest.mark.parametrize("text", ["שלום cat ___ مرحبا", "cat שלום zzz ___", "the 😀🐈 zzz cat ___"])
 def test_chips_stand_at_their_words_whichever_way_they_are_read(
     window: Window, qtbot: QtBot, text: str

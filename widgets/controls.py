@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QActionGroup,
     QColor,
+    QFocusEvent,
     QFont,
     QFontMetricsF,
     QKeyEvent,
@@ -72,6 +73,15 @@ class Field(QLineEdit):
         self.setToolTip(self._say("window.unknown_title", words=listed) if strange else "")
         self._arrange()
         self.update()
+        if not self.hasFocus():
+            self.setCursorPosition(0)  # who reads begins at the first word
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show the sentence from its first word on when it has been typed."""
+        super().focusOutEvent(event)
+        stays = (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
+        if event.reason() not in stays:
+            self.setCursorPosition(0)
 
     def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
         """Draw in another theme, so many times larger."""
