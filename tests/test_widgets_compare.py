@@ -579,6 +579,20 @@ def test_depth_work_and_time_of_both_sides_and_how_they_relate() -> None:
     assert f"× {b.chain.flops / a.chain.flops:.2f}" in said
 
 
+@pytest.mark.parametrize("kind", ["attention", "cell", "precision", "word", "longer"])
+def test_times_of_the_same_work_are_not_said_to_differ(kind: str) -> None:
+    a, b = change(kind)
+    b = replace(b, chain=steady(b.chain, 50e-6), grid=steady(b.grid, 200e-6))  # a busy machine
+    ratios = {
+        side: say("compare.times", value=f"{new.seconds / old.seconds:.2f}")
+        for side, old, new in (("chain", a.chain, b.chain), ("grid", a.grid, b.grid))
+    }
+    said = [t.text for t in texts(compare(*sides(a, b), view_of()))]
+    same = {"attention": ["grid"], "cell": ["grid"], "word": ["chain", "grid"]}.get(kind, [])
+    assert [side for side in ratios if ratios[side] not in said] == same
+    assert said.count(say("compare.noise")) == len(same)
+
+
 # ------------------------------------------------------------------ nothing before its tick
 
 

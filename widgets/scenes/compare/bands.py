@@ -27,6 +27,7 @@ from widgets.scenes.compare.layout import BOX, Column, Layout
 from widgets.theme import mix
 
 if TYPE_CHECKING:
+    from engine.trace import Trace
     from widgets.view import View
 
 SIDES = ("A", "B")
@@ -484,15 +485,26 @@ def costs(a: Side, b: Side, place: Layout, view: View) -> list[Shape]:
         old, new = a.pair.side(which), b.pair.side(which)
         base = place.first(y) + place.row * (row + 0.5) + size * 0.36
         ratios = [(new.flops, old.flops), (new.seconds, old.seconds)]
-        related = (
-            points(new.depth - old.depth),
-            *(say("compare.times", value=_ratio(p / q)) if q else "" for p, q in ratios),
-        )
+        work, time = (
+            say("compare.times", value=_ratio(p / q)) if q else "" for p, q in ratios
+        )  # fmt: skip
+        if time and _work(old) == _work(new):
+            time = say("compare.noise")  # a number here would be read as an effect of the change
+        related = (points(new.depth - old.depth), work, time)
         shapes += [
             number(end, base, text, view, size=size)
             for end, text in zip(ends, related, strict=True)
         ]
     return shapes
+
+
+def _work(trace: Trace) -> tuple[object, ...]:
+    """Return what a run's time follows from, whatever its numbers are."""
+    facts = trace.facts
+    return (
+        facts.model, facts.precision, facts.backend, facts.device, facts.threads,
+        trace.depth, trace.flops, tuple((step.op, step.value.shape) for step in trace.steps),
+    )  # fmt: skip
 
 
 def _ratio(value: float) -> str:
