@@ -189,6 +189,28 @@ def test_the_line_that_runs_is_framed_and_its_state_is_that_of_the_run() -> None
     assert subject.source == rules.RULES["dates"].source
 
 
+@pytest.mark.parametrize("name", ["typo", "brackets", "trained"])
+@pytest.mark.parametrize("height", [728, 640])
+def test_no_line_of_the_program_is_cut_in_half(name: str, height: int) -> None:
+    subject, view = subject_of(name), view_of(height=height)
+    for tick in range(subject.last_tick + 1):
+        drawn: dict[str, list[str]] = {}
+        for text in texts(analytical_empirical(subject, tick, view)):
+            if text.name.startswith("line:"):
+                drawn.setdefault(text.name, []).append(text.text)
+        assert drawn
+        for line, pieces in drawn.items():
+            whole = subject.source[int(line.removeprefix("line:"))]
+            assert "".join(pieces).replace(" ", "") == whole.replace(" ", "")
+
+
+def test_one_step_of_descent_is_no_steps() -> None:
+    subject = subject_of("trained")
+    tick = next(t for t in range(subject.last_tick) if subject.moment_at(t).step == 1)
+    read = [t.text for t in texts(analytical_empirical(subject, tick, view_of()))]
+    assert "step of descent" in read
+
+
 def test_all_of_the_program_is_laid_out_word_by_word() -> None:
     source = rules.RULES["dates"].source
     rows = laid_out(source, 360, 16)

@@ -184,7 +184,8 @@ class _Writer(Writer):
             self._row(say("solve.page.drawn"), numbers.exact(moment.step * subject.batch))
         elif row == "program":
             self._row(say("solve.lines_written"), str(subject.lines), strong=True)
-            self._row(say("solve.steps"), numbers.exact(moment.step), strong=True)
+            taken = say("solve.steps", count=moment.step)
+            self._row(taken, numbers.exact(moment.step), strong=True)
             self._row(say("solve.page.parameters"), numbers.exact(subject.parameters))
             self._row(say("solve.page.batch"), str(subject.batch))
             self._descent()

@@ -130,7 +130,10 @@ def _code(subject: Solved, shown: int, box: Box, size: float, view: View) -> lis
     shapes: list[Shape] = []
     seen = -1
     inside = [i for i in at if first <= i < first + most]
+    beyond = {lines[i][0] for i in (first - 1, first + most) if 0 <= i < len(lines)}
     for i, (number, indent, text) in enumerate(lines[first : first + most]):
+        if number in beyond and number != now:
+            continue  # half a line of a program would be read as another one
         base = y + i * high + size
         name = f"line:{number}"
         title = subject.source[number].strip()
@@ -150,7 +153,8 @@ def _code(subject: Solved, shown: int, box: Box, size: float, view: View) -> lis
         shapes += marker((x - 6, top, width + 12, len(inside) * high + 3), theme)
     if view.selected.startswith("line:"):
         chosen = [i for i, row in enumerate(lines[first : first + most])
-                  if f"line:{row[0]}" == view.selected]  # fmt: skip
+                  if f"line:{row[0]}" == view.selected
+                  and (row[0] == now or row[0] not in beyond)]  # fmt: skip
         if chosen:
             shapes.append(ring((x - 4, y + chosen[0] * high, width + 8, len(chosen) * high), view))
     return shapes

@@ -124,7 +124,8 @@ def told(subject: Solved, row: str, side: str, view: View, shown: int) -> tuple[
             return str(subject.lines), say("solve.lines_written"), ""
         parameters = f"{subject.parameters:,}".replace(",", numbers.THIN)
         step = f"{moment.step:,}".replace(",", numbers.THIN)
-        return step, say("solve.steps"), say("solve.program.network", parameters=parameters)
+        taken = say("solve.steps", count=moment.step)
+        return step, taken, say("solve.program.network", parameters=parameters)
     if row == "order":
         if times is None:
             return none, say("solve.timing"), ""
