@@ -517,6 +517,17 @@ def test_panels_are_compared_one_after_another() -> None:
     assert "70 points" in messages(subject, 4, SAY)[1]
 
 
+@pytest.mark.parametrize("tick", [0, 4])
+def test_words_that_have_no_room_side_by_side_stand_whole_in_two_rows(tick: int) -> None:
+    sentence = tuple("the farmer near the old dogs sleeps ___".split())
+    picture = long_range(replace(of("position"), shuffled=shuffled(sentence)), tick, view_of())
+    check_texts(picture, f"eight words at tick {tick}")
+    read = [text.text for text in texts(picture)]
+    assert not [text for text in read if "…" in text]
+    for word in set(sentence):
+        assert read.count(word) == 3 * (1 if tick == 0 else 2) * sentence.count(word), word
+
+
 def test_without_position_encoding_there_is_no_third_panel() -> None:
     subject = replace(of("position"), shuffled=shuffled()[:2])
     assert subject.last_tick == 3

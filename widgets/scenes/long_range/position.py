@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.laboratory import Shuffled
 from widgets import numbers
+from widgets.geometry import text_width
 from widgets.glyphs import Box, marker, shortened
 from widgets.picture import Ellipse, Path, Rect, Shape
 from widgets.scenes.long_range.layout import NOTE, Place
@@ -76,13 +77,18 @@ def _panel(
     old_of = {place_: new for new, place_ in enumerate(found.order)}
     words_old = {old: found.words[new] for new, old in enumerate(found.order)}
     wide, amounts, numbered = pitch >= 36, pitch >= 54, pitch >= 25
+    longest = max(text_width(word, NOTE, 600) for word in words_old.values())
+    # Words that have no room side by side stand in two rows, as on the stage.
+    lower = 17.0 if longest > pitch - 2 and not amounts else 0.0
+    room = 2 * pitch - 6 if lower else pitch - 2
     for old in range(count):
         cx = left + (old + 0.5) * pitch
         drawn.append(Ellipse(cx=cx, cy=above, rx=radius, ry=radius, fill=theme.stage,
                              stroke=theme.ink2, stroke_width=2.0))  # fmt: skip
         if wide:
-            drawn.append(words(cx, above - radius - 8, shortened(words_old[old], pitch - 2, NOTE),
-                               view, weight=600, ink="ink", anchor="middle"))  # fmt: skip
+            drawn.append(words(cx, above - radius - 8 - lower * (old % 2),
+                               shortened(words_old[old], room, NOTE), view, weight=600, ink="ink",
+                               anchor="middle"))  # fmt: skip
         if numbered:
             drawn.append(words(cx, above + 5, str(old + 1), view, weight=600, ink="ink2",
                                anchor="middle"))  # fmt: skip
@@ -117,8 +123,8 @@ def _panel(
             drawn.append(words(ex, below + 5, str(old + 1), view, weight=600, anchor="middle",
                                ink="onink" if equal else "ink2"))  # fmt: skip
         if wide:
-            drawn.append(words(ex, below + radius + size + 2,
-                               shortened(words_old[old], pitch - 2, NOTE), view, weight=600,
+            drawn.append(words(ex, below + radius + size + 2 + lower * (new % 2),
+                               shortened(words_old[old], room, NOTE), view, weight=600,
                                ink="ink", anchor="middle"))  # fmt: skip
         if known and amounts:
             drawn.append(words(ex, below + radius + size + 21, amount(found.difference[old]), view,
