@@ -81,6 +81,7 @@ def _panel(
     # Words that have no room side by side stand in two rows, as on the stage.
     lower = 17.0 if longest > pitch - 2 and not amounts else 0.0
     room = 2 * pitch - 6 if lower else pitch - 2
+    above += 0.6 * lower
     for old in range(count):
         cx = left + (old + 0.5) * pitch
         drawn.append(Ellipse(cx=cx, cy=above, rx=radius, ry=radius, fill=theme.stage,
