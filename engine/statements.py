@@ -234,8 +234,8 @@ def _long_range(n: There) -> Finding:
     verdict = verdict if all(digits) and any(pairs) else Verdict.PICTURE
     plain = max(max(n.bottleneck[id]) for id in RECURRENT)
     return Finding(verdict, "the RNN does not look back", _range(n.bottleneck["transformer"]),
-                   Known.MEASURED, f"of 16 digits reversed, RNNs {_percent(plain)}; of 8 pairs "
-                   f"recalled from {sum(pairs)} of {len(pairs)} seeds")  # fmt: skip
+                   Known.MEASURED, f"of 16 digits reversed, RNNs {_percent(plain)}; ahead at "
+                   f"recalling 8 pairs in {sum(pairs)} of {len(pairs)} seeds")  # fmt: skip
 
 
 # ---- 3 Computing in AI ---------------------------------------------------------------------------

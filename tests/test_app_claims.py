@@ -332,6 +332,7 @@ def test_the_inspector_says_rule_numbers_and_what_would_turn_it(
         chapter.player.seek(tick)
         inspector.show_page(chapter.page_key(), chapter.write)
         shown = inspector.text.toPlainText()
+        assert " %" not in inspector.text.document().toRawText()  # they stay on one line
         assert each.says in shown
         assert each.turns in shown
         assert each.rule[1:] in shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from widgets.numbers import NBSP
+
 if TYPE_CHECKING:
     from engine.statements import Numbers
     from widgets.captions import Captions
@@ -25,7 +27,7 @@ def write(
     if found is not None:
         page.line([(say("claims.page.number"), f.small)], right=[(found.number, f.mono_strong)],
                   above=6)  # fmt: skip
-        page.line([(found.what, f.body)])
+        page.line([(found.what.replace(" %", f"{NBSP}%"), f.body)])
         known = say(f"claims.known.{found.known}")
         page.line([(say("claims.page.basis"), f.small)], right=[(known, f.mono)], above=2)
         page.line([(say("claims.page.when"), f.small)], right=[(subject.day_words, f.mono)],
@@ -36,7 +38,8 @@ def write(
         if words:
             page.rule()
             page.line([(say(f"claims.page.{key}"), f.strong)])
-            page.line([(words[:1].upper() + words[1:], f.body)], above=2)
+            said = words.replace(" %", f"{NBSP}%")  # a number and its unit stay on one line
+            page.line([(said[:1].upper() + said[1:], f.body)], above=2)
     if found is None or not each.needs:
         return
     page.rule()
