@@ -22,12 +22,12 @@ def write(
     f, at = page.formats, subject.at(tick)
     each, found = subject.rows[at]
     page.line([(say("claims.transport", number=at + 1, count=len(subject.rows)), f.small)])
-    page.line([(each.says, f.title)])
+    page.line([(_together(each.says), f.title)])
     page.line([(verdict, f.strong)], above=6)
     if found is not None:
         page.line([(say("claims.page.number"), f.small)], right=[(found.number, f.mono_strong)],
                   above=6)  # fmt: skip
-        page.line([(found.what.replace(" %", f"{NBSP}%"), f.body)])
+        page.line([(_together(found.what), f.body)])
         known = say(f"claims.known.{found.known}")
         page.line([(say("claims.page.basis"), f.small)], right=[(known, f.mono)], above=2)
         page.line([(say("claims.page.when"), f.small)], right=[(subject.day_words, f.mono)],
@@ -38,8 +38,7 @@ def write(
         if words:
             page.rule()
             page.line([(say(f"claims.page.{key}"), f.strong)])
-            said = words.replace(" %", f"{NBSP}%")  # a number and its unit stay on one line
-            page.line([(said[:1].upper() + said[1:], f.body)], above=2)
+            page.line([(_together(words[:1].upper() + words[1:]), f.body)], above=2)
     if found is None or not each.needs:
         return
     page.rule()
@@ -48,6 +47,11 @@ def write(
         page.line([(name.replace("_", " "), f.small)], above=3)
         for line in _written(getattr(numbers, name)):
             page.line([(line, f.mono)])
+
+
+def _together(words: str) -> str:
+    """Return a sentence in which a number and its per cent stay on one line."""
+    return words.replace(" %", f"{NBSP}%")
 
 
 def _written(value: Any) -> list[str]:
