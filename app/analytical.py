@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_TICK = 100_000
 MOST_SEED = 1000
+LATE_SECONDS = 1.0  # behind the end of a training, a key that would have paused it
 MARGIN = 8  # px, beside the text
 LEAST = 150  # px, for a date
 
@@ -58,6 +61,7 @@ class AnalyticalEmpirical(QObject):
         self._left = self._rests = False  # while it trained; until it begins again
         self._behind = self._ran = False  # that training goes on, also later; it is seen to
         self._kept_tick: float | None = None
+        self._ended = -math.inf  # when a training last ended or was paused, by the clock
         self.keys: Mapping[str, Callable[[], object]] = {
             "case": self.next_case,
             "train": lambda: self.choose("train", "toggle"),
@@ -289,6 +293,9 @@ class AnalyticalEmpirical(QObject):
     def _train(self, what: str) -> None:
         """Start, pause, take one step, or begin again; the latest moment is looked at."""
         assert self.subject is not None
+        over = self.subject.moments[-1].step >= self.subject.steps and not self.subject.running
+        if what == "toggle" and over and monotonic() - self._ended < LATE_SECONDS:
+            return  # it was to be paused: what it has just learned is not thrown away
         self.player.pause()
         self.player.seek(self.subject.last_moment)
         if what == "toggle":
@@ -331,6 +338,8 @@ class AnalyticalEmpirical(QObject):
         """Show what is known now, where we were."""
         before, now = self.subject, told.solved
         self.subject = now
+        if before is not None and before.running and not now.running:
+            self._ended = monotonic()
         if self._ran and not now.running and not self._rests:  # it has ended, or could not go on
             self._behind = False
         self._ran = self._behind and now.running

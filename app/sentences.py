@@ -152,6 +152,8 @@ class Sentences(QObject):
         files = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
         if files:
             self.open_file(files[0])
+            if len(files) > 1:
+                self._notice.say(self._say("window.first_of_files"), until_next=True)
         elif data.hasText():
             self.set_text(data.text())
 

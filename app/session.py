@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app import CHAPTER, SCALES, SPEEDS, THEMES
-from engine.kept import write
+from engine.kept import why_unread, write
 
 VERSION = 2
 MOST_BYTES = 1_000_000
@@ -101,7 +101,7 @@ def _checked(data: dict[str, Any]) -> Session:
 
 
 def _set_aside(path: Path, error: Exception) -> str:
-    reason = str(error).partition(":")[0] or type(error).__name__
+    reason = why_unread(error)
     number = 1
     while (aside := path.with_name(f"{path.stem}.damaged-{number}.json")).exists():
         number += 1

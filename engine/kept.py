@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -25,3 +26,17 @@ def write(text: str, path: Path) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def why_unread(error: Exception) -> str:
+    """Return in words why a file of JSON could not be read: "it is no text"."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON from line {error.lineno} on"
+    if isinstance(error, OSError):
+        return f"it cannot be read ({error.strerror or error})"
+    said = " ".join(str(error).split())[:100]
+    return f"it lacks {said}" if isinstance(error, KeyError) else said

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine.kept import why_unread
 from engine.live import LIVE
 from engine.precision import PRECISIONS
 from engine.said import Said
@@ -135,11 +136,8 @@ def read(path: Path) -> Recording:
             raise ValueError("it is no file")
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         return _checked(data)
-    except OSError as error:
-        problem = f"it cannot be read ({error.strerror or error})"
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        said = " ".join(str(error).split())[:100]
-        problem = f"it lacks {said}" if isinstance(error, KeyError) else said
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        problem = why_unread(error)
     raise ReportError(
         f"{path.name} is no report of unrolled doctor --gpu-selfcheck: {problem}; what is shown "
         "stays."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +19,7 @@ from app import solve_figure, solving
 from app.analytical import AnalyticalEmpirical
 from app.chapters import CHAPTERS, Host, make
 from app.solving import RATES, Solving, Wish, readable
+from app.workshop import Told
 from engine import tasks
 from engine.recorder import Recorder
 from engine.said import Said
@@ -115,6 +117,27 @@ def test_training_starts_is_paused_and_can_be_gone_back_to(
     chapter.player.seek(2.0)
     assert chapter.title(2) == (f"Tick 2 of {solved.last_tick}", "the network after step 1")
     assert chapter.subject.moment_at(2).written is not None
+
+
+def test_a_pause_that_comes_too_late_throws_nothing_away(
+    chapter: AnalyticalEmpirical, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(chapter, qtbot)
+    solved = chapter.subject
+    assert solved is not None
+    assert solved.moments[-1].step == solved.steps
+    asked: list[bool] = []
+    monkeypatch.setattr(chapter.workshop, "train", asked.append)
+    clock = 100.0
+    monkeypatch.setattr("app.analytical.monotonic", lambda: clock)
+    told = Told(replace(solved, running=True), chapter.wish, chapter._number, "")
+    chapter._arrive(told)
+    chapter._arrive(told._replace(solved=solved))  # its last step
+    chapter.keys["train"]()
+    assert not asked
+    clock += 1.5
+    chapter.keys["train"]()
+    assert asked == [True]
 
 
 def test_one_step_is_one_step(chapter: AnalyticalEmpirical, qtbot: QtBot) -> None:

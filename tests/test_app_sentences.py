@@ -407,6 +407,12 @@ def test_a_sentence_a_text_file_and_a_saved_run_can_be_dropped(
     dropped(window, data)
     settled(window, qtbot)
     assert shown(window) == ["the", "old", "teacher", "___"]
+    (tmp_path / "b.txt").write_text("the cat ___", encoding="utf-8")
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / name)) for name in ("b.txt", "a.txt")])
+    dropped(window, data)
+    settled(window, qtbot)
+    assert shown(window) == ["the", "cat", "___"]
+    assert "of those dropped it is the first" in window.notice.text()
     path = tmp_path / "run.npz"
     save_trace(make_trace("the birds near the river ___", "gru"), path)
     data = QMimeData()

@@ -46,6 +46,17 @@ def test_what_cannot_be_used_is_set_aside_in_one_sentence(tmp_path: Path, conten
         assert (tmp_path / f"session.damaged-{number}.json").read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"[" * 100_000, "it is nested too deeply"), (b"\xff\xfe", "it is no text"),
+     (b'{\n"a": ', "it is no JSON from line 2 on"), (b"[1]", "it holds no settings")],
+)  # fmt: skip
+def test_why_a_file_is_not_read_is_said_in_words(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "session.json"
+    path.write_bytes(content)
+    assert load(path)[1].startswith(f"The settings cannot be used ({why}); ")
+
+
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "could not be saved" in save(Session(), tmp_path / "file" / "session.json")
