@@ -431,8 +431,8 @@ def _models(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(data, ensure_ascii=False, indent=1))
         return 0
-    rows = [("id", "what", "parameters", "right word", "best possible", "right number", "sees",
-             "memory")]  # fmt: skip
+    rows = [("id", "what", "parameters", "right word", "best possible", "right number",
+             "right word, other trainings", "sees", "memory")]  # fmt: skip
     for row in data:
         if "error" in row:
             print(row["error"], file=sys.stderr)
@@ -442,8 +442,12 @@ def _models(given: argparse.Namespace) -> int:
             f"{100 * held_out[key]:.2f} %" if isinstance(held_out.get(key), float) else "not known"
             for key in ("word", "best_word", "verb_number")
         ]
-        rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, row["sees"],
-                     row["memory"]))  # fmt: skip
+        again = sorted(100 * training["word"] for training in row["again"])
+        spread = (
+            f"{again[0]:.2f} to {again[-1]:.2f} %, {len(again)} seeds" if again else "not known"
+        )
+        rows.append((row["id"], row["title"], str(row["parameters"]), *accuracy, spread,
+                     row["sees"], row["memory"]))  # fmt: skip
     print(shares.columns(rows))
     return 0
 

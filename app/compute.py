@@ -354,6 +354,7 @@ def models_as_data() -> list[dict[str, Any]]:
                 "kind": facts.kind,
                 "parameters": facts.parameters,
                 "held_out": dict(held_out),
+                "again": list(read.card.get("again", {}).get("seeds", ())),
                 "sees": facts.sees,
                 # A grid keeps a row for every token, so its memory is a function of T.
                 "memory": facts.memory if facts.kind == "chain" else f"T × {facts.width} numbers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -304,19 +305,36 @@ def again() -> dict[str, dict[str, Any]]:
     return {name: card["again"] for name, card in cards.items() if "again" in card}
 
 
-def test_numpy_alone_reaches_what_the_shipped_models_do_within_a_point() -> None:
+def test_numpy_alone_reaches_what_the_shipped_models_do_within_a_point_or_the_spread() -> None:
     assert again().keys() == set(SHIPPED)
     for name, told in again().items():
         held_out = load(name).card["held_out"]
-        assert told["held_out"]["sentences"] == held_out["sentences"]
-        assert told["held_out"]["best_word"] == held_out["best_word"]
+        assert len({training["seed"] for training in told["seeds"]}) == 3
         for what in ("word", "verb_number"):
-            assert told["held_out"][what] >= held_out[what] - 0.01, name
+            reached = [training[what] for training in told["seeds"]]
+            spread = max(0.01, max(reached) - min(reached))
+            assert max(reached) >= held_out[what] - 0.01, name
+            assert min(reached) >= held_out[what] - spread, name
 
 
 def test_sixteen_numbers_without_attention_lose_words_in_numpy_too() -> None:
-    held_out = again()["rnn-plain"]["held_out"]
-    assert held_out["word"] < held_out["best_word"] - 0.05
+    best = load("rnn-plain").card["held_out"]["best_word"]
+    assert all(each["word"] < best - 0.05 for each in again()["rnn-plain"]["seeds"])
+
+
+def test_each_case_of_a_shipped_model_has_three_trainings_behind_it() -> None:
+    for name in SHIPPED:
+        card = load(name).card
+        assert len({training["seed"] for training in card["seeds"]}) == 3
+        assert card["seeds"][0]["seed"] == card["seed"]
+        for case in ("verb", "near", "far", "any-word"):
+            assert all(0 < training[case]["whole"] <= 1 for training in card["seeds"]), name
+
+
+def span(numbers: Sequence[float], digits: int) -> str:
+    """Return the least and the largest in per cent, as the README does."""
+    ends = [f"{100 * end:.{digits}f}" for end in (min(numbers), max(numbers))]
+    return " to ".join(dict.fromkeys(ends)) + " %"
 
 
 def test_the_readme_says_what_numpy_reached() -> None:
@@ -325,17 +343,23 @@ def test_the_readme_says_what_numpy_reached() -> None:
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "`" in line]
     expected = []
     for name in (row[0].strip("`") for row in rows):
-        told = again()[name]
-        found, heads = told["held_out"], [head for layer in told.get("roles", ()) for head in layer]
-        clear = sum(role != "mixed" and score >= 0.6 for role, score in heads)
+        trainings = again()[name]["seeds"]
+        clear = [
+            sum(
+                role != "mixed" and score >= 0.6 for block in each["roles"] for role, score in block
+            )
+            for each in trainings
+            if "roles" in each
+        ]
         expected.append(
             [
                 f"`{name}`",
-                str(told["seed"]),
-                f"{100 * found['word']:.2f} %",
-                f"{100 * found['verb_number']:.2f} %",
-                f"{100 * found['word_far']:.1f} %",
-                str(clear) if heads else "–",
+                span([each["word"] for each in trainings], 2),
+                span([each["verb_number"] for each in trainings], 2),
+                span([each["word_far"] for each in trainings], 1),
+                " to ".join(dict.fromkeys(map(str, sorted({min(clear), max(clear)}))))
+                if clear
+                else "–",
             ]
         )
     assert rows == expected
