@@ -2,13 +2,13 @@
 
 All are CPU times of one thread, by turns in one process and in either order, so that a busy moment
 meets both sides; a ratio is the median of the ratios of neighbours. Models have random weights and
-the shapes of ``GRID`` and ``CHAIN``; every step of a run is recorded, by ``engine.models.run``, and
-behind a grid stand the logits of every token, as GPT-2 has them. PyTorch computes the same numbers
-from the same weights: a grid eagerly, with forward hooks that keep every tensor which the trace
-keeps and PyTorch has at all, a chain by its fused layer, which keeps none but the states. Both have
-touched their memory before the first run that counts. What they do with it since is a part of their
-time: the engine writes again to what it has, PyTorch at times gives it back to the system, and a
-run that has to get it anew takes up to twice as long.
+the shapes of ``GRID`` and ``CHAIN``; every step of a run is recorded, and behind the blocks of a
+grid stand the logits of every token, as GPT-2 has them, and no answer for one of them. PyTorch
+computes the same numbers from the same weights: a grid eagerly, with forward hooks that keep every
+tensor which the trace keeps and PyTorch has at all, a chain by its fused layer, which keeps none
+but the states. Both have touched their memory before the first run that counts. What they do with
+it since is a part of their time: the engine writes again to what it has, PyTorch at times gives it
+back to the system, and a run that has to get it anew takes up to twice as long.
 
 PyTorch is asked for here and nowhere else in the application. It is the extra ``oracle``.
 """
@@ -26,9 +26,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.grid import rows
 from engine.models import Config, Model, initialise, run
 from engine.ops import Array, Ops
-from engine.trace import DEPTHLESS, Trace
+from engine.tape import Tape
+from engine.trace import DEPTHLESS, Step
 
 # GPT-2 small (Radford et al. 2019, table 2).
 GRID = Config(
@@ -112,11 +114,11 @@ def goal(
     }
 
 
-def held_bytes(trace: Trace) -> int:
-    """Return the bytes of the values of a trace, without what is a view of another."""
+def held_bytes(steps: Sequence[Step]) -> int:
+    """Return the bytes of the values of steps, without what is a view of another."""
     views = {"view", "split_heads"}
     assert views < DEPTHLESS
-    return sum(step.value.nbytes for step in trace.steps if step.op not in views)
+    return sum(step.value.nbytes for step in steps if step.op not in views)
 
 
 def _model(title: str, config: Config, rng: np.random.Generator) -> Model:
@@ -137,14 +139,14 @@ def _row(
 ) -> dict[str, Any]:
     """Return what one model does over one sentence, beside PyTorch's ``theirs``."""
     memory = _memory(model, ids)
-    ops, trace, logits, answer = Ops(), None, None, None
+    ops, steps, logits, answer = Ops(), None, None, None
     a, b = (np.full((SIDE, SIDE), value, np.float32) for value in (0.5, 2.0))
     out = np.empty_like(a)
 
     def us() -> float:
-        nonlocal trace, logits
-        trace = logits = None  # the memory of the last run serves this one, as it does PyTorch's
-        seconds, (trace, logits) = _timed(lambda: forward(model, ids, ops))
+        nonlocal steps, logits
+        steps = logits = None  # the memory of the last run serves this one, as it does PyTorch's
+        seconds, (steps, logits) = _timed(lambda: forward(model, ids, ops))
         return seconds
 
     def them() -> float:
@@ -165,11 +167,10 @@ def _row(
             counted.append(seconds)
             rates.append(2 * SIDE**3 / sgemm)
             ratios.append(seconds / other)
-    assert trace is not None
-    flops = sum(step.cost.flops for step in trace.steps if step.op == "product")
+    assert steps is not None
+    flops = sum(step.cost.flops for step in steps if step.op == "product")
     if answer is not None:
-        ours = trace.value("answer.probabilities") if logits is None else logits
-        check_same(model.id, ours, answer.numpy())
+        check_same(model.id, answer_of(steps) if logits is None else logits, answer.numpy())
     kind = model.config.kind
     goals = [goal("time, over PyTorch's", ratios if theirs else None, AT_MOST_OF_TORCH[kind])]
     if logits is not None:
@@ -184,24 +185,27 @@ def _row(
         "seconds": median(counted),
         "gflops": flops / median(counted) / 1e9,
         "sgemm_gflops": median(rates) / 1e9,
-        "held_bytes": held_bytes(trace),
+        "held_bytes": held_bytes(steps),
         "goals": goals,
     }
 
 
-def forward(model: Model, ids: Array, ops: Ops) -> tuple[Trace, Array | None]:
-    """Return the trace of one sentence whose last word is hidden, and of a grid all logits.
-
-    These are of every token (token, word); the trace answers for the last one.
-    """
-    trace = run(model, ids, hidden=len(ids) - 1, ops=ops)
+def forward(model: Model, ids: Array, ops: Ops) -> tuple[Sequence[Step], Array | None]:
+    """Return the steps of one sentence, and of a grid the logits of every token, (token, word)."""
     config, p = model.config, model.parameters
     if config.kind == "chain":
-        return trace, None
-    x = trace.value(f"blocks.{config.layers - 1}.x")  # (token, feature)
+        return run(model, ids, hidden=len(ids) - 1, ops=ops).steps, None
+    tape = Tape(ops, p)
+    x = rows(tape, config, ids.copy(), None).value  # (token, feature); what is recorded stays
     y = ops.norm(x, p["answer.norm.gain"], p["answer.norm.bias"], config.eps)
     # The table is the larger of the two by far: from its side BLAS multiplies a tenth faster.
-    return trace, ops.product(p["embed.E"], y, transpose_b=True).T
+    logits = ops.product(p["embed.E"], y, transpose_b=True).T
+    return tape.steps(), logits
+
+
+def answer_of(steps: Sequence[Step]) -> Array:
+    """Return the probabilities of the last word, (word,); the steps are made when looked at."""
+    return next(step.value for step in steps if step.name == "answer.probabilities")
 
 
 def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -222,7 +226,7 @@ def _memory(model: Model, ids: Array) -> float:
     trace = run(model, ids, hidden=len(ids) - 1, ops=Ops())
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return (after - before) / held_bytes(trace)
+    return (after - before) / held_bytes(trace.steps)
 
 
 def check_same(model: str, ours: Array, theirs: Array) -> None:

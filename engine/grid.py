@@ -109,6 +109,15 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array |
 
     Source: Vaswani et al. 2017, sections 3.1 and 3.5.
     """
+    x = rows(tape, config, ids, padding)  # (token, feature)
+    if config.answers == "every":
+        answer_rows(tape, config, x)
+    else:
+        answer_row(tape, config, x, hidden)
+
+
+def rows(tape: Tape, config: Config, ids: Array, padding: Array | None) -> Tensor:
+    """Return what the last block makes of all tokens, axes (token, feature), all of it recorded."""
     T = ids.shape[-1]
     with embedding(tape, config, "embed"):
         x = place(tape, config, ids, name="embed")  # (token, feature)
@@ -117,10 +126,7 @@ def record(tape: Tape, config: Config, ids: Array, hidden: int, padding: Array |
         )
     for b in range(config.layers):
         x = block(tape, x, config, b=f"blocks.{b}", mask=mask)  # (token, feature)
-    if config.answers == "every":
-        answer_rows(tape, config, x)
-    else:
-        answer_row(tape, config, x, hidden)
+    return x
 
 
 def embedding(
