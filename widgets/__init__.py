@@ -1,4 +1,4 @@
-"""What is seen: pictures, their painter and the widgets, in Qt."""
+"""Pictures and the Qt widgets that show them. Knows no array backend."""
 
 import builtins
 

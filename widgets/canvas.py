@@ -167,16 +167,19 @@ class Canvas(QWidget):
     def picture(self) -> Picture | None:
         """Return the picture of this moment, None before there is a subject."""
         if self._picture is None and self._scene is not None and self._subject is not None:
-            self._picture = self._drawn(self.view)
+            self._picture = self._drawn(self._sized(self.view))
             self.setAccessibleName(self._picture.title)
             self.setAccessibleDescription(self._picture.description)
         return self._picture
 
+    def _sized(self, view: View) -> View:
+        """Return a view with the scene's box for the widget's size."""
+        width, height, _ = self.fitted()
+        return replace(view, width=width, height=height)
+
     def _drawn(self, view: View) -> Picture:
         """Return the picture of this moment in a view; what was drawn ahead is taken."""
         assert self._scene is not None
-        width, height, _ = self.fitted()
-        view = replace(view, width=width, height=height)
         if self._ahead is not None and self._ahead[:2] == (self._tick, view):
             return self._ahead[2]
         return self._scene(self._subject, self._tick, view)
@@ -186,12 +189,12 @@ class Canvas(QWidget):
         view = self.expected() if self._settled and self._subject is not None else None
         if view is None:
             return
+        view = self._sized(view)
         try:
             picture = self._drawn(view)
         except Exception:  # noqa: BLE001  (it is said when the picture is asked for)
             return
-        width, height, _ = self.fitted()
-        self._ahead = self._tick, replace(view, width=width, height=height), picture
+        self._ahead = self._tick, view, picture
         if not self._painter.prepare(picture, AHEAD_SECONDS):
             self._rest.start(0)
 

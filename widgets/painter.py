@@ -72,7 +72,7 @@ class Painter:
         self._last: dict[str, _Raster] = {}  # by slot
         self._filling: dict[str, _Raster] = {}  # by slot
         self._scale = 0.0  # device px for one px of the last picture
-        self._shown: set[tuple[object, ...]] = set()  # keys of its images
+        self._shown: Picture | None = None
 
     def clear(self) -> None:
         """Forget all images: for another theme, whose last image would look wrong meanwhile."""
@@ -121,7 +121,7 @@ class Painter:
             _draw(picture.shapes, painter, target)
             settled = True
         painter.restore()
-        self._shown = self._keys(picture)
+        self._shown = picture
         self._trim()
         return settled
 
@@ -189,10 +189,13 @@ class Painter:
     def _trim(self) -> None:
         """Forget the images that were used longest ago, until the rest fits."""
         total = sum(raster.size for raster in self._finished.values())
+        if total <= self._cache_bytes:
+            return
+        shown = set() if self._shown is None else self._keys(self._shown)
         for key in list(self._finished):
             if total <= self._cache_bytes:
                 return
-            if key not in self._shown:
+            if key not in shown:
                 total -= self._finished.pop(key).size
 
 
