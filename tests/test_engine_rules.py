@@ -1,11 +1,15 @@
 """The rule programs: they answer, stop with a reason, and are shown line by line as they run."""
 
+import re
 import sys
+from collections import defaultdict
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from engine import rules
+from engine.ops import Array
 from engine.said import Said
 from engine.tasks import dates
 
@@ -113,6 +117,26 @@ def test_training_data_has_named_days_in_one_of_twenty() -> None:
     assert abs(named - dates.NAMED_SHARE) < 4 * (0.05 * 0.95 / len(drawn)) ** 0.5
     years = {int(date.answer[:4]) for date in drawn}
     assert years == set(dates.TRAINED)
+
+
+def test_a_network_is_trained_on_blanks_in_place_of_letters_and_on_no_typing_error() -> None:
+    shown = defaultdict(set)
+    for date in islice(dates.examples(0), dates.EXAMPLES):
+        shown[date.answer].add(date.text)
+    rng = np.random.default_rng(0)
+    letters = blanks = 0
+    for _ in range(50):
+        batch = dates.DATES.draw(rng, 64)
+        for read, answer in zip(_characters(batch.ids), _characters(batch.answers), strict=True):
+            written = re.compile(re.escape(read).replace("_", "[a-z]"))
+            assert any(written.fullmatch(text) for text in shown[answer]), read
+            letters += sum(character in dates.LETTERS for character in read)
+            blanks += read.count("_")
+    assert blanks / (letters + blanks) == pytest.approx(dates.BLANKED, rel=0.15)
+
+
+def _characters(ids: Array) -> list[str]:
+    return ["".join(dates.CHARACTERS[i] for i in row) for row in ids]
 
 
 @pytest.mark.parametrize("task", rules.RULES)
