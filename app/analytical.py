@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +154,7 @@ class AnalyticalEmpirical(QObject):
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
         self._theme = theme
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
         self.controls.show_theme(theme, scale)
 
@@ -317,7 +316,7 @@ class AnalyticalEmpirical(QObject):
 
     def _select(self, name: str) -> None:
         if name != self.canvas.view.selected:
-            self.canvas.show_view(replace(self.canvas.view, selected=name))
+            self.canvas.show_with(selected=name)
             self.changed.emit()
 
     def _is_element(self, name: str) -> bool:

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import monotonic, thread_time, time
@@ -413,7 +412,7 @@ def _answer(_: float, text: str) -> None:
         point(QPoint(0, 0))
         changes: dict[str, list[float]] = {"layer": [], "head": []}
         for i in range(min(CHANGES, tokens)):
-            stage.show_view(replace(stage.view, query=i))
+            stage.show_with(query=i)
             _wait(0.3)
             changes["layer"].append(cost(QTest.keyClick, stage, Qt.Key.Key_Y))
             _wait(0.3)
@@ -421,7 +420,7 @@ def _answer(_: float, text: str) -> None:
             if tokens <= WHOLE:
                 key = Qt.Key.Key_X
                 name = f"grid:blocks.0.attn.z[{i % facts.heads},0]"
-                stage.show_view(replace(stage.view, hovered=name))
+                stage.show_with(hovered=name)
                 _wait(0.3)
             changes["head"].append(cost(QTest.keyClick, stage, key))
         _tell({"hover": hover, **changes})
@@ -520,22 +519,18 @@ def _recording(_: float) -> None:
 
 def _open(then: Callable[[Any], None]) -> None:
     """Open the application's window and call ``then`` with it in place of its event loop."""
-    from PySide6.QtWidgets import QApplication, QMainWindow
-
-    def instead(*_: object) -> int:
-        windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
-        then(windows[0])
-        windows[0].close()
-        return 0
-
-    QApplication.exec = instead  # type: ignore[method-assign]
     from app import session
     from app.start import open_window
+
+    def run(window: Any) -> int:
+        then(window)
+        window.close()
+        return 0
 
     # Nobody's settings are read or written: the window opens as it does for a new user.
     with tempfile.TemporaryDirectory() as folder:
         session.place = lambda: Path(folder) / "session.json"
-        open_window()
+        open_window(run)
 
 
 def _until_painted(window: Any) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -65,7 +64,7 @@ class Choices(QObject):
         block = self._next_block(pair)
         if grid_state(pair.grid, self._player.shown, block).block != block:
             return None
-        return replace(self._canvas.view, layer=block)
+        return self._canvas.view._replace(layer=block)
 
     def show_layer(self, layer: int) -> None:
         """Show a block; while another runs, go to the tick where this one does the same."""
@@ -74,7 +73,7 @@ class Choices(QObject):
             return
         from widgets.scenes.recurrence_attention.layout import tick_of_block
 
-        self._canvas.show_view(replace(self._canvas.view, layer=layer))
+        self._canvas.show_with(layer=layer)
         if layer != self.grid_state(pair).block:
             self._player.seek(tick_of_block(pair.grid, self._player.shown, layer))
 
@@ -89,17 +88,17 @@ class Choices(QObject):
 
     def show_head(self, head: int) -> None:
         """Show the row of a head as bars."""
-        self._canvas.show_view(replace(self._canvas.view, head=head))
+        self._canvas.show_with(head=head)
 
     def open_stretch(self, start: int) -> None:
         """Open a stretch of tokens out of pooled maps; the one that is open: close it."""
         view = self._canvas.view
-        self._canvas.show_view(replace(view, brush=None if view.brush == start else start))
+        self._canvas.show_with(brush=None if view.brush == start else start)
 
     def toggle_arcs(self) -> None:
         """Show the links of all words, or of the one that asks."""
         view = self._canvas.view
-        self._canvas.show_view(replace(view, all_arcs=not view.all_arcs))
+        self._canvas.show_with(all_arcs=not view.all_arcs)
 
     def pin(self) -> None:
         """Pin the head or word that is meant; the same again: pin nothing."""
@@ -110,17 +109,17 @@ class Choices(QObject):
             if head:
                 number = int(head[1] or head[2])
                 pinned = None if view.pinned_head == number else number
-                self._canvas.show_view(replace(view, pinned_head=pinned))
+                self._canvas.show_with(pinned_head=pinned)
                 return
             if word:
                 number = int(word[1]) if word[1] else int(word[2]) - 1
                 pinned = None if view.pinned_word == number else number
-                self._canvas.show_view(replace(view, pinned_word=pinned))
+                self._canvas.show_with(pinned_word=pinned)
                 return
         if (view.pinned_head, view.pinned_word) == (None, None):
             self._notice.say(self._say("window.pin_what"), passing=True)
         else:
-            self._canvas.show_view(replace(view, pinned_head=None, pinned_word=None))
+            self._canvas.show_with(pinned_head=None, pinned_word=None)
 
     # ---- what is covered -----------------------------------------------------------------------
 
@@ -136,7 +135,7 @@ class Choices(QObject):
     def toggle_predict(self) -> None:
         """Cover what each step computes until the next press, or show everything again."""
         self._predict = not self._predict
-        self._canvas.show_view(replace(self._canvas.view, predicting=self._predict))
+        self._canvas.show_with(predicting=self._predict)
         self.reveal()
         words = "window.predict_on" if self._predict else "window.predict_off"
         self._notice.say(self._say(words), passing=True)
@@ -152,5 +151,5 @@ class Choices(QObject):
         return shown - (shown == self._canvas.view.covered > 0)
 
     def _cover(self, tick: int) -> None:
-        self._canvas.show_view(replace(self._canvas.view, covered=tick))
+        self._canvas.show_with(covered=tick)
         self.changed.emit()

@@ -1,12 +1,12 @@
-"""The parts of the window around the stage: rail, bar, the page without a sentence, the keys."""
+"""The parts of the window around the stage: the rail, the bar, and what chapter 1 has in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QIcon, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -14,17 +14,14 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QSizePolicy,
-    QTextEdit,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app import CELLS, PRECISIONS, SETS
-from app.actions import ACTIONS, GROUPS, keys_as_text
 from widgets.captions import Captions
 from widgets.controls import Choice, Field
-from widgets.fonts import register_fonts
 from widgets.geometry import icon_factor, px
 from widgets.icons import icon
 from widgets.theme import Theme
@@ -32,9 +29,7 @@ from widgets.theme import Theme
 if TYPE_CHECKING:
     from app.chapters import Entry
 
-SHEET_PADDING = 18  # px at 100 %, of the style sheet: 14 and its border, with a little room
 BAR_HIGH, BAR_LOW = (50, 6), (42, 2)  # px at 100 %: at least, and above and below what it holds
-COLUMN, LINE = 400, 34  # px at 100 % that a column of keys takes, and letters of one of its lines
 # How the bar is arranged, the first that fits: badge, words on Present and Export, and the controls
 # of the chapter beside the rest or on a row of their own.
 ARRANGEMENTS = (
@@ -355,143 +350,3 @@ class SentenceControls(QWidget):
         """Put the cursor into the sentence."""
         self.field.setFocus()
         self.field.selectAll()
-
-
-class EmptyPage(QWidget):
-    """What is shown while there is no sentence: what to do, and a button that does it."""
-
-    def __init__(self, say: Captions, text: str) -> None:
-        super().__init__()
-        self.setObjectName("empty")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        title = QLabel(say("window.empty_title"))
-        title.setObjectName("emptytitle")
-        note = QLabel(say("window.empty_text"))
-        note.setObjectName("emptytext")
-        self.button = QPushButton(say("window.empty_button", text=text))
-        self.button.setObjectName("primary")
-        self.sketch = Sketch()
-        self._words = (title, note, self.button)
-        self._scale = 1.0
-        # The page asks for no room: where there is little, the sketch goes.
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
-        self._column = column = QVBoxLayout(self)
-        column.addStretch(2)
-        column.addWidget(self.sketch, 0, Qt.AlignmentFlag.AlignHCenter)
-        for widget in self._words:
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(3)
-
-    def show_theme(self, theme: Theme, scale: float) -> None:
-        """Draw in another theme, so many times larger."""
-        self._scale = scale
-        self._column.setSpacing(px(10, scale))
-        self.sketch.show_theme(theme, scale)
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Leave the sketch out where it has no room."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        words = sum(widget.sizeHint().height() for widget in self._words)
-        needed = words + self.sketch.height() + px(60, self._scale)
-        self.sketch.setVisible(self.height() >= needed)
-
-
-class Sketch(QWidget):
-    """A chain over a grid in ghost strokes: what will stand here."""
-
-    COLUMNS, PITCH, RADIUS, DOT = 5, 80, 24, 4  # px
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._colour, self._scale = QColor(), 1.0
-
-    def show_theme(self, theme: Theme, scale: float) -> None:
-        """Draw in another theme, so many times larger."""
-        self._colour, self._scale = QColor(theme.ghost), scale
-        # Below it, there is a little room.
-        self.setFixedSize(px(self.COLUMNS * self.PITCH, scale), px(180, scale))
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Paint five states, and under each five nodes."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.scale(self._scale, self._scale)
-        dashed = QPen(self._colour, 1.4)
-        dashed.setDashPattern([3.0, 3.0])
-        y, r = self.RADIUS + 2.0, float(self.RADIUS)
-        for i in range(self.COLUMNS):
-            x = self.PITCH * (i + 0.5)
-            painter.setPen(dashed)
-            painter.drawEllipse(QPointF(x, y), r, r)
-            if i:
-                painter.drawLine(QPointF(x - self.PITCH + r + 4, y), QPointF(x - r - 4, y))
-            painter.setPen(QPen(self._colour, 1.4))
-            for j in range(5):
-                painter.drawEllipse(QPointF(x, 2 * r + 24 + 19 * j), self.DOT, self.DOT)
-
-
-class KeySheet(QTextEdit):
-    """The keys: lies over the window until Esc or a click beside it."""
-
-    def __init__(self, parent: QWidget, say: Captions) -> None:
-        super().__init__(parent)
-        self.setReadOnly(True)
-        self.setObjectName("sheet")
-        self._say = say
-
-    def show_over(self, window: QWidget, scale: float) -> None:
-        """Show the sheet in the middle of the window."""
-        register_fonts()  # text that was laid out before its font is known is drawn as nonsense
-        width, padding = min(px(1360, scale), window.width() - 40), px(SHEET_PADDING, scale)
-        columns = max(1, min(3, width // px(COLUMN, scale)))
-        self.setHtml(keys_as_html(self._say, columns=columns))
-        self.document().setTextWidth(width - 2 * padding)
-        needed = int(self.document().size().height()) + 2 * padding
-        height = min(needed, window.height() - 40)
-        self.setGeometry(
-            (window.width() - width) // 2, (window.height() - height) // 2, width, height
-        )
-        self.show()
-        self.raise_()
-        self.setFocus()
-
-    def turn(self, by: int) -> None:
-        """Show what is further down (1) or up (-1), where there is no room for all keys."""
-        bar = self.verticalScrollBar()
-        bar.setValue(bar.value() + by * bar.pageStep() // 2)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """Go when something else is used."""
-        super().focusOutEvent(event)
-        self.hide()
-
-
-def keys_as_html(say: Captions, *, columns: int) -> str:
-    """Return the table of all keys, by groups, in so many columns that are about as long."""
-    from html import escape
-
-    rows: list[tuple[int, str]] = []  # lines that a row is likely to take, and its words
-    for group in GROUPS:
-        title = escape(say(f"window.group.{group}"))
-        rows.append((1, f"<tr><td colspan='2'><b>{title}</b></td></tr>"))
-        for action in ACTIONS:
-            if action.group == group:
-                words = say(f"action.{action.id}")
-                keys = f"<td><code>{escape(keys_as_text(action))}</code>&nbsp;&nbsp;</td>"
-                lines = 1 + len(words) // LINE
-                rows.append((lines, f"<tr>{keys}<td>{escape(words)}</td></tr>"))
-    each = sum(lines for lines, _ in rows) / columns
-    tables, gone = [""] * columns, 0
-    for lines, row in rows:
-        tables[min(int((gone + lines / 2) / each), columns - 1)] += row
-        gone += lines
-    cells = "".join(
-        f"<td width='{100 // columns}%'><table cellpadding='3'>{table}</table></td>"
-        for table in tables
-    )
-    return f"<h2>{escape(say('window.keys'))}</h2><table width='100%'><tr>{cells}</tr></table>"

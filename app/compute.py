@@ -230,9 +230,9 @@ def still(
     from widgets.scenes import SCENES
 
     width, height, _ = fit(*size, least_scale=0.0)
-    shown = replace(view, width=width, height=height, controls=False, hovered="")
+    shown = view._replace(width=width, height=height, controls=False, hovered="")
     if scene is None or scene is SCENES[CHAPTER]:
-        scene, shown = SCENES[CHAPTER], replace(shown, selected="")
+        scene, shown = SCENES[CHAPTER], shown._replace(selected="")
     return scene(subject, float(tick), shown)
 
 

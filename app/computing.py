@@ -183,7 +183,7 @@ class ComputingUnits(QObject):
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
         self._theme, self._scale = theme, scale
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
         self.controls.show_theme(theme, scale)
         if self.plot is not None:
@@ -409,7 +409,7 @@ class ComputingUnits(QObject):
 
     def _select(self, name: str) -> None:
         if name != self.canvas.view.selected:
-            self.canvas.show_view(replace(self.canvas.view, selected=name))
+            self.canvas.show_with(selected=name)
             self.changed.emit()
 
     def _is_element(self, name: str) -> bool:

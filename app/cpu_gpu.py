@@ -211,7 +211,7 @@ class CpuGpu(QObject):
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
         self.controls.show_theme(theme, scale)
 
@@ -311,7 +311,7 @@ class CpuGpu(QObject):
 
     def _select(self, name: str) -> None:
         if name != self.canvas.view.selected:
-            self.canvas.show_view(replace(self.canvas.view, selected=name))
+            self.canvas.show_with(selected=name)
             self.changed.emit()
 
     def _is_element(self, name: str) -> bool:

@@ -283,7 +283,7 @@ class LongRange(QObject):
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
         self.controls.show_theme(theme, scale)
 
@@ -367,7 +367,7 @@ class LongRange(QObject):
             self._note_tick()
             if self.subject.experiment != "bottleneck":
                 self._parts.pop(self.subject.experiment, None)  # what is on its way will be dropped
-            self.canvas.show_view(replace(self.canvas.view, selected=""))
+            self.canvas.show_with(selected="")
             self.subject = replace(self.subject, experiment=id, problem="")
             self.page.to_beginning()
             self._show(same=False)
@@ -398,7 +398,7 @@ class LongRange(QObject):
 
     def _select(self, name: str) -> None:
         if name != self.canvas.view.selected:
-            self.canvas.show_view(replace(self.canvas.view, selected=name))
+            self.canvas.show_with(selected=name)
             self.changed.emit()
 
     def _is_element(self, name: str) -> bool:
@@ -495,7 +495,7 @@ class LongRange(QObject):
             self.player.seek(min(kept, float(subject.last_tick)))
         selected = self.canvas.view.selected
         if selected and not self._is_element(selected):
-            self.canvas.show_view(replace(self.canvas.view, selected=""))
+            self.canvas.show_with(selected="")
         self.changed.emit()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QMainWindow, QWidget
 
@@ -48,7 +46,7 @@ class Presenting(QObject):
         """Let the stage fill the screen without what can be switched, or be as it was."""
         self._canvas.blank = self._canvas.blank and on
         self._canvas.present(on)
-        self._canvas.show_view(replace(self._canvas.view, controls=not on))
+        self._canvas.show_with(controls=not on)
 
     def begin(self) -> None:
         """Show nothing but the stage on the whole screen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QStackedWidget
 from app import CHAPTER, DEFAULT_PAIR, DEFAULT_TEXT, PRECISION
 from app.chapters import Group, Host
 from app.choices import Choices
-from app.chrome import EmptyPage, SentenceControls
+from app.chrome import SentenceControls
 from app.player import Player
 from app.saying import sentence_of
 from app.selection import Selection
@@ -30,6 +30,7 @@ from widgets.transport import prepare_run_answer
 from widgets.view import View
 
 if TYPE_CHECKING:
+    from app.empty_page import EmptyPage
     from engine.trace import Pair
     from widgets.canvas import Scene
     from widgets.inspector import Page
@@ -53,10 +54,8 @@ class RnnTransformer(QObject):
         self.canvas = Canvas(View(1188, 728, host.theme, host.say))
         self.canvas.value_told = self._value_told
         self.stage = Stage(self.canvas)
-        self.empty = EmptyPage(host.say, DEFAULT_TEXT)
         self.page = QStackedWidget()
         self.page.addWidget(self.stage)
-        self.page.addWidget(self.empty)
         self.controls = SentenceControls(host.say)
         self.sentences = Sentences(host, self.controls)
         self.selection = Selection(self.canvas)
@@ -72,6 +71,7 @@ class RnnTransformer(QObject):
             self,
         )
         self.canvas.expected = self.choices.expected
+        self._scale = 1.0  # of all text
         self._kept = (0.0, -1, -1)  # tick, block, asking word to begin with; -1: by default
         self.keys = self._keys()
         self._connect()
@@ -82,7 +82,6 @@ class RnnTransformer(QObject):
         self.sentences.arrived.connect(self._arrive)
         self.controls.field.returnPressed.connect(self.canvas.setFocus)
         self.controls.laboratory.clicked.connect(lambda: self._open_chapter("long-range"))
-        self.empty.button.clicked.connect(lambda: self.sentences.set_text(DEFAULT_TEXT))
         self.canvas.dropped.connect(self.sentences.swap)
         self.player.moved.connect(self._show)
         self.studies.grown.connect(self._show_anew)
@@ -118,6 +117,17 @@ class RnnTransformer(QObject):
             keys[name] = lambda do=keys[name]: self._where_seen(do)  # type: ignore[misc]
         return keys
 
+    @cached_property
+    def empty(self) -> EmptyPage:
+        """Return the page without a sentence; it is made when there is none."""
+        from app.empty_page import EmptyPage
+
+        made = EmptyPage(self._say, DEFAULT_TEXT)
+        made.show_theme(self.canvas.view.theme, self._scale)
+        made.button.clicked.connect(lambda: self.sentences.set_text(DEFAULT_TEXT))
+        self.page.addWidget(made)
+        return made
+
     # ------------------------------------------------------------------ what the window asks
 
     @property
@@ -142,7 +152,7 @@ class RnnTransformer(QObject):
 
     def groups(self) -> tuple[Group, ...]:
         """Return Prepare, Run and Answer, none without a sentence."""
-        if self.page.currentWidget() is self.empty:
+        if self.page.currentWidget() is not self.stage:
             return ()
         return prepare_run_answer(self._say, max(self.player.last, 1))
 
@@ -189,10 +199,12 @@ class RnnTransformer(QObject):
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
-        for part in (self.empty, self.controls):
-            part.show_theme(theme, scale)
+        self.controls.show_theme(theme, scale)
+        self._scale = scale
+        if "empty" in self.__dict__:
+            self.empty.show_theme(theme, scale)
 
     def begin(self) -> None:
         """Ask for the run that is due, and measure on."""
@@ -281,9 +293,9 @@ class RnnTransformer(QObject):
         )  # fmt: skip
         view = self.canvas.view
         if not same:  # another sentence asks with its own word
-            view = replace(view, query=None, brush=None, pinned_word=None)
+            view = view._replace(query=None, brush=None, pinned_word=None)
         classic = view.classic and len(result.sentence.typed) == len(DEFAULT_TEXT.split())
-        self.canvas.show_view(replace(view, switches=self.sentences.switches(), classic=classic))
+        self.canvas.show_view(view._replace(switches=self.sentences.switches(), classic=classic))
         if text_width(notes_of(pair, self.canvas.view), 14, 500) > room:
             self._notice.add(" · ".join(result.notes))  # the stage's one line does not hold them
         first = self.player.last == 0
@@ -296,12 +308,9 @@ class RnnTransformer(QObject):
     def _go_where_we_were(self, pair: Pair) -> None:
         """Show the tick, the block and the asking word of the last time."""
         tick, layer, query = self._kept
-        self.canvas.show_view(
-            replace(
-                self.canvas.view,
-                layer=layer if 0 <= layer < pair.grid.facts.layers else None,
-                query=query if 0 <= query < len(pair.tokens) else None,
-            )
+        self.canvas.show_with(
+            layer=layer if 0 <= layer < pair.grid.facts.layers else None,
+            query=query if 0 <= query < len(pair.tokens) else None,
         )
         self.player.seek(min(math.floor(tick), pair.last_tick))
 
@@ -324,7 +333,7 @@ class RnnTransformer(QObject):
         if not name or name == "crumb:0":
             self.selection.leave()
         elif kind == "ask":
-            self.canvas.show_view(replace(self.canvas.view, query=int(rest)))
+            self.canvas.show_with(query=int(rest))
             self._open_word(int(rest))
         elif kind == "hide":
             self.sentences.hide(int(rest))
@@ -434,7 +443,7 @@ class RnnTransformer(QObject):
     def _toggle_classic(self) -> None:
         """Show the numbers of the textbook picture, or the computed ones."""
         view, result = self.canvas.view, self.sentences.result
-        self.canvas.show_view(replace(view, classic=not view.classic))
+        self.canvas.show_with(classic=not view.classic)
         if not view.classic and result is not None and len(result.sentence.typed) != 5:
             self.sentences.set_text(DEFAULT_TEXT)
             self._notice.say(self._say("window.classic_text"), until_next=True, passing=True)

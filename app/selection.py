@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app import CHAPTER
@@ -108,7 +107,7 @@ class Selection:
         if not counter and (found is None or found[0].ticks[found[1].stage] > tick):
             name = ""
         if name != self._canvas.view.selected:
-            self._canvas.show_view(replace(self._canvas.view, selected=name))
+            self._canvas.show_with(selected=name)
         if pair is None:
             self._canvas.show_nothing()
             self._page = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +241,7 @@ class Sentences(QObject):
 
     def choose(self, **changed: Any) -> None:
         """Take other models, or run them another way."""
-        self.setting = replace(self.setting, **changed).nearest(self._available)
+        self.setting = self.setting._replace(**changed).nearest(self._available)
         self.show_setting()
         self.compute()
 
@@ -268,7 +267,7 @@ class Sentences(QObject):
         if name == TENSOR_ONLY:
             self._later = TENSOR_ONLY
         elif isinstance(name, str) and name in PRECISIONS:
-            self.setting = replace(self.setting, precision=name)
+            self.setting = self.setting._replace(precision=name)
             self.show_setting()
 
     def toggle(self, name: str) -> None:
@@ -291,7 +290,7 @@ class Sentences(QObject):
 
     def _missing(self, **changed: Any) -> str:
         """Return why something cannot be chosen, "" when it can, or the nearest thing to it."""
-        near = replace(self.setting, **changed).nearest(self._available)
+        near = self.setting._replace(**changed).nearest(self._available)
         possible = near.possible(self._available) and all(
             getattr(near, name) == value for name, value in changed.items()
         )
@@ -307,8 +306,8 @@ class Sentences(QObject):
         except ValueError:  # a saved run of a model that is none of the shipped ones
             models = self.setting
         made = self.result
-        return replace(
-            models, positions=made.positions, trained=made.trained, precision=made.precision
+        return models._replace(
+            positions=made.positions, trained=made.trained, precision=made.precision
         )
 
     # ------------------------------------------------------------------ what comes of it
@@ -333,7 +332,7 @@ class Sentences(QObject):
         for precision in PRECISIONS:
             self._controls.precision_choice.grey(precision, device.missing.get(precision, ""))
         if self._later in device.precisions and self.setting.precision == PRECISION:
-            self.setting = replace(self.setting, precision=self._later)
+            self.setting = self.setting._replace(precision=self._later)
             self.show_setting()
         self._later = ""
         if device.gpu and not self._file and self.text.strip():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 from app import CELLS, PRECISION, SETS
 
@@ -13,8 +13,7 @@ _GIVING_WAY = ({"both": False}, {"attention": True}, {"both": False, "attention"
                {"both": False, "attention": True, "size": ""})  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """The choices about the models.
 
     ``cell`` is the chain's, ``both`` whether it reads from both sides, ``attention`` whether it
@@ -50,7 +49,7 @@ class Setting:
 
     def nearest(self, available: Collection[str]) -> Setting:
         """Return this setting, or the one nearest to it that has weights; the cell stays."""
-        others = (replace(self, **changed) for changed in _GIVING_WAY)
+        others = (self._replace(**changed) for changed in _GIVING_WAY)
         return next((s for s in (self, *others) if s.possible(available)), self)
 
 

@@ -15,21 +15,25 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtWidgets import QApplication
-
 from app import CHAPTER
 from engine.said import Said
-from widgets.fonts import register_chrome_fonts
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
     from app.window import Window
+
+# Qt is imported by the functions that need it: ``open_window`` has the collector rest before.
 
 TITLE_BAR = 40  # px that the frame of a window takes above it, at the most
 
 
 def application() -> QApplication:
     """Return the application with its name and its fonts."""
+    from PySide6.QtWidgets import QApplication
+
+    from widgets.fonts import register_chrome_fonts
+
     made = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(made, QApplication)
     made.setApplicationName("unrolled")
@@ -42,9 +46,9 @@ def application() -> QApplication:
     return made
 
 
-def open_window() -> int:
-    """Open the window and return the exit code of the application."""
-    gc.disable()  # until the first frame there is nothing to collect
+def open_window(run: Callable[[Window], int] | None = None) -> int:
+    """Open the window and return the exit code; ``run`` stands in for the loop of events."""
+    gc.disable()  # until the first frame there is nothing to collect, also while Qt is imported
     from app import session as sessions
     from app.window import Window
 
@@ -65,11 +69,12 @@ def open_window() -> int:
         window.begin()
 
     after_first_frame(window, go_on)
-    return int(running.exec())
+    return running.exec() if run is None else run(window)
 
 
 def after_first_frame(window: Window, do: Callable[[], object]) -> None:
     """Do something as soon as a window has been painted for the first time."""
+    from PySide6.QtCore import QEvent, QObject, QTimer
 
     class Watch(QObject):
         def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
@@ -142,6 +147,8 @@ def shoot(
 
 def _wait(waits: Callable[[], bool]) -> None:
     """Handle events while something is awaited."""
+    from PySide6.QtWidgets import QApplication
+
     while waits():
         QApplication.processEvents()
         sleep(0.005)  # a loop that never rests would be in the times

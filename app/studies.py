@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
@@ -78,7 +77,7 @@ class Studies(QObject):
             how_run = _how_run(pair)
             if how_run != self._how_run:
                 self._how_run, self._wanted = how_run, self._canvas.view.length
-                self._canvas.show_view(replace(self._canvas.view, growth=(), length=None))
+                self._canvas.show_with(growth=(), length=None)
                 self._measure(0)
         self._study()
 
@@ -88,7 +87,7 @@ class Studies(QObject):
         """Show one more length in the plots, and measure the next; an error ends them there."""
         if outcome.value is not None:
             growth = (*self._canvas.view.growth, outcome.value)
-            self._canvas.show_view(replace(self._canvas.view, growth=growth))
+            self._canvas.show_with(growth=growth)
             if self._wanted == outcome.value.tokens:
                 self.show_length(self._wanted)  # where it stood for other runs
             self.grown.emit()
@@ -120,7 +119,7 @@ class Studies(QObject):
     def show_length(self, length: int | None) -> None:
         """Move the marker of the plots; None: to the tokens of the sentence."""
         self._wanted = None
-        self._canvas.show_view(replace(self._canvas.view, length=length))
+        self._canvas.show_with(length=length)
         self.grown.emit()
 
     # ---- what each word does -------------------------------------------------------------------
@@ -153,7 +152,7 @@ class Studies(QObject):
         self._asked = asked
         self._over.set()
         if self._canvas.view.spreads:
-            self._canvas.show_view(replace(self._canvas.view, spreads=()))
+            self._canvas.show_with(spreads=())
         if asked[0] is not None:
             self._over = threading.Event()
             self.spreading.ask(_spreads, *asked, self._over.is_set)
@@ -162,7 +161,7 @@ class Studies(QObject):
         if outcome.error is not None:
             self.failed.emit(outcome.error)
         elif self._how and outcome.value is not None:
-            self._canvas.show_view(replace(self._canvas.view, spreads=outcome.value))
+            self._canvas.show_with(spreads=outcome.value)
 
 
 def _how_run(pair: Pair) -> _HowRun:

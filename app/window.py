@@ -33,7 +33,7 @@ from app import CHAPTER, SCALES, SPEEDS
 from app import session as sessions
 from app.actions import ACTIONS
 from app.chapters import CHAPTERS, Chapter, Host, Where, make
-from app.chrome import Bar, KeySheet, Rail
+from app.chrome import Bar, Rail
 from app.live import Now
 from app.panels import Panels
 from app.player import Player
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from app.computing import ComputingUnits
     from app.experiments import Seek
     from app.export import Words
+    from app.key_sheet import KeySheet
     from app.rnn_transformer import RnnTransformer
     from app.stills import Stills
     from engine.trace import Step
@@ -118,8 +119,6 @@ class Window(QMainWindow):
         self.bar = Bar(say)
         self.strip = Strip(say)
         self.capsule = self.strip.capsule
-        self.sheet = KeySheet(self, say)
-        self.sheet.hide()
         middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self.place, 1)
@@ -174,6 +173,18 @@ class Window(QMainWindow):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(made)
         return made
+
+    @cached_property
+    def sheet(self) -> KeySheet:
+        """Return the list of keys; it is made when somebody asks for it."""
+        from app.key_sheet import KeySheet
+
+        return KeySheet(self, self._say)
+
+    @property
+    def shows_keys(self) -> bool:
+        """Return whether the list of keys lies over the window."""
+        return "sheet" in self.__dict__ and self.sheet.isVisible()
 
     @cached_property
     def stills(self) -> Stills:
@@ -316,7 +327,7 @@ class Window(QMainWindow):
         if self.canvas.blank and id in ("step", "back", "play"):
             self.presenting.blank()  # a presenter's remote ends the black first
             return
-        if self.sheet.isVisible() and id in TURNING:
+        if self.shows_keys and id in TURNING:
             self.sheet.turn(TURNING[id])
             return
         action = next(action for action in ACTIONS if action.id == id)
@@ -326,7 +337,7 @@ class Window(QMainWindow):
             return
         here = self.chapter.keys.get(id)
         if here is not None:
-            while id in IN_THE_BAR and (self.sheet.isVisible() or self.presenting.on):
+            while id in IN_THE_BAR and (self.shows_keys or self.presenting.on):
                 self.leave()
             here()
         elif action.chapter:
@@ -499,7 +510,7 @@ class Window(QMainWindow):
         place = SCALES.index(self.session.scale) + steps
         self.session.scale = SCALES[min(max(place, 0), len(SCALES) - 1)]
         self._show_theme()
-        if self.sheet.isVisible():
+        if self.shows_keys:
             self.sheet.show_over(self, self.session.scale)
         self.notice.say(
             self._say("window.scale", percent=round(100 * self.session.scale)), passing=True
@@ -538,7 +549,7 @@ class Window(QMainWindow):
     def leave(self) -> None:
         """Leave the list of keys, the full screen, the bar, or what is opened; in this order."""
         focus = QApplication.focusWidget()
-        if self.sheet.isVisible():
+        if self.shows_keys:
             self.sheet.hide()
             self.canvas.setFocus()
         elif self.presenting.on:
@@ -555,7 +566,7 @@ class Window(QMainWindow):
 
     def help(self) -> None:
         """Show the keys, or hide them."""
-        if self.sheet.isVisible():
+        if self.shows_keys:
             self.leave()
         else:
             self.sheet.show_over(self, self.session.scale)

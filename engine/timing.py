@@ -32,23 +32,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
+from engine.kernels import Kernel, Span, Votes, classify, host_spans, partition
 from engine.memory import most_bytes
 from engine.models import Config, Model, bytes_at_most, initialise, run, shapes
 from engine.ops import OPS, Ops, op_of
 from engine.said import Said
-from engine.shares import (
-    CPU_PATH,
-    EVENTS_PATH,
-    Kernel,
-    Shares,
-    Span,
-    Votes,
-    Work,
-    classify,
-    host_spans,
-    partition,
-    shares_by,
-)
+from engine.shares import CPU_PATH, EVENTS_PATH, Shares, Work, shares_by
 from engine.tape import Watch
 from engine.trace import Basis, Step, Trace, Unit
 

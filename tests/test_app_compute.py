@@ -190,7 +190,7 @@ def test_a_still_has_the_figure_s_shape_and_nothing_to_click() -> None:
     names = {name for name, _, _ in named(wide)}
     assert "chain:rnn.h.3" in names
     assert not {name for name in names if name.startswith(("hide:", "toggle:", "layer:"))}
-    plain = replace(view, hovered="", selected="")
+    plain = view._replace(hovered="", selected="")
     assert compute.still(pair, 3, plain, size=(3200, 1600)) == wide
 
 

@@ -431,13 +431,13 @@ def test_every_element_has_a_page_with_words(chapter: ComputingUnits, qtbot: QtB
     for name in names:
         assert unit_pages.is_element(chapter.subject, name), name
         chapter.activate("")
-        chapter.canvas.show_view(replace(chapter.canvas.view, selected=name))
+        chapter.canvas.show_with(selected=name)
         inspector.show_page(chapter.page_key(), chapter.write)
         page = inspector.text.toPlainText()
         assert len(page) > 30, name
         pages.add(page)
     assert len(pages) >= len(names) - 10
-    chapter.canvas.show_view(replace(chapter.canvas.view, selected=""))
+    chapter.canvas.show_with(selected="")
     chapter.player.seek(9)
     inspector.show_page(chapter.page_key(), chapter.write)
     assert "Longest operations of the step" in inspector.text.toPlainText()

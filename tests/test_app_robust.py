@@ -10,7 +10,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -379,7 +378,7 @@ def rest(window: Window, qtbot: QtBot) -> tuple[int, int, int]:
     quiet(window, qtbot)
     window.player.first()
     fresh = View(1188, 728, window.canvas.view.theme, SAY, switches=window.canvas.view.switches)
-    window.canvas.show_view(replace(fresh, growth=window.canvas.view.growth))
+    window.canvas.show_view(fresh._replace(growth=window.canvas.view.growth))
     window.canvas._painter.clear()
     hit._remembered.clear()
     forget()

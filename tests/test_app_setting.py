@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -42,4 +41,4 @@ def test_what_has_no_weights_gives_way_and_the_cell_stays() -> None:
 
 def test_every_cell_has_weights_in_both_sets() -> None:
     for cell, size in product(CELLS, SETS):
-        assert replace(Setting(cell), size=size).possible(available())
+        assert Setting(cell)._replace(size=size).possible(available())

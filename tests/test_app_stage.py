@@ -367,7 +367,7 @@ def test_the_next_block_is_drawn_before_it_is_asked_for(window: Window, qtbot: Q
     assert coming is not None
     key(window, qtbot, "Y")
     assert window.canvas.view == coming
-    assert expected() == replace(coming, layer=1 - (coming.layer or 0))
+    assert expected() == coming._replace(layer=1 - (coming.layer or 0))
     window.player.seek(window.player.last - 1)
     window.player.play()
     assert expected() is None
@@ -545,7 +545,7 @@ def test_what_is_not_drawn_of_a_long_text_can_be_pointed_at_and_opened(
         "chain:rnn.h.601",
         "chain:attn.pattern[580]",
     ):
-        window.canvas.show_view(replace(window.canvas.view, hovered=name))
+        window.canvas.show_with(hovered=name)
         assert window.canvas.picture() is not None
         window.first.follow(name)
         assert window.canvas.picture() is not None

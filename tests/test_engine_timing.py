@@ -20,12 +20,13 @@ from fakecupy import Card
 from engine import gpu, models, recording_cost, timing
 from engine.device import HOST, Device
 from engine.gpu import CupyOps
+from engine.kernels import Kernel
 from engine.live import LIVE, Live
 from engine.models import Config, Model, run
 from engine.ops import Ops
 from engine.recording_cost import Bare, added, overhead
 from engine.said import Said
-from engine.shares import CPU_PATH, Kernel, Work, shares_of
+from engine.shares import CPU_PATH, Work, shares_of
 from engine.tape import Tape
 from engine.timing import (
     CUPTI_PATH,

@@ -145,7 +145,6 @@ def test_the_element_at_a_point_of_the_screen_is_the_one_under_the_pointer(canva
 
 
 def test_the_ring_is_the_focus_and_what_is_open_is_selected(canvas: Canvas, qtbot: QtBot) -> None:
-    from dataclasses import replace
 
     canvas.show_tick(3.0)
     stage = stage_of(canvas)
@@ -156,7 +155,7 @@ def test_the_ring_is_the_focus_and_what_is_open_is_selected(canvas: Canvas, qtbo
     focused = [child for child in children(stage) if child.state().focused]
     assert [child.element for child in focused if isinstance(child, Element)] == [canvas.ringed]
     assert stage.focusChild() is focused[0]
-    canvas.show_view(replace(canvas.view, selected="chain:rnn.h.2[5]"))  # a cell of it
+    canvas.show_view(canvas.view._replace(selected="chain:rnn.h.2[5]"))  # a cell of it
     selected = [child for child in children(stage) if child.state().selected]
     assert [child.element for child in selected if isinstance(child, Element)] == ["chain:rnn.h.2"]
 
@@ -330,3 +329,20 @@ def test_many_tokens_are_made_only_as_they_are_asked_for(qtbot: QtBot) -> None:
     assert len(stage._children) == 3
     assert stage.child(stage.childCount()) is None
     assert stage.child(-1) is None
+
+
+def test_a_canvas_that_was_asked_for_while_it_was_empty_answers_with_its_first_scene(
+    qtbot: QtBot, pair: Pair, listening: list[QAccessibleEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("widgets.accessible.stage_of", lambda widget: None)  # as before any scene
+    canvas = Canvas(VIEW)
+    qtbot.addWidget(canvas)
+    assert not isinstance(QAccessible.queryAccessibleInterface(canvas), Stage)
+    monkeypatch.undo()
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+    canvas.show_scene(SCENE, pair)
+    assert stage_of(canvas).childCount() > 20
+    stage = stage_of(canvas)
+    canvas.show_nothing()
+    canvas.show_scene(SCENE, pair)
+    assert stage_of(canvas) is stage

@@ -136,7 +136,7 @@ def test_a_blank_stage_is_black_and_nothing_can_be_clicked(canvas: Canvas, qtbot
 
 def test_another_theme_is_shown_at_once(canvas: Canvas) -> None:
     dark = theme.load("dark")
-    canvas.show_view(replace(canvas.view, theme=dark))
+    canvas.show_with(theme=dark)
     assert pixel(canvas, QPoint(5, 5)) == dark.stage
 
 
@@ -170,7 +170,7 @@ def test_at_rest_what_is_expected_is_drawn_ahead_once(canvas: Canvas, qtbot: QtB
 
     told: list[str] = []
     canvas.failed.connect(lambda error: told.append(str(error)))
-    canvas.expected = lambda: replace(canvas.view, hovered="ask:1")
+    canvas.expected = lambda: canvas.view._replace(hovered="ask:1")
     canvas.show_scene(scene, PAIR)
     qtbot.waitUntil(lambda: drawn == ["", "ask:1"])
     ahead = canvas._painter
@@ -182,7 +182,7 @@ def test_at_rest_what_is_expected_is_drawn_ahead_once(canvas: Canvas, qtbot: QtB
     canvas.show_tick(1.0)  # what was drawn ahead is of another moment
     canvas.picture()
     assert drawn == ["", "ask:1", "ask:1"]
-    canvas.expected = lambda: replace(canvas.view, hovered="wrong")
+    canvas.expected = lambda: canvas.view._replace(hovered="wrong")
     qtbot.waitUntil(lambda: "wrong" in drawn)
     assert not told  # it is said when it is asked for
     canvas.show_view(canvas.expected())

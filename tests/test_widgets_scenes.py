@@ -536,7 +536,7 @@ def test_what_dims_a_head_lies_over_nothing_but_heads(tokens: int) -> None:
         view = view_of(width, height, switches=SWITCHES)
         tick = float(pair.last_tick)
         plain = recurrence_attention(pair, tick, view)
-        pinned = recurrence_attention(pair, tick, replace(view, pinned_head=2))
+        pinned = recurrence_attention(pair, tick, view._replace(pinned_head=2))
         veils = set(flat(pinned.shapes)) - set(flat(plain.shapes))
         assert len(veils) == 8  # a row and a note of each other head
         titles = [text for text in texts(plain) if text.text in ("heads", "held-out score")]
@@ -688,7 +688,7 @@ def test_every_number_of_a_run_can_be_opened_on_the_stage(
                 for i in range(step.value.ndim + 1):
                     brackets = f"[{','.join(map(str, ends[:i]))}]" if i else ""
                     name = f"{trace.facts.kind}:{step.name}{brackets}"
-                    for shape in lit(pair, pair.last_tick, place, replace(view, selected=name)):
+                    for shape in lit(pair, pair.last_tick, place, view._replace(selected=name)):
                         x0, y0, x1, y1 = bounds(shape) or (0, 0, 0, 0)
                         assert min(x0, y0) >= 0, name
                         assert x1 <= view.width, name

@@ -94,7 +94,7 @@ class Toy(QObject):
         return "no device", "Boxes need none."
 
     def activate(self, name: str) -> None:
-        self.canvas.show_view(replace(self.canvas.view, selected=name))
+        self.canvas.show_with(selected=name)
 
     def follow(self, name: str) -> None:
         self.activate(name)
@@ -118,7 +118,7 @@ class Toy(QObject):
         return boxes, self.subject
 
     def show_theme(self, theme: Theme, scale: float) -> None:
-        self.canvas.show_view(replace(self.canvas.view, theme=theme))
+        self.canvas.show_with(theme=theme)
         self.canvas.enlarge(scale)
 
     def begin(self) -> None:

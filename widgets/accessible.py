@@ -56,6 +56,13 @@ def stage_of(widget: QObject) -> QAccessibleInterface:
     return stage
 
 
+def answer_anew(canvas: Canvas) -> None:
+    """Answer for a canvas that Qt was asked for while it was empty, and answered for itself."""
+    answered = QAccessible.queryAccessibleInterface(canvas)
+    if answered is not None and not isinstance(answered, Stage):
+        QAccessible.deleteAccessibleInterface(QAccessible.uniqueId(answered))
+
+
 def _gone(identity: int) -> None:
     """Give up a canvas that is no more, and its children; Qt has given up its interface."""
     stage = _stages.pop(identity, None)

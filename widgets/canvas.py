@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleInterface,
     QColor,
     QFocusEvent,
     QHelpEvent,
     QHideEvent,
-    QImage,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -30,6 +26,8 @@ from widgets.view import View
 # What deals with pictures is imported with the first one: the first frame of the window has none,
 # and does not wait for it.
 if TYPE_CHECKING:
+    from PySide6.QtGui import QAccessibleInterface
+
     from widgets.painter import Painter
     from widgets.picture import Picture
 
@@ -56,7 +54,6 @@ class Canvas(QWidget):
 
     def __init__(self, view: View, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        _let_qt_ask()
         self.view = view
         self.blank = False
         self.tick_told: Callable[[int], str] = lambda tick: ""
@@ -93,8 +90,10 @@ class Canvas(QWidget):
         """
         if scene is self._scene and subject is self._subject:
             return
+        if self._scene is None:
+            _let_qt_ask(self)
         if not same:  # what was meant may be no more; the pointer tells again when it moves
-            self.view = replace(self.view, hovered="", dragged=None)
+            self.view = self.view._replace(hovered="", dragged=None)
             self._ringed, self._pressed = "", None
         self._scene, self._subject, self._ahead = scene, subject, None
         self._changed()
@@ -111,7 +110,7 @@ class Canvas(QWidget):
         self._moves = self._moves or tick != self._tick  # since the last frame
         self._tick = tick
         self._changed()
-        if passed and QAccessible.isActive():
+        if passed and _is_read():
             from widgets import accessible
 
             accessible.tick_passed(self)
@@ -122,6 +121,10 @@ class Canvas(QWidget):
             self._painter.clear()
         self.view = view
         self._changed()
+
+    def show_with(self, **changed: Any) -> None:
+        """Show it with some of the view changed."""
+        self.show_view(self.view._replace(**changed))
 
     def present(self, on: bool) -> None:
         """Fill whatever screen there is, or scroll where the text would become too small."""
@@ -175,7 +178,7 @@ class Canvas(QWidget):
     def _sized(self, view: View) -> View:
         """Return a view with the scene's box for the widget's size."""
         width, height, _ = self.fitted()
-        return replace(view, width=width, height=height)
+        return view._replace(width=width, height=height)
 
     def _drawn(self, view: View) -> Picture:
         """Return the picture of this moment in a view; what was drawn ahead is taken."""
@@ -250,6 +253,8 @@ class Canvas(QWidget):
 
     def settle(self) -> None:
         """Finish all images now: for a still of the window."""
+        from PySide6.QtGui import QImage  # (here: the first frame needs none)
+
         picture = self.picture()
         if picture is not None and not self.size().isEmpty():
             image = QImage(self.size(), QImage.Format.Format_ARGB32_Premultiplied)
@@ -277,7 +282,7 @@ class Canvas(QWidget):
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
             word, (start, where) = self.view.dragged, self._pressed
             if word is None and (event.position() - where).manhattanLength() > DRAG_PX:
-                self.show_view(replace(self.view, dragged=int(start[4:])))
+                self.show_with(dragged=int(start[4:]))
         else:
             self.setCursor(
                 Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor
@@ -286,11 +291,11 @@ class Canvas(QWidget):
 
     def _point_at(self, name: str) -> None:
         if name != self.view.hovered:
-            self.show_view(replace(self.view, hovered=name))
+            self.show_with(hovered=name)
 
     def _drop(self) -> None:
         if self.view.dragged is not None:
-            self.show_view(replace(self.view, dragged=None))
+            self.show_with(dragged=None)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Forget what lay under the pointer."""
@@ -350,7 +355,7 @@ class Canvas(QWidget):
         assert picture is not None
         self.setAccessibleDescription(title_of(picture, self._ringed))
         self.setFocus(Qt.FocusReason.OtherFocusReason)
-        if QAccessible.isActive():
+        if _is_read():
             from widgets import accessible
 
             accessible.ring_moved(self)
@@ -400,9 +405,29 @@ class Canvas(QWidget):
         self._changed()
 
 
-@cache
-def _let_qt_ask() -> None:
+# Qt's classes for assistive technology have hundreds of constants: the first frame needs none.
+
+
+def _is_read() -> bool:
+    """Return whether an assistive technology reads the window."""
+    from PySide6.QtGui import QAccessible
+
+    return QAccessible.isActive()
+
+
+def _let_qt_ask(canvas: Canvas) -> None:
     """Let Qt ask for the elements of a canvas; what answers is imported when it does."""
+    _install_factory()
+    if _is_read():
+        from widgets import accessible
+
+        accessible.answer_anew(canvas)
+
+
+@cache
+def _install_factory() -> None:
+    from PySide6.QtGui import QAccessible
+
     QAccessible.installFactory(_interface)
 
 

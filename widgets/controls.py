@@ -20,8 +20,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QResizeEvent,
-    QTextLayout,
-    QTextOption,
 )
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
 
@@ -142,6 +140,8 @@ def _places(text: str, font: QFont) -> Callable[[int], float]:
     if not any(bidirectional(c) in ("R", "AL") for c in text):
         metrics = QFontMetricsF(font)
         return lambda position: metrics.horizontalAdvance(text[:position])
+    from PySide6.QtGui import QTextLayout, QTextOption  # (here: the first frame has no such text)
+
     layout, option = QTextLayout(text, font), QTextOption()
     option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)
     layout.setTextOption(option)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from widgets.captions import Captions
@@ -40,8 +39,7 @@ class Spread(NamedTuple):
     state: int = 0
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """How a scene is to be drawn.
 
     ``width`` and ``height`` are the picture's box in its own px, never less than a scene's smallest

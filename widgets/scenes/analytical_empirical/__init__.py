@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def analytical_empirical(subject: Solved, tick: float, view: View) -> Picture:
     place = place_for(view.width, view.height)
     return Picture(
         width=place.width, height=place.height, background=view.theme.stage,
-        shapes=_shapes(Is(subject), shown, place, replace(view, hovered="")),
+        shapes=_shapes(Is(subject), shown, place, view._replace(hovered="")),
         title=view.captions("solve.title"), description=_described(subject, shown, view),
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ computed by its tick is drawn as an outline, and nothing is said of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from widgets.geometry import SMALLEST, text_width
@@ -50,7 +49,7 @@ def compare(a: Side, b: Side, view: View) -> Picture:
     """
     a, b = (side._replace(tick=min(max(side.tick, 0), side.pair.last_tick)) for side in (a, b))
     width, height = max(view.width, SMALLEST[0]), max(view.height, SMALLEST[1])
-    calm = replace(view, width=width, height=height, hovered="", selected="")
+    calm = view._replace(width=width, height=height, hovered="", selected="")
     key = (*((side.pair.key, side.tick, side.label) for side in (a, b)), calm)
     place = _place(a, b, calm)
     head, said = _head(a, b, place, calm)

@@ -7,7 +7,7 @@ never in one bar; what no hardware here ran is dashed.
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from engine.trace import Basis
@@ -50,8 +50,8 @@ def computing_units(subject: Computing, tick: float, view: View) -> Picture:
     phase = tick - now
     place = place_for(view.width, view.height, view.controls)
     shown = now + 1 if phase >= 0.2 else now
-    calm = replace(view, hovered="")
-    rest = replace(calm, selected="")
+    calm = view._replace(hovered="")
+    rest = calm._replace(selected="")
     known = _known(subject)
     clock = 0 if view.controls else shown
     source = shortened(subject.source, place.edge - EDGE, NOTE, 500)

@@ -9,7 +9,6 @@ hollow with ≈ is modelled.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ def cpu_gpu(subject: Race, tick: float, view: View) -> Picture:
     drawn += line([(EDGE, y), (place.edge, y)], view.theme.hair2, 1.0)
     # Below nothing moves between two ticks, and nothing at all before its own page.
     still = float(math.floor(tick)) if page in ("sizes", "lengths") else 0.0
-    drawn.append(_lower(subject, still, place, replace(view, hovered="")))
+    drawn.append(_lower(subject, still, place, view._replace(hovered="")))
     return Picture(
         width=place.width,
         height=place.height,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,7 @@ def influence(subject: Laboratory, tick: float, place: Place, view: View) -> lis
     drawn += line([(middle, y + 2), (middle, y + height - 8)], view.theme.hair)
     # Nothing of it moves with the tick: it is made once.
     box = (middle + 22, y, place.edge - middle - 22, height)
-    still = _fades(subject, box, place, replace(view, hovered=""))
+    still = _fades(subject, box, place, view._replace(hovered=""))
     return [*drawn, still]
 
 

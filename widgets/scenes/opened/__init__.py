@@ -7,7 +7,6 @@ when it is drawn, and compared with what the run stored.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair
@@ -52,7 +51,7 @@ def opened(pair: Pair, name: str, view: View) -> Picture:
     if found is None:
         raise KeyError(name)
     width, height = max(view.width, SMALLEST[0]), max(view.height, SMALLEST[1])
-    calm = replace(view, width=width, height=height, hovered="", selected="")
+    calm = view._replace(width=width, height=height, hovered="", selected="")
     shapes = [_drawn(pair, name, calm), *_hovered(pair, view, height)]
     trace, step, index = found
     say = view.captions

@@ -64,12 +64,12 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
     )  # fmt: skip
     if place.detail == "map" and phase > 0:  # ticks are cuts where nothing small could be followed
         now, phase = (now + 1, 0.0) if phase >= 0.2 else (now, 0.0)
-    around = replace(view, **OVER_ALL, **OF_GRID)
-    row = replace(around, **OF_FRAME, all_arcs=False)
-    above = replace(row, query=None)
-    below = replace(view, **OVER_ALL, **OF_FRAME, **OF_CHAIN, **({} if place.maps else OF_MAPS))
+    around = view._replace(**OVER_ALL, **OF_GRID)
+    row = around._replace(**OF_FRAME, all_arcs=False)
+    above = row._replace(query=None)
+    below = view._replace(**OVER_ALL, **OF_FRAME, **OF_CHAIN, **({} if place.maps else OF_MAPS))
     shapes: list[Shape] = [
-        frame(pair, place, replace(around, query=None)),
+        frame(pair, place, around._replace(query=None)),
         words(pair, place, row),
     ]
     if place.detail == "map":

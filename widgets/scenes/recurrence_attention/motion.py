@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.trace import Pair, Trace
@@ -188,7 +187,7 @@ def lit(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
     if view.selected:
         chosen = place_of(pair, view.selected, place)
         if is_counter(view.selected):
-            calm = replace(view, hovered="", selected="")
+            calm = view._replace(hovered="", selected="")
             shapes += counter_mark(pair, place, calm, view.selected)
         elif chosen is not None:
             inner = cell_box(pair, view.selected, place, view) or chosen
