@@ -18,6 +18,7 @@ from app.workload_bar import WorkloadControls
 from app.workloads import Chosen
 from engine import parts
 from engine.shares import Work
+from widgets import equation
 from widgets.canvas import Canvas
 from widgets.scenes.computing_units import computing_units, plot_box
 from widgets.scenes.computing_units.live import WINDOW, last_of, shows_training
@@ -139,7 +140,7 @@ class ComputingUnits(QObject):
             return head, run.workload
         caption, block = next((c, b) for c, b, _, last in run.groups() if tick <= last)
         where = self._say(f"units.stretch.{caption}", block=block + 1, blocks=run.blocks)
-        return head, f"{run.spans[tick - 1].label} · {where}"
+        return head, f"{equation.plain(run.spans[tick - 1].label)} · {where}"
 
     def device(self) -> tuple[str, str]:
         """Return for what it is modelled, and what was timed."""

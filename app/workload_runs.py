@@ -5,7 +5,6 @@ Plain functions of plain data; ``app.workloads`` puts them beside shares and cla
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -146,13 +145,12 @@ def _few(ops: Sequence[Operation]) -> Sequence[Operation]:
 
 
 def label_of(op: Operation, say: Captions) -> str:
-    """Return what an operation is called in its lane."""
+    """Return what an operation is called in its lane, as mark-up of ``widgets.equation``."""
     role = op.role.removesuffix(".backward")
     if role in SHORT_ROLES:
         short = role.replace(".", "-")
         return say(f"units.op.{short}")
-    plain = op.label.removesuffix(", backward").replace("^⊤", "ᵀ")
-    return re.sub(r"_\{([^}]*)\}", r"_\1", plain)
+    return op.label.removesuffix(", backward")
 
 
 def _span(
@@ -273,4 +271,4 @@ def _step_label(step: Step, say: Captions) -> str:
         tail = "bias"
     if tail == "out-product" and "mlp" in parts_:
         tail = "mlp-out"
-    return say(f"units.step.{tail}") if tail in STEPS else OPS[step.op].label
+    return say(f"units.step.{tail}").replace("ᵀ", "^⊤") if tail in STEPS else OPS[step.op].label

@@ -7,13 +7,14 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pictures import check_texts, flat, texts
+from pytestqt.qtbot import QtBot
 
 from app import workload_runs, workloads
 from app.workloads import Chosen
@@ -29,6 +30,7 @@ from engine.workload import SIZES, Workload
 from widgets import captions, numbers, theme, unit_pages
 from widgets.geometry import fit
 from widgets.hit import named
+from widgets.inspector import Inspector, Page
 from widgets.numbers import NBSP
 from widgets.picture import Rect, Text
 from widgets.scenes.computing_units import Computing, computing_units, plot_box
@@ -112,6 +114,36 @@ def drawn(name: str, preset: str, tick: int, theme_name: str) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
 def test_pictures_are_the_golden_ones(case: tuple[str, str, int, str]) -> None:
     assert drawn(*case) == golden(*case).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("preset", ["", "gpt3-layer"])
+def test_symbols_of_operations_are_set_as_in_equations(preset: str, qtbot: QtBot) -> None:
+    """No lane and no list says dW_in, W_{in} or dE^⊤."""
+    subject = subject_of(preset, panel="tile")
+    assert subject.tile is not None
+    tile = replace(subject.tile, source="GPT-2 124M: n W_q, the first 16 × 16")
+    subject = replace(subject, tile=tile)
+    inspector = Inspector(theme.load("light"), SAY)
+    qtbot.addWidget(inspector)
+
+    def write(name: str, page: Page) -> None:
+        unit_pages.write(page, subject, name, 0, SAY)
+
+    elements = [f"op:{span.name}" for span in subject.run.spans]
+    for tick, name in enumerate((*elements, "lane:matrix", "lane:stream", "tile:fp16")):
+        picture = computing_units(subject, tick, view_of())
+        for text in texts(picture):
+            assert not re.search(r"[_^{]", text.text), text
+            assert not re.search(r"[_^]\{", text.title), text
+        inspector.show_page(name, partial(write, name))
+        assert not re.search(r"[_^{]", inspector.text.toPlainText())
+    inspector.show_page("", partial(write, "workload"))
+    shown = inspector.text.toPlainText()
+    assert "dWout" in shown
+    chips = [shown[start:end].strip() for start, end, _ in inspector.text.chips]
+    assert len(chips) == workloads.LISTED
+    assert any(re.fullmatch(r"MLP.out:.dWout.×.\d+", chip) for chip in chips)  # one, not three
+    assert [t for t in texts(picture) if t.text == "q" and t.italic]
 
 
 @pytest.mark.parametrize("preset", ["", *PRESETS])

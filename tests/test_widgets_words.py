@@ -90,6 +90,11 @@ def test_letters_are_italic_words_upright_and_scripts_small() -> None:
     )  # fmt: skip
 
 
+def test_where_nothing_can_be_set_an_equation_is_one_line() -> None:
+    assert equation.plain("MLP in: dW_{in}") == "MLP in: dW_in"
+    assert equation.plain("da W_o^⊤") == "da W_oᵀ"
+
+
 def test_a_set_equation_is_as_wide_as_its_parts_and_stands_where_it_is_anchored() -> None:
     markup, wide = "3 T + 11_{k}", equation.width("3 T + 11_{k}", 20)
     start = equation.shapes(markup, x=100, y=50, size=20, fill="#000000")

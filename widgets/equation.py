@@ -16,6 +16,7 @@ from widgets.picture import Text
 SCRIPT_SIZE = 0.70
 LEAST_SIZE = 14.0  # px: a smaller line has scripts that are as large as this, or as itself
 _PART = re.compile(r"([_^])(?:\{([^}]*)\}|(.))|([^_^]+)", re.DOTALL)
+_BRACED = re.compile(r"(?<=[_^])\{([^}]*)\}")
 _WORDS = re.compile(r"[^\W\d_]+|[\W\d_]+")
 
 Run = tuple[str, bool, int]  # text, italic, script: -1 below, 0 on the line, 1 above
@@ -35,6 +36,11 @@ def runs(markup: str) -> tuple[Run, ...]:
             else:
                 pieces.append((word, italic, script))
     return tuple(pieces)
+
+
+def plain(markup: str) -> str:
+    """Return an equation in one line, for where nothing stands below it or above: "dW_in"."""
+    return _BRACED.sub(r"\1", markup.replace("^⊤", "ᵀ"))
 
 
 def script_size(size: float) -> float:
@@ -61,9 +67,11 @@ def shapes(
     anchor: Literal["start", "middle", "end"] = "start",
 ) -> tuple[Text, ...]:
     """Return an equation as text shapes on the baseline y."""
+    if len(pieces := runs(markup)) == 1 and not pieces[0][1] and not pieces[0][2]:
+        return (Text(x=x, y=y, text=markup, size=size, fill=fill, weight=weight, anchor=anchor),)
     left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * width(markup, size, weight)
     placed = []
-    for text, italic, script in runs(markup):
+    for text, italic, script in pieces:
         part = script_size(size) if script else size
         shift = 0.22 * size if script < 0 else -0.36 * size if script > 0 else 0.0
         placed.append(

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
+    QTextFormat,
     QTextOption,
 )
 from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QTextBrowser, QVBoxLayout, QWidget
@@ -44,6 +45,8 @@ COPIES = ("numpy", "csv", "latex")
 SMALL, BODY, FORMULA, SCRIPT, TITLE, MONO, CHIP = 13, 14, 16, 12.6, 17, 12, 13  # px at 100 %
 # Spaces that leave room in a chip for its round ends and its icon; they do not break.
 BEFORE, AFTER = "\u2003\u2002\u00a0", "\u2004"
+
+UNIT = QTextFormat.Property.UserProperty.value  # of a chip's format
 
 # What stands on a line: text and its format.
 Run = tuple[str, QTextCharFormat]
@@ -195,15 +198,21 @@ class Formats:
             unit: _format(chip, text, weight=QFont.Weight.DemiBold)
             for unit, (_, text, _) in units(theme).items()
         }
-        self.formula = {
-            (italic, script): _script(theme.ink, italic, script, scale)
-            for italic in (False, True)
-            for script in (-1, 0, 1)
-        }
+        for unit, how in self.chips.items():
+            how.setProperty(UNIT, unit)
+        self._scale = scale
+        self.formula = _format(FORMULA * scale, theme.ink)
 
     def chip(self, unit: str, words: str) -> Run:
         """Return words to be drawn as a unit's chip."""
         return f"{BEFORE}{words}{AFTER}".replace(" ", numbers.NBSP), self.chips[unit]
+
+    def lettered(self, markup: str, how: QTextCharFormat) -> list[Run]:
+        """Return an equation, or words with symbols among them, in a format."""
+        return [
+            (text, _script(how, italic, script, self._scale))
+            for text, italic, script in equation.runs(markup)
+        ]
 
 
 def units(theme: Theme) -> dict[str, tuple[str, str, str]]:
@@ -233,11 +242,13 @@ def _format(
     return made
 
 
-def _script(colour: str, italic: bool, script: int, scale: float) -> QTextCharFormat:
+def _script(how: QTextCharFormat, italic: bool, script: int, scale: float) -> QTextCharFormat:
     """Return the format of a piece of an equation."""
-    # Qt sets scripts at two thirds of their format's size.
-    size = FORMULA if not script else 1.5 * SCRIPT
-    made = _format(size * scale, colour, italic=italic)
+    made, font = QTextCharFormat(how), how.font()
+    font.setItalic(italic)
+    if script:  # Qt sets scripts at two thirds of their format's size
+        font.setPixelSize(round(1.5 * SCRIPT * scale))
+    made.setFont(font)
     align = QTextCharFormat.VerticalAlignment
     made.setVerticalAlignment(
         {-1: align.AlignSubScript, 0: align.AlignNormal, 1: align.AlignSuperScript}[script]
@@ -267,6 +278,10 @@ class Page:
         block = QTextBlockFormat()
         rule = ABOVE_RULE + BELOW_RULE if self._rule else 0
         block.setTopMargin(px(above + rule, self._scale))
+        if right and any(map(_is_script, left)) and not left[0][1].hasProperty(UNIT):
+            # A row of a list is as high as the others; round a chip more is needed.
+            high = QFontMetricsF(left[0][1].font()).height()
+            block.setLineHeight(high, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
         if right and fits:
             block.setTabPositions([tab])
         self._block(block)
@@ -283,8 +298,7 @@ class Page:
 
     def formula(self, markup: str) -> None:
         """Write an equation."""
-        runs = equation.runs(markup)
-        self.line([(text, self.formats.formula[italic, script]) for text, italic, script in runs])
+        self.line(self.formats.lettered(markup, self.formats.formula))
 
     def rule(self) -> None:
         """Draw a hairline above the next line."""
@@ -324,9 +338,15 @@ class Page:
         for words, how in runs:
             start = self._cursor.position()
             self._cursor.insertText(words, how)
-            for unit, chip in self.formats.chips.items():
-                if how is chip:
-                    self._text.chips.append((start, self._cursor.position(), unit))
+            unit, chips = how.stringProperty(UNIT), self._text.chips
+            if unit:
+                # A chip with symbols in it is several runs.
+                start = chips.pop()[0] if chips and chips[-1][1] == start else start
+                chips.append((start, self._cursor.position(), unit))
+
+
+def _is_script(run: Run) -> bool:
+    return run[1].verticalAlignment() != QTextCharFormat.VerticalAlignment.AlignNormal
 
 
 def width_of(run: Run) -> float:

@@ -83,6 +83,11 @@ class _Writer(Writer):
         unit = str(work) if work in LANES else str(Work.SEQUENTIAL)
         self._page.line([self._page.formats.chip(unit, words)], above=6)
 
+    def _symbol(self, left: str, right: str) -> None:
+        """Write what something is called, with its symbols as in an equation, and its number."""
+        f = self._page.formats
+        self._page.line(f.lettered(left, f.small), right=[(right, f.mono)], above=2)
+
     def _seconds(self, value: float, basis: Basis | None = None) -> str:
         return self._about(basis or self._subject.run.basis) + numbers.seconds(value)
 
@@ -96,13 +101,15 @@ class _Writer(Writer):
     def operation(self, span: Span, tick: int) -> None:
         """Write what an operation is, costs and takes, and why it is in its lane."""
         say, subject = self._say, self._subject
-        self._head(say("units.page.op", tick=tick, last=subject.last_tick), span.label)
+        f = self._page.formats
+        self._page.line([(say("units.page.op", tick=tick, last=subject.last_tick), f.small)])
+        self._page.line(f.lettered(span.label, f.title))
         self._chip(span.lane, self._where(span))
         if span.equation:
             self._page.formula(span.equation)
         for letter, shape in span.shapes:
             sizes = " × ".join(str(side) for side in shape) or say("inspector.scalar")
-            self._row(letter, sizes)
+            self._symbol(letter, sizes)
         self._page.rule()
         if span.flops:
             self._row(say("units.page.flops"), say("inspector.counted",
@@ -151,7 +158,7 @@ class _Writer(Writer):
             name = say("units.page.times", label=row.label, count=row.times)
             chip = f.chip(str(row.work if row.work in LANES else Work.SEQUENTIAL), name)
             right = [(self._seconds(row.seconds, Basis.MODELLED), f.mono)]
-            self._page.line([chip], right=right, above=6)
+            self._page.line(f.lettered(*chip), right=right, above=6)
 
     # ------------------------------------------------------------------ shares
 
@@ -231,7 +238,7 @@ class _Writer(Writer):
         if seen:
             self._section(say("units.page.in_lane"))
         for label, seconds in seen.items():
-            self._row(label, self._seconds(seconds))
+            self._symbol(label, self._seconds(seconds))
 
     def host(self, *, heading: bool = True) -> None:
         """Write what the host does in a step."""
@@ -278,7 +285,9 @@ class _Writer(Writer):
         if tile is None:
             return
         row, column = self._subject.cell
-        self._words(tile.source)
+        where, colon, symbols = tile.source.partition(": ")
+        f = self._page.formats
+        self._page.line([(where + colon, f.body), *f.lettered(symbols, f.body)], above=4)
         self._page.formula(f"C_{{{row + 1},{column + 1}}} = Σ_k A_{{{row + 1},k}} "
                            f"B_{{k,{column + 1}}}")  # fmt: skip
         for key, number in (

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.shares import Work
 from engine.trace import Basis
-from widgets import numbers
+from widgets import equation, numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, ease, marker
 from widgets.numbers import NBSP
@@ -237,8 +238,8 @@ def said(subject: Computing, span: Span, view: View) -> str:
     """Return what an operation is called for people: "MLP down, matrix, ≈ 71 µs"."""
     about = "≈ " if subject.run.basis is Basis.MODELLED else ""
     return view.captions(
-        "units.op_title", label=span.label, unit=view.captions(f"units.{span.lane}"),
-        seconds=about + numbers.seconds(span.seconds),
+        "units.op_title", label=equation.plain(span.label),
+        unit=view.captions(f"units.{span.lane}"), seconds=about + numbers.seconds(span.seconds),
     )  # fmt: skip
 
 
@@ -252,8 +253,8 @@ def _labels(
     order = sorted(boxes, key=lambda row: (row[0] != moment.shown, -row[2][2]))
     for tick, span, (x, y, width, height) in order:
         marked = tick == moment.shown
-        weight = 600 if marked else 500
-        wide = text_width(span.label, NOTE, weight)
+        weight: equation.Weight = 600 if marked else 500
+        wide = equation.width(span.label, NOTE, weight)
         middle = min(max(x + width / 2, axis.left - 8 + wide / 2), axis.right + 12 - wide / 2)
         left, right = middle - wide / 2, middle + wide / 2
         others = taken.setdefault(span.lane, [])
@@ -262,14 +263,13 @@ def _labels(
         others.append((left, right))
         below = span.lane is Work.MATRIX
         far = 10 if marked else 6  # beyond the marker
-        shapes.append(
-            Text(
-                x=middle, y=y + height + far + 11 if below else y - far - 1, text=span.label,
-                size=NOTE, weight=600 if marked else 500, anchor="middle",
-                fill=theme.ink if marked or moment.filled(tick) else theme.ink3,
-                name=f"op:{span.name}", title=span.label,
-            )
-        )  # fmt: skip
+        base = y + height + far + 11 if below else y - far - 1
+        fill = theme.ink if marked or moment.filled(tick) else theme.ink3
+        name, title = f"op:{span.name}", equation.plain(span.label)
+        words = equation.shapes(
+            span.label, x=middle, y=base, size=NOTE, fill=fill, weight=weight, anchor="middle"
+        )
+        shapes += [replace(text, name=name, title=title) for text in words]
     return shapes
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.shares import Work
-from widgets import numbers
+from widgets import equation, numbers
 from widgets.geometry import text_width
+from widgets.glyphs import shortened
 from widgets.picture import Cells, Rect, Shape, Text
 from widgets.scenes.computing_units.layout import NOTE, Place
 from widgets.scenes.computing_units.parts import note
@@ -43,7 +44,14 @@ def opened(subject: Computing, place: Place, view: View) -> list[Shape]:
                  fill=theme.well, name="choose:panel:faster", title=say("units.tile.close_title")),
             note(x + width - PAD - wide / 2, y + 33, back, view, strong=True, anchor="middle"),
         ]  # fmt: skip
-    shapes.append(note(x + PAD, y + 54, tile.source, view, width=width - 2 * PAD, pale=True))
+    where, colon, symbols = tile.source.partition(": ")
+    room = width - 2 * PAD - equation.width(symbols, NOTE, 500)
+    where = shortened(where + colon, room, NOTE, 500)
+    start = x + PAD + text_width(where, NOTE, 500)
+    shapes += [
+        note(x + PAD, y + 54, where, view, pale=True),
+        *equation.shapes(symbols, x=start, y=y + 54, size=NOTE, fill=theme.ink3, weight=500),
+    ]
     side = min(height - 54 - 62, (width - 2 * PAD - 2 * 26 - 146) / 3)
     top = y + 66
     at = x + PAD

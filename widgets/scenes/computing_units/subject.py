@@ -33,7 +33,7 @@ class Elsewhere(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An operation on the clock of its stretch.
+    """An operation on the clock of its stretch; its label may have symbols, as in an equation.
 
     ``start`` and ``seconds`` say when it works; ``launch`` when the host sent it off, on a clock of
     the host that begins with the first launch of the stretch: start and seconds, None where no one
