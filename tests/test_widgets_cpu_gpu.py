@@ -38,7 +38,7 @@ from widgets.picture import Cells, Picture, Rect
 from widgets.picture import Path as Line
 from widgets.scenes import SCENES
 from widgets.scenes.cpu_gpu import PAGES, Race, cpu_gpu
-from widgets.scenes.cpu_gpu.layout import EDGE
+from widgets.scenes.cpu_gpu.layout import EDGE, place_for
 from widgets.scenes.cpu_gpu.sizes import band_words, lines, verdict
 from widgets.scenes.cpu_gpu.subject import MOST_TOKENS, chosen
 from widgets.scenes.cpu_gpu.volume import EXAMPLES, table
@@ -162,6 +162,32 @@ def test_no_text_is_small_or_cut_off_or_upon_another(
     for tick in (0, 3, *range(first.race, first.sizes), *range(first.sizes, first.last + 1, 3)):
         for controls in (True, False):
             legible(cpu_gpu(made, float(tick), view_of(*size, controls=controls)), f"tick {tick}")
+
+
+@pytest.mark.parametrize("given", VARIANTS, ids=lambda g: "-".join(map(str, g)) or "plain")
+@pytest.mark.parametrize("size", [(1188, 728), (1700, 800)])
+def test_the_marker_of_now_lies_upon_no_name_which_stay_where_they_are(
+    size: tuple[int, int], given: dict[str, object]
+) -> None:
+    made = subject(**given)  # type: ignore[arg-type]
+    view = view_of(*size)
+    x, y, width, height = place_for(*size).plot
+    places = set()
+    for tick in range(made.pages.sizes, made.pages.lengths):
+        picture = cpu_gpu(made, float(tick), view)
+        names = [(t.text, box_of(t)) for t in texts(picture) if x <= t.x and y < t.y < y + height
+                 and t.x < x + width]  # fmt: skip
+        places.add(tuple(names))
+        marker = [s for s in flat(picture.shapes) if isinstance(s, Line)
+                  and s.stroke == view.theme.now and s.stroke_width > 2]  # fmt: skip
+        parts = [[c[2] for c in part.commands] for part in marker]  # type: ignore[misc]
+        assert sum(bottom - top for top, bottom in parts) > height / 3
+        for part, (top, bottom) in zip(marker, parts, strict=True):
+            at = part.commands[0][1]  # type: ignore[misc]
+            for words, (left, above, right, below) in names:
+                beside = at + 3 < left or right < at - 3
+                assert beside or below < top or bottom < above, (tick, words)
+    assert len(places) == 1
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3, 8, 12])

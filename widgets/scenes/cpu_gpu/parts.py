@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     _Edges = tuple[float, float, float, float]  # left, top, right, bottom
 
 SEGMENT = 28.0  # px high
+NOW = 6.0  # px wide, the marker of now
 FURTHER = 4.0  # what a name costs for each point that it stands further from the line's end
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -142,6 +143,15 @@ class Labels:
     def away(self, box: _Edges) -> float:
         """Return how far the nearest line is from a rectangle, 0 where one runs through it."""
         return min((_away(box, line) for _, line in self._lines), default=math.inf)
+
+    def between(self, x: float, top: float, bottom: float) -> list[tuple[float, float]]:
+        """Return the parts of an upright line of NOW px that lie upon no name."""
+        parts = []
+        for left, y0, right, y1 in sorted(self._taken, key=lambda box: box[1]):
+            if left < x + NOW / 2 and x - NOW / 2 < right:
+                parts.append((top, y0))
+                top = y1
+        return [part for part in (*parts, (top, bottom)) if part[0] + NOW < part[1]]
 
     def place(
         self, text: str, points: Sequence[tuple[float, float]], colour: str, size: float,

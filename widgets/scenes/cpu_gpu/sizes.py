@@ -13,7 +13,7 @@ from widgets.glyphs import line, shortened
 from widgets.numbers import NBSP
 from widgets.picture import Path, Rect, Shape, Text
 from widgets.scenes.cpu_gpu.layout import EDGE, NOTE, Place
-from widgets.scenes.cpu_gpu.parts import Labels, Scale, decades, mark
+from widgets.scenes.cpu_gpu.parts import NOW, Labels, Scale, decades, mark
 from widgets.scenes.cpu_gpu.subject import Race
 from widgets.theme import mix
 
@@ -82,8 +82,7 @@ def sizes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
     labels = Labels((x + 2, y - 4, width + 4, height + 2))
     drawn += _band(subject, across, place, labels, view)
     drawn += _grid(across, up, place, view)
-    if subject.page(tick) == "sizes":
-        drawn += _now(across.at(subject.size(tick)), y, height, view)
+    below = len(drawn)  # where the marker of now is laid, once it is known where names stand
     hues = {"cpu": (theme.seq, theme.seq_text), "gpu": (theme.stream, theme.stream_text)}
     drawn += _range(subject, drawn_lines, across, up, view)
     placed: list[tuple[Line, list[Point]]] = []
@@ -119,6 +118,8 @@ def sizes(subject: Race, tick: float, place: Place, view: View) -> list[Shape]:
             each.words, points, hues[each.kind][1], size, weight=600 if each.chosen else 500,
             read=each.chosen,
         )  # fmt: skip
+    if subject.page(tick) == "sizes":
+        drawn[below:below] = _now(across.at(subject.size(tick)), labels, place, view)
     return [*drawn, *_foot(subject, tick, place, view)]
 
 
@@ -255,7 +256,6 @@ def _band_words(
     labels.keep_free(px - 5, top - 4, px + wide + 5, top + high + 2)
     name, title = f"band:{subject.op}", f"{what}: {meaning}"
     return [
-        # The marker of now may stand there.
         *_ground(found, across, (px - 4, top, wide + 8, high), view),
         Text(x=px, y=top + size, text=what, size=size, weight=700, fill=theme.ink,
              read_by_class=True, name=name, title=title),
@@ -275,12 +275,15 @@ def _ground(
     return [Rect(x=x, y=y, width=width, height=height, fill=view.theme.stage, opacity=0.85)]
 
 
-def _now(x: float, y: float, height: float, view: View) -> list[Shape]:
-    theme = view.theme
+def _now(x: float, labels: Labels, place: Place, view: View) -> list[Shape]:
+    """Return the marker of now, which leaves out names: those stay where they are at every tick."""
+    theme, (_, y, _, height) = view.theme, place.plot
+    parts = labels.between(x, y, y + height)
     return [
-        *line([(x, y), (x, y + height)], theme.now, 6.0),
-        *line([(x, y), (x, y + height)], theme.now_line, 1.6),
-    ]
+        shape
+        for colour, width in ((theme.now, NOW), (theme.now_line, 1.6))
+        for top, bottom in parts for shape in line([(x, top), (x, bottom)], colour, width)
+    ]  # fmt: skip
 
 
 def verdict(subject: Race, n: int, say: Captions) -> str:
