@@ -35,7 +35,7 @@ class Choices(QObject):
         super().__init__(parent)
         self._canvas, self._player, self._notice = canvas, player, notice
         self._say, self._pair, self._covers = say, pair, covers
-        self._predict = False
+        player.moved.connect(self._see)
 
     # ---- blocks and heads ----------------------------------------------------------------------
 
@@ -123,33 +123,45 @@ class Choices(QObject):
 
     # ---- what is covered -----------------------------------------------------------------------
 
+    @property
+    def covered(self) -> bool:
+        """Return whether what the tick on the stage has computed waits to be predicted."""
+        view = self._canvas.view
+        return view.predicting and self._player.target > view.revealed
+
     def step(self) -> None:
-        """Go to the next tick; while predicting, see first what the last one computed."""
-        if self._canvas.view.covered == self._player.target > 0:
+        """Go to the next tick; while predicting, see first what this one has computed."""
+        if self.covered:
             self.reveal()
-            return
-        if self._predict and self._covers() and self._player.target < self._player.last:
-            self._cover(self._player.target + 1)
-        self._player.step()
+        else:
+            self._player.step()
 
     def toggle_predict(self) -> None:
-        """Cover what each step computes until the next press, or show everything again."""
-        self._predict = not self._predict
-        self._canvas.show_with(predicting=self._predict)
-        self.reveal()
-        words = "window.predict_on" if self._predict else "window.predict_off"
+        """Cover what each tick computes until the next press, or show everything again."""
+        predicting = not self._canvas.view.predicting
+        self._canvas.show_with(predicting=predicting, revealed=0)
+        self.changed.emit()
+        words = "window.predict_on" if predicting else "window.predict_off"
         self._notice.say(self._say(words), passing=True)
 
     def reveal(self) -> None:
-        """Cover nothing."""
-        self._cover(0)
+        """Show what the tick has computed, and all before it."""
+        if self.covered:
+            self._canvas.show_with(revealed=self._player.target)
+            self.changed.emit()
+
+    def cover(self) -> None:
+        """Take nothing as seen: the numbers of another run are to be predicted anew."""
+        if self._covers():
+            self._canvas.show_with(revealed=0)
 
     @property
     def told(self) -> int:
         """Return the last tick that may be told of: what is covered is not."""
-        shown = self._player.shown
-        return shown - (shown == self._canvas.view.covered > 0)
+        view, shown = self._canvas.view, self._player.shown
+        return min(shown, view.revealed) if view.predicting else shown
 
-    def _cover(self, tick: int) -> None:
-        self._canvas.show_with(covered=tick)
-        self.changed.emit()
+    def _see(self) -> None:
+        """Take as seen what plays, and what is gone to where the scene can cover nothing."""
+        if self._player.playing or not self._covers():
+            self.reveal()

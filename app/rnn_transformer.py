@@ -296,6 +296,7 @@ class RnnTransformer(QObject):
             view = view._replace(query=None, brush=None, pinned_word=None)
         classic = view.classic and len(result.sentence.typed) == len(DEFAULT_TEXT.split())
         self.canvas.show_view(view._replace(switches=self.sentences.switches(), classic=classic))
+        self.choices.cover()
         if text_width(notes_of(pair, self.canvas.view), 14, 500) > room:
             self._notice.add(" · ".join(result.notes))  # the stage's one line does not hold them
         first = self.player.last == 0
@@ -365,7 +366,7 @@ class RnnTransformer(QObject):
             return
         state = self.choices.grid_state(self.pair)
         pattern = f"blocks.{state.block}.attn.pattern"
-        known = self.pair.grid.ticks[f"blocks.{state.block}.softmax"] <= self.player.shown
+        known = self.pair.grid.ticks[f"blocks.{state.block}.softmax"] <= self.choices.told
         self.selection.open(f"grid:{pattern}[0,{index}]" if known else f"grid:embed.x[{index}]")
 
     def follow(self, name: str) -> None:
@@ -377,8 +378,8 @@ class RnnTransformer(QObject):
         trace, step, _ = found
         tick, shown = trace.ticks[step.stage], self.player.shown
         if tick > self.choices.told:
-            self.choices.reveal()  # the page of a counter leads to what a later tick computes
             self.player.seek(max(tick, shown))
+            self.choices.reveal()  # the page of a counter leads to what a later tick computes
         self._show_anew()
 
     def back(self) -> None:
@@ -427,6 +428,7 @@ class RnnTransformer(QObject):
             from widgets.scenes.compare import Side
 
             label = self._say("window.frozen")
+            self.choices.reveal()  # a comparison can cover nothing
             self.selection.leave()
             self.selection.freeze(
                 Side(self.pair, self.player.shown, label), self._say("window.now")

@@ -364,7 +364,7 @@ def rest(window: Window, qtbot: QtBot) -> tuple[int, int, int]:
         window.present()
     while window.first.studies.influence:
         window.do("influence")
-    if window.first.choices._predict:
+    if window.canvas.view.predicting:
         window.do("predict")
     window.player.set_speed(1.0)
     window.player.set_reduced(False)

@@ -56,40 +56,90 @@ def test_tab_walks_the_stage_and_enter_opens(window: Window, qtbot: QtBot) -> No
     assert window.canvas.view.selected.startswith("chain:rnn.h")
 
 
+def covered(window: Window) -> set[str]:
+    """Return which of both answers and the first two states are covered."""
+    found = set()
+    for name in ("chain:answer.word", "grid:answer.word", "chain:rnn.h.1", "chain:rnn.h.2"):
+        place = window.canvas.place_of(name)
+        if place is not None and window.canvas.element_at(QPointF(place)) == "reveal":
+            found.add(name)
+    return found
+
+
 def test_predict_covers_what_a_step_computes_until_the_next_press(
     window: Window, qtbot: QtBot
 ) -> None:
-    def drawn() -> set[str]:
-        picture = window.canvas.picture()
-        assert picture is not None
-        return {name for name, *_ in named(picture)}
-
     key(window, qtbot, "V")
+    assert not covered(window)  # of tick 0 there is nothing to say
     key(window, qtbot, "PgDown")
     settled(window, qtbot)
     assert window.player.tick == 1
-    assert "reveal" in drawn()
+    assert covered(window) == {"chain:rnn.h.1"}
     assert "Tick 0" in window.inspector.text.toPlainText()  # which tells no more than the stage
-    place = window.canvas.place_of("chain:rnn.h.1")
-    assert place is not None
-    assert window.canvas.element_at(QPointF(place)) == "reveal"
     key(window, qtbot, "PgDown")  # the same key of a presenter's remote shows it
     settled(window, qtbot)
     assert window.player.tick == 1
-    assert "reveal" not in drawn()
+    assert not covered(window)
     assert "Tick 1" in window.inspector.text.toPlainText()
     key(window, qtbot, "PgDown")
     settled(window, qtbot)
     click(window, qtbot, "reveal")
     assert window.player.tick == 2
-    assert "reveal" not in drawn()
+    assert not covered(window)
+    key(window, qtbot, "PgUp")
+    settled(window, qtbot)
+    assert not covered(window)  # what was seen
     key(window, qtbot, "End")
-    assert "reveal" not in drawn()
     key(window, qtbot, "V")
+    assert not covered(window)
     key(window, qtbot, "Home")
     key(window, qtbot, "PgDown")
     settled(window, qtbot)
-    assert "reveal" not in drawn()
+    assert not covered(window)
+
+
+@pytest.mark.parametrize("how", ["End", "scrubber"])
+def test_predict_covers_the_answers_of_who_jumps_to_them(
+    window: Window, qtbot: QtBot, how: str
+) -> None:
+    answers = {"chain:answer.word", "grid:answer.word"}
+    key(window, qtbot, "V")
+    if how == "End":
+        key(window, qtbot, "End")
+    else:
+        window.transport.sought.emit(window.player.last)
+    assert covered(window) == answers
+    assert "purrs" not in window.inspector.text.toPlainText()
+    key(window, qtbot, "PgUp")
+    settled(window, qtbot)
+    assert "chain:answer.word" in covered(window)  # of the side that waits, too
+    key(window, qtbot, "End")
+    key(window, qtbot, "PgDown")
+    assert not covered(window)
+    assert "purrs" in window.inspector.text.toPlainText()
+    for back in ("Shift+Left", "Home", "PgDown"):
+        key(window, qtbot, back)
+        settled(window, qtbot)
+        assert not covered(window)
+    key(window, qtbot, "End")
+    key(window, qtbot, "K")  # another run has other numbers
+    settled(window, qtbot)
+    assert covered(window) == answers
+
+
+def test_what_plays_is_seen_while_predicting(window: Window, qtbot: QtBot) -> None:
+    key(window, qtbot, "V")
+    window.player.set_speed(4.0)
+    key(window, qtbot, "Space")
+    qtbot.waitUntil(lambda: window.player.shown >= 2)
+    assert not covered(window)
+    key(window, qtbot, "Space")
+    settled(window, qtbot)
+    assert not covered(window)
+    key(window, qtbot, "PgDown")
+    settled(window, qtbot)
+    assert window.canvas.view.revealed < window.player.tick < window.player.last
+    assert window.first.choices.covered
 
 
 def test_predict_covers_nothing_where_nothing_can_be_covered(window: Window, qtbot: QtBot) -> None:

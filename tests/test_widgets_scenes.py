@@ -106,7 +106,7 @@ def test_no_text_is_small_or_cut_off_or_upon_another(tokens: int, models: tuple[
             growth, spreads = (GROWTH, spreads_of(tokens)) if tick % 2 else ((), ())
             view = view_of(
                 width, height, switches=SWITCHES, growth=growth, spreads=spreads,
-                predicting=tick % 3 == 0,
+                predicting=tick % 3 == 0, revealed=tick,
             )  # fmt: skip
             picture = recurrence_attention(pair, float(tick), view)
             boxes = [(t, box_of(t)) for t in texts(picture)]
@@ -570,7 +570,7 @@ def test_a_text_as_long_as_can_be_read_has_room_for_its_numbers(chain_id: str) -
 
 
 CHOICES: tuple[dict[str, Any], ...] = (
-    {"hovered": "ask:1", "selected": "chain:rnn.h.2", "covered": 2, "pinned_head": 1,
+    {"hovered": "ask:1", "selected": "chain:rnn.h.2", "revealed": 2, "pinned_head": 1,
      "pinned_word": 1},
     {"layer": 0, "head": 2, "brush": 64},
     {"query": 1, "all_arcs": True},

@@ -66,8 +66,8 @@ class View(NamedTuple):
     classic: bool = False  # the classic picture: 2, 5, 11, 4, 2 under the nodes
     controls: bool = True
     switches: tuple[Switch, ...] = ()
-    predicting: bool = False  # steps are covered first
-    covered: int = 0  # the tick whose numbers wait to be predicted; 0: none
+    predicting: bool = False  # what a tick computes is covered until it is revealed
+    revealed: int = 0  # the last tick that has been, while predicting
     pinned_head: int | None = None  # the other heads are dimmed
     pinned_word: int | None = None  # and the other words
     spreads: tuple[Spread, ...] = ()  # bars: the first above the words, the second below

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # What of a view only some parts are drawn from. The others are given it as it is by default, so
 # that a change of it leaves them, and the images kept of them, alone.
 OVER_ALL: dict[str, Any] = {
-    "hovered": "", "selected": "", "covered": 0, "pinned_head": None, "pinned_word": None,
+    "hovered": "", "selected": "", "revealed": 0, "pinned_head": None, "pinned_word": None,
 }  # fmt: skip
 OF_MAPS: dict[str, Any] = {"head": None, "brush": None}
 OF_GRID: dict[str, Any] = {"layer": None, **OF_MAPS}
@@ -105,8 +105,8 @@ def recurrence_attention(pair: Pair, tick: float, view: View) -> Picture:
     shapes += lit(pair, now, place, view)
     shapes += markers(pair, now, phase, place, view)
     shown = now + 1 if phase >= 0.2 else now
-    if view.covered == math.ceil(tick):
-        shapes += covers(pair, view.covered, place, view)
+    if view.predicting:
+        shapes += covers(pair, math.ceil(tick), place, view)
     shapes += pill(
         place.edge,
         24,

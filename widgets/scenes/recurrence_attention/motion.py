@@ -107,15 +107,18 @@ def markers(pair: Pair, now: int, phase: float, place: Layout, view: View) -> li
 
 
 def covers(pair: Pair, tick: int, place: Layout, view: View) -> list[Shape]:
-    """Return what hides the numbers of a tick, so that a class can say what will stand there."""
+    """Return what hides what each side computed last, so that a class can say what stands there.
+
+    What has been revealed stays so: the answer of a side that waits, too.
+    """
     theme = view.theme
     boxes: list[Box] = []
     for trace in (pair.chain, pair.grid):
-        touches = touched(trace, tick, place)
-        if not touches or tick == 0:
+        newest = min(tick, trace.last_tick)
+        if newest <= view.revealed:
             continue
-        boxes += [around(box, -3) for box in touches]
-        stage = trace.stage_at[tick].name
+        boxes += [around(box, -3) for box in touched(trace, newest, place)]
+        stage = trace.stage_at[newest].name
         if stage == "look_back":  # the weights stand under the states, and lines lead from them
             ceiling = place.context[1] - 8
             floor = place.strip[1] - 20 if place.strip else place.node_y - place.node_r - 3
