@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from engine.kept import why_unread, write
 VERSION = 2
 MOST_BYTES = 1_000_000
 MOST_OF_CHAPTER = 200_000  # bytes that one of them keeps
+MOST_ASIDE = 3  # damaged files that are kept, the newest
 OF_CHAPTER_1 = ("text", "recent", "chain", "grid", "tick", "layer", "query")  # up to version 1
 
 
@@ -102,13 +105,18 @@ def _checked(data: dict[str, Any]) -> Session:
 
 def _set_aside(path: Path, error: Exception) -> str:
     reason = why_unread(error)
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.damaged-{number}.json")).exists():
-        number += 1
+    named = re.compile(rf"{re.escape(path.stem)}\.damaged-(\d+)\.json")
     try:
+        found = [named.fullmatch(entry.name) for entry in path.parent.iterdir()]
+        before = sorted((int(match[1]), match[0]) for match in found if match)
+        number = before[-1][0] + 1 if before else 1
+        aside = path.with_name(f"{path.stem}.damaged-{number}.json")
         os.replace(path, aside)
     except OSError:
         return f"The settings cannot be used ({reason}); the defaults are used."
+    for _, old in before[: -MOST_ASIDE + 1]:
+        with suppress(OSError):
+            path.with_name(old).unlink()
     return (
         f"The settings cannot be used ({reason}); they lie in {aside.name}, the defaults are used."
     )

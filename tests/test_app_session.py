@@ -46,6 +46,19 @@ def test_what_cannot_be_used_is_set_aside_in_one_sentence(tmp_path: Path, conten
         assert (tmp_path / f"session.damaged-{number}.json").read_bytes() == content
 
 
+def test_of_damaged_files_the_newest_three_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    others = ("session.damaged-x.json", "other.damaged-1.json", "long-range.json")
+    for name in others:
+        (tmp_path / name).write_text("{")
+    for number in range(1, 13):
+        path.write_text("{" * number)
+        assert f"session.damaged-{number}.json" in load(path)[1]
+    kept = {entry.name: len(entry.read_text()) for entry in tmp_path.iterdir()}
+    newest = {f"session.damaged-{number}.json": number for number in (10, 11, 12)}
+    assert kept == newest | dict.fromkeys(others, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [(b"[" * 100_000, "it is nested too deeply"), (b"\xff\xfe", "it is no text"),
