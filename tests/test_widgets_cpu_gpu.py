@@ -39,6 +39,7 @@ from widgets.picture import Path as Line
 from widgets.scenes import SCENES
 from widgets.scenes.cpu_gpu import PAGES, Race, cpu_gpu
 from widgets.scenes.cpu_gpu.layout import EDGE, place_for
+from widgets.scenes.cpu_gpu.race import LANE
 from widgets.scenes.cpu_gpu.sizes import band_words, lines, verdict
 from widgets.scenes.cpu_gpu.subject import MOST_TOKENS, chosen
 from widgets.scenes.cpu_gpu.volume import EXAMPLES, table
@@ -188,6 +189,28 @@ def test_the_marker_of_now_lies_upon_no_name_which_stay_where_they_are(
                 beside = at + 3 < left or right < at - 3
                 assert beside or below < top or bottom < above, (tick, words)
     assert len(places) == 1
+
+
+@pytest.mark.parametrize(
+    ("each", "numbered"), [(0.86e-6, True), (0.68e-6, True), (0.64e-6, False), (0.5e-6, False)]
+)
+def test_either_every_box_of_the_race_says_its_number_or_none(each: float, numbered: bool) -> None:
+    """A weight of 100 % is as wide as a box may be narrow, and is not left out alone."""
+    known = measured()
+    slower = replace(known, outputs=tuple(Outputs(n, n * each, 3e-6) for n in COUNTS))
+    one = tuple(float(j == 2) for j in range(5))
+    sharp = tuple((rows[0], one, *rows[2:]) for rows in weights(5))
+    made = subject(known=slower, weights=sharp)
+    view = view_of()
+    picture = cpu_gpu(made, float(made.pages.sizes - 1), view)
+    legible(picture, "the race")
+    boxes = [s for s in flat(picture.shapes) if isinstance(s, Rect) and s.height == LANE
+             and s.stroke == view.theme.seq]  # fmt: skip
+    assert len(boxes) > 40
+    middles = {(round(box.x + box.width / 2, 3), box.y + box.height / 2 + 5) for box in boxes}
+    said = [t.text for t in texts(picture) if (round(t.x, 3), t.y) in middles]
+    assert len(said) == (len(boxes) if numbered else 0)
+    assert ("100" in said) == numbered
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3, 8, 12])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from widgets import numbers
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LANE = 32.0  # px high
 SHEET = 42.0  # px of a head's weights in the GPU's lane
-LEAST_BOX = 22.0  # px of a box that holds its number
+LEAST_BOX = 24.0  # px from a box to the next where they hold their numbers
 DASHED = (4.0, 3.0)
 
 
@@ -148,11 +149,11 @@ def _cpu(subject: Race, row: int, now: float, y: float, place: Place, view: View
     fits = int((min(at(total, subject, place), right - room) - left + 0.5) / wide)
     fits = min(fits, count)
     drawn: list[Shape] = []
-    values = _values(subject, row)
+    values, numbered = _values(subject, row), _numbered(subject, place)
     for i in range(fits):
         x = left + i * wide
         box: Box = (x + 0.8, y - high / 2, max(wide - 1.6, 1.0), high)
-        drawn += _box(box, values[i], i < done, view)
+        drawn += _box(box, values[i], i < done, numbered, view)
         if i == done and now > 0:
             part = min(max(now / each - done, 0.0), 1.0)
             if part > 0.02:
@@ -214,7 +215,22 @@ def _values(subject: Race, row: int) -> list[int]:
     ]
 
 
-def _box(box: Box, value: int, done: bool, view: View) -> list[Shape]:
+@lru_cache(maxsize=16)
+def _numbered(subject: Race, place: Place) -> bool:
+    """Return whether every box has room for its number; if one has none, all go without."""
+    assert subject.in_order is not None
+    left, right = place.clock
+    for row, (total, count) in enumerate(zip(subject.in_order, subject.counts, strict=True)):
+        wide = at(total / count, subject, place) - left
+        if wide < LEAST_BOX:
+            return False
+        shown = _values(subject, row)[: int((right - left) / wide)]
+        if any(text_width(str(value), NOTE, 600) > wide for value in shown):
+            return False
+    return True
+
+
+def _box(box: Box, value: int, done: bool, numbered: bool, view: View) -> list[Shape]:
     theme, (x, y, width, height) = view.theme, box
     radius = min(6.0, width / 4)
     if not done:
@@ -222,15 +238,14 @@ def _box(box: Box, value: int, done: bool, view: View) -> list[Shape]:
             Rect(x=x, y=y, width=width, height=height, radius=radius, fill=theme.stage,
                  stroke=theme.ghost, stroke_width=1.2, dash=DASHED if width > 8 else ())
         ]  # fmt: skip
-    words = str(value)
     fill = mix(theme.seq_tint, theme.seq, 0.005 * value)  # says how much where no number fits
     drawn: list[Shape] = [
         Rect(x=x, y=y, width=width, height=height, radius=radius, fill=fill,
              stroke=theme.seq, stroke_width=1.6 if width > 8 else 0.8)
     ]  # fmt: skip
-    if width >= LEAST_BOX and text_width(words, NOTE, 600) <= width - 0.5:
+    if numbered:
         drawn.append(
-            Text(x=x + width / 2, y=y + height / 2 + 5, text=words, size=NOTE, weight=600,
+            Text(x=x + width / 2, y=y + height / 2 + 5, text=str(value), size=NOTE, weight=600,
                  fill=theme.on(fill), anchor="middle")
         )  # fmt: skip
     return drawn
