@@ -250,6 +250,9 @@ class CpuGpu(QObject):
         for name in ("resident", "graph"):
             if isinstance(kept.get(name), bool):
                 self._chosen[name] = kept[name]
+        for kind in ("data", "launch"):  # as a claim says them
+            if isinstance(kept.get(kind), str):
+                self.choose(kind, kept[kind])
         if isinstance(kept.get("part"), str) and kept["part"] in gpus():
             self._part = kept["part"]
         tick = kept.get("tick")

@@ -17,10 +17,14 @@ def arrange(chapter: Chapter, settings: Mapping[str, Any]) -> None:
     """Choose in a chapter that is open already what its ``restore`` takes in a new one."""
     choose = getattr(chapter, "choose", None)
     if choose is not None:
+        if chapter.is_open:
+            chapter.leave()
         for kind, chosen in settings.items():
             choose(kind, str(chosen))
     elif settings:
         first = cast("RnnTransformer", chapter)
+        for _ in ("the comparison, or what fills the stage", "what is open beside it"):
+            first.leave()
         first.restore({**first.remember(), **settings})
         first.sentences.compute()
 

@@ -188,6 +188,7 @@ class LongRange(QObject):
         self.controls = LaboratoryControls(host.say)
         self.subject = Laboratory()
         self._wish = Wish()
+        self._judged = False  # whether a claim asks for the sentence that it was judged by
         self._ticks: dict[str, float] = {}  # by experiment, where each was left
         self._complete: set[str] = set()  # experiments that have found everything
         self._front = False
@@ -290,11 +291,8 @@ class LongRange(QObject):
     def begin(self) -> None:
         """Take the sentence and the models of chapter 1, and compute what is shown of them."""
         self._front = True
-        wish = self._wish_of_chapter_1()
-        if wish != self._wish:
-            self._wish = wish
-            for experiment in OF_SENTENCE:
-                self._forget(experiment)
+        self._read(Wish() if self._judged else self._wish_of_chapter_1())
+        self._judged = False
         self.subject = replace(self.subject, problem="")
         self._show()
         self._ask()
@@ -329,6 +327,7 @@ class LongRange(QObject):
             changed["radius"] = float(radius)
         if isinstance(kept.get("matrix"), str) and kept["matrix"] in MATRICES:
             changed["orthogonal"] = kept["matrix"] == MATRICES[1]
+        self._judged = kept.get("sentence") == "default"
         ticks = kept.get("ticks")
         for id, tick in ticks.items() if isinstance(ticks, dict) else ():
             if id in EXPERIMENTS and isinstance(tick, int | float) and 0 <= tick < MOST_TICK:
@@ -362,7 +361,7 @@ class LongRange(QObject):
             self._host.open_chapter(CHAPTER)
 
     def choose(self, kind: str, id: str) -> None:
-        """Choose an experiment, a spectral radius, a kind of matrix or the width of a head."""
+        """Choose an experiment, a sentence, a spectral radius, a kind of matrix or a width."""
         if kind == "experiment" and id in EXPERIMENTS and id != self.subject.experiment:
             self._note_tick()
             if self.subject.experiment != "bottleneck":
@@ -371,6 +370,11 @@ class LongRange(QObject):
             self.subject = replace(self.subject, experiment=id, problem="")
             self.page.to_beginning()
             self._show(same=False)
+            if self._front:
+                self._ask()
+        elif kind == "sentence" and id == "default":
+            self._read(Wish())
+            self._show()
             if self._front:
                 self._ask()
         elif kind == "radius" and id in map(str, RADII_SHOWN):
@@ -422,6 +426,13 @@ class LongRange(QObject):
             return Wish()
         setting = sentences.setting
         return Wish(sentences.text.strip() or DEFAULT_TEXT, setting.chain, setting.grid)
+
+    def _read(self, wish: Wish) -> None:
+        """Take a sentence and its models; what was found of others is forgotten."""
+        if wish != self._wish:
+            self._wish = wish
+            for experiment in OF_SENTENCE:
+                self._forget(experiment)
 
     def _forget(self, experiment: str) -> None:
         self._parts.pop(experiment, None)

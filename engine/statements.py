@@ -456,9 +456,14 @@ LABORATORY, LONGEST_TRAINED = "long-range", 14
 # The sentence and the models that numbers from one run are of, by what chapter 1 takes.
 SENTENCE = {
     "text": "the cat that slept ___", "chain": "rnn", "grid": "transformer", "influence": "",
+    "precision": "float32",
 }  # fmt: skip
-DATES = {"task": "dates", "model": "gru-bahdanau"}  # which network is asked
-CARD = {"part": "h100"}  # whose times are modelled
+OF_SENTENCE = {"sentence": "default"}  # that the laboratory reads, whatever chapter 1 does
+# Which network is asked, and that it is asked what its case says and not somebody's own text.
+DATES = {"task": "dates", "model": "gru-bahdanau", "case": "clean", "text": ""}
+MODEL = {"lanes": "part", "recording": ""}  # the lanes of the modelled step, of no other card
+# Whose times are modelled, and how work comes there.
+CARD = {"part": "h100", "data": "resident", "launch": "single"}
 # Parts of the third. On the page of sizes 2 stands at tick 0, and each has twice the one before.
 RACE, SIZES, LENGTHS = 1, 2, 3
 EIGHT, LARGE = 2, 7  # ticks of n = 8 and n = AT_ONCE
@@ -507,7 +512,7 @@ STATEMENTS = (
         "holds when another order of the words moves the answer with positions, and by no more "
         "than rounding without them",
         ("order",), _positions, "An answer that moves without positions, too.",
-        Experiment(LABORATORY, {"experiment": "position"}, END),
+        Experiment(LABORATORY, {"experiment": "position", **OF_SENTENCE}, END),
     ),
     # what they mean
     Statement(
@@ -531,7 +536,7 @@ STATEMENTS = (
         "holds when two words are one step of attention apart, and in the chain as many reads as "
         "lie between them",
         ("path",), _direct, "A way of more than one step.",
-        Experiment(LABORATORY, {"experiment": "influence"}, END),
+        Experiment(LABORATORY, {"experiment": "influence", **OF_SENTENCE}, END),
     ),
     Statement(
         "design", ONE, "Contrast, colour, labels and metaphors make the picture work",
@@ -569,68 +574,69 @@ STATEMENTS = (
         "three-types", TWO, "AI computes in three ways, on three kinds of hardware",
         "holds when this machine has a GPU, and else only if there is one",
         ("gpu_here",), _three_types, "A GPU in this machine.",
-        Experiment(TWO, {"preset": "toy"}, 1),
+        Experiment(TWO, {"preset": "toy", **MODEL}, 1),
     ),
     Statement(
         "host", TWO, "The CPU controls, reads, schedules and prepares data",
         "holds when a step has operations of the host and none of the FLOPs is theirs",
         ("host",), _host_work, "Arithmetic of the model on the host.",
-        Experiment(TWO, {"preset": "toy"}, 1), "Reading from a disk is in no step here.",
+        Experiment(TWO, {"preset": "toy", **MODEL}, 1), "Reading from a disk is in no step here.",
     ),
     Statement(
         "training", TWO, "Training takes 5 % host, 10 % stream, 85 % and more matrix work",
         "holds when no share of a modelled training step is 5 points off, holds if when some agree",
         ("steps",), _training, "All steps near the claim, or none.",
-        Experiment(TWO, {"preset": "gpt3-layer"}, 1), _NO_GPU,
+        Experiment(TWO, {"preset": "gpt3-layer", **MODEL}, 1), _NO_GPU,
     ),
     Statement(
         "inference", TWO, "Inference takes 5 % host, 30 % stream, 65 % and more matrix work",
         "holds when no share of a modelled inference step is 5 points off, holds if when some "
         "agree",
         ("steps",), _inference, "All steps near the claim, or none.",
-        Experiment(TWO, {"preset": "l4-prefill"}, 1), _NO_GPU,
+        Experiment(TWO, {"preset": "l4-prefill", **MODEL}, 1), _NO_GPU,
     ),
     Statement(
         "cuda-cores", TWO, "CUDA cores do vectors and scalars in FP32 and FP16",
         "holds when they do less than half of the FLOPs in every step, else if products are in "
         "half precision",
         ("steps",), _cuda_products, "No step in plain FP32.",
-        Experiment(TWO, {"preset": "float32"}, 1), _NO_GPU,
+        Experiment(TWO, {"preset": "float32", **MODEL}, 1), _NO_GPU,
     ),
     Statement(
         "memory", TWO, "CUDA cores manage memory",
         "holds when a kernel allocates, else only a picture", ("allocating",), _memory,
-        "A kernel that allocates memory.", Experiment(TWO, {"preset": "float32"}, 1),
+        "A kernel that allocates memory.", Experiment(TWO, {"preset": "float32", **MODEL}, 1),
     ),
     Statement(
         "mixed", TWO, "Tensor cores multiply matrices in FP8 and FP16",
         "holds when they do half of the FLOPs in every step, holds if in some",
         ("steps",), _mixed, "Every step in half precision, with many rows.",
-        Experiment(TWO, {"preset": "gpt3-layer"}, 1), "FP8 was not run here.",
+        Experiment(TWO, {"preset": "gpt3-layer", **MODEL}, 1), "FP8 was not run here.",
     ),
     Statement(
         "sparse", TWO, "Tensor cores multiply sparse matrices",
         "only a picture while no step that is modelled has a sparse product", ("sparse",), _sparse,
-        "Weights of which two of four are 0.", Experiment(TWO, {"preset": "gpt3-layer"}, 1),
+        "Weights of which two of four are 0.",
+        Experiment(TWO, {"preset": "gpt3-layer", **MODEL}, 1),
         "Sparse products were neither run nor modelled.",
     ),
     Statement(
         "majority", TWO, "Most of the work of AI is matrix work",
         "holds when over half of the time of every step is matrix work, holds if of some",
         ("steps",), _majority, "Steps of one row, or all of them large.",
-        Experiment(TWO, {"preset": "decode-1"}, 1), _NO_GPU,
+        Experiment(TWO, {"preset": "decode-1", **MODEL}, 1), _NO_GPU,
     ),
     Statement(
         "core", TWO, "Matrix multiplication is the core operation",
         "holds when products do over half of the FLOPs of every step", ("steps",), _core,
         "A step with less than 50 % of its FLOPs in products.",
-        Experiment(TWO, {"preset": "toy"}, 1),
+        Experiment(TWO, {"preset": "toy", **MODEL}, 1),
     ),
     Statement(
         "key", TWO, "Tensor cores are what makes AI quicker",
         "holds if products are in half precision when that is 1.5 times as quick as float32",
         ("halved",), _key, "A step that half precision does not shorten.",
-        Experiment(TWO, {"preset": "float32"}, 1), _NO_GPU,
+        Experiment(TWO, {"preset": "float32", **MODEL}, 1), _NO_GPU,
     ),
     # CPU & GPU works
     Statement(

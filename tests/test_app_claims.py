@@ -17,12 +17,25 @@ from pytestqt.qtbot import QtBot
 from test_engine_statements import FULL
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from app import DEFAULT_PAIR, DEFAULT_TEXT, INFLUENCES, claims, cpu_gpu, experiments, learning
+from app import (
+    CHAPTER,
+    DEFAULT_PAIR,
+    DEFAULT_TEXT,
+    INFLUENCES,
+    PRECISION,
+    claims,
+    cpu_gpu,
+    experiments,
+    learning,
+    long_range,
+)
 from app.__main__ import main
 from app.asker import Asker
 from app.chapters import CHAPTERS, Host, make
 from app.compute import make_pair, watched
+from app.solving import Wish
 from app.the_claims import TheClaims
+from app.workloads import chosen_from
 from engine import parts, weights
 from engine.claims import PRESETS
 from engine.laboratory import EXPERIMENTS
@@ -31,7 +44,17 @@ from engine.race_lengths import counted
 from engine.recorder import Recorder
 from engine.said import Said
 from engine.shares import Work
-from engine.statements import AT_ONCE, EIGHT, LARGE, LENGTHS, RACE, SIZES, STATEMENTS, Numbers
+from engine.statements import (
+    AT_ONCE,
+    EIGHT,
+    LARGE,
+    LENGTHS,
+    RACE,
+    SIZES,
+    STATEMENTS,
+    THREE,
+    Numbers,
+)
 from engine.tasks import load
 from engine.tasks.dates import EXAMPLES
 from engine.trace import Unit
@@ -212,13 +235,19 @@ def test_experiments_are_of_chapters_that_exist_with_settings_that_they_take(
             elif key in ("chain", "grid"):
                 assert value in weights.available()
             elif key == "text":
-                assert value == DEFAULT_TEXT
+                assert value == (DEFAULT_TEXT if asked.chapter == CHAPTER else "")
             elif key == "influence":
                 assert value in ("", *INFLUENCES)
             elif key == "op":
                 assert value in OPS
             elif key == "part":
                 assert value == claims.PART
+            elif key in ("data", "launch"):
+                assert value in (*cpu_gpu.DATA, *cpu_gpu.LAUNCHES)
+            elif key == "precision":
+                assert value == PRECISION
+            elif key in ("lanes", "recording", "sentence"):
+                assert value in ("part", "", "default")
             elif key == "model":
                 assert value == claims.NETWORK
             elif key == "task":
@@ -267,7 +296,7 @@ def test_open_asks_for_the_experiment(chapter: TheClaims, host: Host) -> None:
     assert host.window.asked == [  # type: ignore[attr-defined]
         (
             "analytical-empirical",
-            {"task": "dates", "model": claims.NETWORK, "case": "typo"},
+            {"task": "dates", "model": claims.NETWORK, "case": "typo", "text": ""},
             math.inf,
         )
     ]
@@ -372,6 +401,64 @@ def test_the_window_goes_to_the_experiment(
         assert window.first.sentences.setting.chain == "rnn-plain"
         chosen = window._chapters["three-computing"].remember()
         assert chosen["preset"] == "l4-prefill"
+    finally:
+        window.close()
+
+
+def test_a_claim_opens_what_it_was_judged_by_whatever_was_set_before(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.window import Window
+
+    monkeypatch.setattr(claims, "gather", few)
+    monkeypatch.setattr(cpu_gpu, "sweep", lambda *_: iter(()))
+    window = Window(tmp_path / "settings.json")
+    qtbot.addWidget(window)
+    window.show()
+    window.begin()
+    window.session.chapters[THREE] = {"resident": False, "graph": True}
+
+    def opened(id: str) -> Any:
+        window.open_chapter("claims")
+        window.activate(f"open:{id}")
+        qtbot.waitUntil(lambda: window._seek is None, timeout=20_000)
+        qtbot.waitUntil(lambda: not window.chapter.busy, timeout=20_000)
+        assert not window.chapter.is_open
+        return window.chapter
+
+    try:
+        race = opened("volume")
+        for _ in range(2):  # made for it, and open already
+            kept = race.remember()
+            assert (kept["part"], kept["resident"], kept["graph"]) == ("h100", True, False)
+            for kind, id in (("part", "l4"), ("data", "copied"), ("launch", "graph")):
+                race.choose(kind, id)
+            race.activate("lane:cpu:0")
+            assert race.is_open
+            opened("volume")
+
+        units = opened("training")
+        units.chosen = replace(units.chosen, lanes="cpu", recording="of another card")
+        now, wanted = opened("inference").chosen, chosen_from(preset="l4-prefill")
+        assert replace(now, preset=wanted.preset) == wanted
+
+        solving = opened("sure")
+        solving.set_text("7 may 1234")
+        assert opened("theory-data").wish == Wish(model=claims.NETWORK, case="clean")
+
+        experiments.arrange(window.first, {"text": "a dog ___", "precision": "float16"})
+        laboratory = opened("positions")
+        assert laboratory._wish == long_range.Wish()
+        window.open_chapter("long-range")
+        window.open_chapter("rnn-transformer")
+        window.open_chapter("long-range")
+        assert laboratory._wish.text == "a dog ___"
+        assert opened("positions")._wish == long_range.Wish()
+
+        window.first.activate("chain:rnn.h.1")
+        assert window.first.is_open
+        assert opened("one-at-a-time").sentences.text == DEFAULT_TEXT
+        assert window.first.sentences.setting.precision == PRECISION
     finally:
         window.close()
 
