@@ -19,6 +19,7 @@ from app.choice_bar import ChoiceBar
 from app.player import Player
 from app.saying import sentence_of
 from app.this_machine import FILE as FILE
+from app.this_machine import stamp
 from engine import parts
 from engine.race import OPS
 from engine.workload import Device
@@ -40,6 +41,8 @@ PART = "h100"
 ROUND_SECONDS = 0.15  # of measuring, before the new points are shown
 DATA, LAUNCHES = ("resident", "copied"), ("single", "graph")
 MOST_TICK = 1_000
+# Of a subject, what ``prepare`` finds; the rest is chosen.
+PREPARED = ("words", "weights", "asks", "head", "block", "left_out", "measured")
 # Points of a whole sweep, of which the share that is there is said; more only on a GPU.
 POINTS = 160
 
@@ -120,6 +123,7 @@ class CpuGpu(QObject):
         self._chosen: dict[str, Any] = {"op": OPS[0], "resident": True, "graph": False}
         self._part = PART
         self._kept_tick = 0.0
+        self._known = 0  # stamp of the file that is shown
         self._remembered: Measured | None = None  # that comes back when a sweep is stopped
         self._stop = threading.Event()
         self._sweeping = self._front = False
@@ -216,12 +220,17 @@ class CpuGpu(QObject):
         self.controls.show_theme(theme, scale)
 
     def begin(self) -> None:
-        """Show the sentence of chapter 1, and measure this machine unless that is remembered."""
+        """Show the sentence of chapter 1, and measure this machine unless that is remembered.
+
+        Another chapter may have measured it anew.
+        """
         self._front = True
         pair = getattr(getattr(self._host.window, "first", None), "pair", None)
-        if self.subject is None or (pair is not None and pair is not self._pair):
-            self._pair = pair
-            self._background.ask(prepare, pair, self._path, self._part)
+        other, known = pair is not None and pair is not self._pair, stamp(self._path)
+        if self.subject is None or other or known != self._known:
+            self._known = known
+            self._pair = pair if other else self._pair
+            self._background.ask(prepare, self._pair, self._path, self._part)
             self.changed.emit()
         else:
             self._begin_sweep()
@@ -331,10 +340,11 @@ class CpuGpu(QObject):
             return
         first = self.subject is None
         made: Race = outcome.value
-        if self.subject is not None and (self._sweeping or made.measured is None):
-            made = replace(made, measured=self.subject.measured, progress=self.subject.progress)
-        self.subject = made
-        self._show()
+        taken = {name: getattr(made, name) for name in PREPARED}
+        if self._sweeping or made.measured is None:
+            del taken["measured"]
+        self.subject = self.subject or made
+        self._show(**taken)
         if first and self._kept_tick:
             self.player.seek(self._kept_tick)
         self._begin_sweep()
@@ -416,6 +426,7 @@ class CpuGpu(QObject):
         self._show(progress=_progress(found), measured=found)
 
     def _kept(self, outcome: Outcome) -> None:
+        self._known = stamp(self._path)
         if outcome.error is not None:
             self.said.emit(sentence_of(outcome.error))
 

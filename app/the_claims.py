@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from app.background import Background, Outcome
 from app.chapters import Group, Host
 from app.player import Player
 from app.saying import sentence_of
+from app.this_machine import stamp
 from engine.statements import Numbers, judge
 from widgets.canvas import Canvas
 from widgets.scenes.claims import Claims, claims, verdict_words
@@ -59,6 +61,7 @@ class TheClaims(QObject):
         self.subject = Claims(judge(self.numbers), progress=0.0)
         self._stop = threading.Event()
         self._gathering = self._front = self._opened = self._failed = False
+        self._known = 0  # stamp of this machine's numbers that are judged
         self._version = 0
         self._meter = Background(self)
         self.keys: Mapping[str, Callable[[], object]] = {}
@@ -129,8 +132,11 @@ class TheClaims(QObject):
         self.canvas.enlarge(scale)
 
     def begin(self) -> None:
-        """Gather what is missing."""
+        """Gather what is missing, and what another chapter has measured anew."""
         self._front = True
+        if self.numbers.threads is not None and stamp(self._path) != self._known:
+            self.numbers = replace(self.numbers, threads=None)
+            self._show(progress=numbers.progress(self.numbers))
         if self.subject.progress < 1 and not self._failed:
             self._gather()
 
@@ -222,6 +228,7 @@ class TheClaims(QObject):
             return
         if outcome.value is None:
             self._gathering = False
+            self._known = stamp(self._path)
             self._show(progress=1.0)
             return
         self.numbers = outcome.value

@@ -29,6 +29,14 @@ def place() -> Path:
     return session.place().parent / FILE
 
 
+def stamp(path: Path) -> int:
+    """Return what is another number once its numbers were measured anew, 0 without any."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def part(path: Path, *, anew: bool = False, note: Note | None = None) -> Here:
     """Return this machine; it is measured for 2 s unless that is remembered, or asked for anew.
 

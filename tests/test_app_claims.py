@@ -322,6 +322,30 @@ def test_measure_again_measures_again(
     assert asked == [True]
 
 
+def test_what_another_chapter_measures_anew_is_judged(
+    chapter: TheClaims, qtbot: QtBot, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chapter.begin()
+    gathered(chapter, qtbot)
+    chapter.end()
+
+    def anew(path: Path, *, found: Numbers, **_: Any) -> Any:
+        assert found == replace(FULL, threads=None)  # all but the sweep is left as it is
+        yield replace(FULL, threads=1, at_once=1.0)
+
+    monkeypatch.setattr(claims, "gather", anew)
+    chapter.begin()
+    assert chapter.subject.progress == 1
+    chapter.end()
+    (host.folder / claims.FILE).write_text("{}")
+    chapter.begin()
+    gathered(chapter, qtbot)
+    assert chapter.numbers.threads == 1
+    chapter.end()
+    chapter.begin()
+    assert chapter.subject.progress == 1
+
+
 def test_what_fails_is_said_once_and_the_rest_stays(
     chapter: TheClaims, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,33 @@ def test_what_is_remembered_is_shown_at_once_and_not_measured(
     assert sweep.began == 0
 
 
+def test_what_another_chapter_measures_anew_is_shown_without_a_restart(
+    chapter: CpuGpu, qtbot: QtBot, sweep: Sweep, host: Host
+) -> None:
+    race_file.save(replace(sweep.whole, day="2026-01-02"), host.folder / FILE)
+    chapter.begin()
+    shown(chapter, qtbot)
+    assert chapter.subject is not None
+    assert chapter.subject.measured is not None
+    assert chapter.subject.measured.day == "2026-01-02"
+    chapter.end()
+    slower = tuple(one._replace(in_order=2 * one.in_order) for one in sweep.whole.outputs)
+    race_file.save(replace(sweep.whole, outputs=slower), host.folder / FILE)
+    pages = chapter.subject.pages
+    chapter.player.seek(pages.sizes + 7.0)
+    chapter.begin()
+    shown(chapter, qtbot)
+    assert chapter.subject.measured.outputs == slower
+    assert chapter.subject.pages != pages
+    assert chapter.subject.size(chapter.player.target) == 256  # where it was
+    chapter.end()
+    version = chapter._version
+    chapter.begin()
+    assert not chapter.busy
+    assert chapter._version == version  # and nothing is read twice
+    assert sweep.began == 0
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b"[" * 9999])
 def test_a_damaged_file_is_measured_anew(
     chapter: CpuGpu, qtbot: QtBot, sweep: Sweep, host: Host, damage: bytes
