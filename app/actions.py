@@ -59,6 +59,7 @@ ACTIONS = (
     Action("longer", (".",), "stage", "", CHAPTER),
     Action("sentence", ("Ctrl+L",), "window", "", CHAPTER),
     Action("recent", ("Ctrl+R",), "window", "", CHAPTER),
+    Action("words", ("Ctrl+W",), "window", "", CHAPTER),
     Action("undo", ("Ctrl+Z",), "window", "", CHAPTER),
     Action("redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "window", "", CHAPTER),
     Action("export", ("Ctrl+E",), "window", "export_stage"),

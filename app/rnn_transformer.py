@@ -31,6 +31,7 @@ from widgets.view import View
 
 if TYPE_CHECKING:
     from app.empty_page import EmptyPage
+    from app.word_sheet import WordSheet
     from engine.trace import Pair
     from widgets.canvas import Scene
     from widgets.inspector import Page
@@ -81,6 +82,7 @@ class RnnTransformer(QObject):
         self.sentences.devices.found.connect(self.changed)
         self.sentences.arrived.connect(self._arrive)
         self.controls.field.returnPressed.connect(self.canvas.setFocus)
+        self.controls.field.tag.clicked.connect(self._replace_unknown)
         self.controls.laboratory.clicked.connect(lambda: self._open_chapter("long-range"))
         self.canvas.dropped.connect(self.sentences.swap)
         self.player.moved.connect(self._show)
@@ -107,6 +109,7 @@ class RnnTransformer(QObject):
             "longer": self.studies.longer,
             "sentence": self.controls.edit,
             "recent": self.sentences.show_recent,
+            "words": self._show_words,
             "precision": self.sentences.next_precision,
             "undo": self.sentences.undo,
             "redo": self.sentences.redo,
@@ -126,6 +129,15 @@ class RnnTransformer(QObject):
         made.show_theme(self.canvas.view.theme, self._scale)
         made.button.clicked.connect(lambda: self.sentences.set_text(DEFAULT_TEXT))
         self.page.addWidget(made)
+        return made
+
+    @cached_property
+    def words(self) -> WordSheet:
+        """Return the list of the known words; it is made when somebody asks for it."""
+        from app.word_sheet import WordSheet
+
+        made = WordSheet(self.controls.field, self._say)
+        made.chosen.connect(self.sentences.put_in)
         return made
 
     # ------------------------------------------------------------------ what the window asks
@@ -435,6 +447,21 @@ class RnnTransformer(QObject):
             )
             self._notice.say(self._say("window.freeze"), passing=True)
         self._show_anew()
+
+    def _show_words(self) -> None:
+        """Offer the known words for where the cursor is, or else for an unknown one; again: end."""
+        field = self.controls.field
+        if self.words.isVisible():
+            field.setFocus()
+        elif field.hasFocus():
+            self.words.show_over(self.canvas.view.theme, self._scale)
+        else:
+            self._replace_unknown()
+
+    def _replace_unknown(self) -> None:
+        """Offer the known words for the first unknown one."""
+        self.controls.field.select_unknown()
+        self.words.show_over(self.canvas.view.theme, self._scale)
 
     def _next_influence(self) -> None:
         """Show what each word does: made unknown, then left out, then no more."""

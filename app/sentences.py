@@ -192,6 +192,11 @@ class Sentences(QObject):
 
     # ------------------------------------------------------------------ its words
 
+    def put_in(self, word: str) -> None:
+        """Put a word into the field as if it were typed there."""
+        self._controls.field.put_in(word)
+        self._typing.start()
+
     def swap(self, a: int, b: int) -> None:
         """Let two words change places."""
         words = self._words()

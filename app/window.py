@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from engine.trace import Step
     from widgets.inspector import Inspector
 
-IN_THE_BAR = ("sentence", "recent")  # actions that need the bar, which Present hides
+IN_THE_BAR = ("sentence", "recent", "words")  # actions that need the bar, which Present hides
 TURNING = {"next_element": 1, "step": 1, "previous_element": -1, "back": -1}  # the list of keys
 PRESSING = ("play", "open")  # actions that press the button that has the focus instead
 DARKER = {"light": "dark", "contrast": "contrast-dark"}

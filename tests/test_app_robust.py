@@ -336,7 +336,7 @@ def test_a_run_is_forgotten_with_the_next_one(window: Window, qtbot: QtBot) -> N
 SOAK = 20_000  # ticks
 ROUND = 2_000  # of them with the same random actions, again and again
 WARM = 6  # rounds in which pens, lines of text, letters and undo fill up to their bounds
-DIALOGS = ("export", "export_window", "recent")  # which wait for somebody
+DIALOGS = ("export", "export_window", "recent", "words")  # which wait for somebody
 GROWTH = 1.02
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -15,13 +16,17 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
+from app import SCALES
 from app.compute import make_trace
 from app.saying import sentence_of
 from app.setting import Setting
 from app.window import Window
 from engine.said import Said
+from engine.tasks.missing_word import WORDS
 from engine.trace import save as save_trace
 from widgets import captions
+from widgets.controls import Field
+from widgets.geometry import px
 
 SAY = captions.load("en")
 
@@ -501,6 +506,121 @@ def test_recent_sentences_are_offered(
     menu.actions()[0].trigger()
     settled(window, qtbot)
     assert shown(window)[1] == "dogs"
+
+
+def test_known_words_are_offered_and_take_the_place_of_an_unknown_one(
+    window: Window, qtbot: QtBot
+) -> None:
+    field = window.first.controls.field
+    window.first.sentences.set_text("the yak that slept ___")
+    settled(window, qtbot)
+    assert "words" not in window.first.__dict__  # nothing is made before somebody asks
+    qtbot.mouseClick(field.tag, Qt.MouseButton.LeftButton)
+    sheet = window.first.words
+    assert sheet.isVisible()
+    assert sheet.geometry().top() >= field.mapTo(window, QPoint(0, field.height())).y()
+    assert window.rect().contains(sheet.geometry())
+    assert field.selectedText() == "yak"
+    links = set(re.findall(r'href="(\w+)"', sheet.toHtml()))
+    assert links == set(WORDS)
+    for _ in range(10):  # 7 determiners, 2 relative words, the first animal
+        key(window, qtbot, "Tab")
+    key(window, qtbot, "Return")
+    settled(window, qtbot)
+    assert field.text() == "the cat that slept ___"
+    assert window.first.sentences._typing.isActive()
+    window.first.sentences.compute()
+    settled(window, qtbot)
+    assert window.first.pair is not None
+    assert not any(window.first.pair.unknown)
+    assert sheet.isVisible()  # for the next word
+    sheet.anchorClicked.emit(QUrl("quietly"))
+    assert field.text() == "the cat quietly that slept ___"
+    key(window, qtbot, "Esc")
+    assert not sheet.isVisible()
+    assert field.hasFocus()
+
+
+def test_a_key_offers_the_known_words_where_the_cursor_is(window: Window, qtbot: QtBot) -> None:
+    field = window.first.controls.field
+    key(window, qtbot, "F5")
+    key(window, qtbot, "Ctrl+W")  # which needs the bar
+    assert not window.presenting.on
+    sheet = window.first.words
+    assert sheet.isVisible()
+    sheet.anchorClicked.emit(QUrl("today"))
+    assert field.text() == "the cat that slept ___ today"  # nobody typed anywhere
+    key(window, qtbot, "T")  # what the window would do by a letter it does not
+    assert window.theme_name == "light"
+    key(window, qtbot, "Ctrl+W")
+    assert not sheet.isVisible()
+    assert field.hasFocus()
+    field.setCursorPosition(4)
+    key(window, qtbot, "Ctrl+W")
+    for word in ("small", "brown"):
+        sheet.anchorClicked.emit(QUrl(word))
+        window.first.sentences.compute()
+        settled(window, qtbot)
+    assert field.text() == "the small brown cat that slept ___ today"
+    qtbot.mouseClick(window.canvas, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    window.canvas.setFocus()
+    assert not sheet.isVisible()
+    assert field.cursorPosition() == 0
+    window.first.sentences.set_text("")
+    key(window, qtbot, "Ctrl+W")
+    sheet.anchorClicked.emit(QUrl("the"))
+    sheet.anchorClicked.emit(QUrl("cat"))
+    assert field.text() == "the cat"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_known_words_are_readable_at_every_size(
+    window: Window, qtbot: QtBot, scale: float
+) -> None:
+    window.session.scale = scale
+    for size in ((1600, 900), (960, 600)):
+        window.resize(*size)
+        for theme in ("light", "contrast-dark"):
+            window.set_theme(theme)
+            key(window, qtbot, "Ctrl+W")
+            sheet = window.first.words
+            assert window.rect().contains(sheet.geometry())
+            assert sheet.height() > 250
+            assert sheet.horizontalScrollBar().maximum() == 0
+            assert sheet.document().defaultFont().pixelSize() == px(14, scale)
+            key(window, qtbot, "Esc")
+
+
+def test_where_the_count_has_no_room_it_tells_what_is_unknown(window: Window, qtbot: QtBot) -> None:
+    field = window.first.controls.field
+    window.first.sentences.set_text("the yak that slept ___")
+    settled(window, qtbot)
+    tag = field.tag
+    assert tag.text() == "5 tokens, 1 hidden, 1 unknown"
+    window.resize(1280, 720)
+    qtbot.waitUntil(lambda: tag.text() == "1 unknown" and tag.isVisible())
+    window.resize(1600, 900)
+    qtbot.waitUntil(lambda: tag.text() == "5 tokens, 1 hidden, 1 unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "selected", "after"),
+    [("", (0, 0), "cat"), ("the", (3, 0), "the cat"), ("the ", (4, 0), "the cat"),
+     ("the slept", (4, 0), "the cat slept"), ("the slept", (3, 0), "the cat slept"),
+     ("the yak slept", (4, 3), "the cat slept"), ("\U0001f42f\U0001f42f slept", (4, 0),
+     "\U0001f42f\U0001f42f cat slept")],
+)  # fmt: skip
+def test_a_word_that_is_put_in_is_set_off_by_spaces(
+    qtbot: QtBot, text: str, selected: tuple[int, int], after: str
+) -> None:
+    field = Field(SAY)
+    qtbot.addWidget(field)
+    field.setText(text)
+    field.setCursorPosition(selected[0])
+    if selected[1]:
+        field.setSelection(*selected)
+    field.put_in("cat")
+    assert field.text() == after
 
 
 def test_after_a_saved_run_the_switches_start_from_it(

@@ -71,6 +71,13 @@ def test_the_grammar_writes_the_sentences_of_the_lecture(seed: int, sentence: st
     assert " ".join(next(examples(seed)).words) == sentence
 
 
+def test_every_word_has_a_kind() -> None:
+    by_kind = tasks.WORDS_BY_KIND
+    assert {word for words in by_kind.values() for word in words} == set(tasks.WORDS)
+    assert by_kind["animal"][:4] == ("cat", "cats", "dog", "dogs")
+    assert by_kind["verb_animal"][:4] == ("purrs", "purr", "barks", "bark")
+
+
 def test_the_same_seed_writes_the_same_sentences() -> None:
     assert list(islice(examples(7), 50)) == list(islice(examples(7), 50))
     assert list(islice(examples(7), 50)) != list(islice(examples(8), 50))

@@ -40,14 +40,18 @@ class Field(QLineEdit):
         self.setObjectName("sentence")
         self._say = say
         self._words: tuple[tuple[str, bool], ...] = ()
+        self._tags: tuple[str, ...] = ()  # what the tag says, the shorter where there is less room
         self._theme: Theme | None = None
         self._px = partial(enlarged, factor=1.0)
         self.setPlaceholderText(say("window.placeholder"))
         self.setAccessibleName(say("window.sentence"))
         self.setMaxLength(200_000)
         self.setAcceptDrops(False)  # the window reads what is dropped, here as anywhere else
-        self.tag = QLabel(self)
+        self.tag = QToolButton(self)  # a click on it offers the words that are known
         self.tag.setObjectName("tag")
+        self.tag.setToolTip(say("action.words"))
+        self.tag.setCursor(Qt.CursorShape.ArrowCursor)
+        self.tag.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.pencil = QLabel(self)
 
     def event(self, event: QEvent) -> bool:
@@ -63,16 +67,50 @@ class Field(QLineEdit):
         self._words = tuple(zip(words, unknown, strict=True))
         # A second blank is read as unknown, but is no word that somebody would look for.
         strange = [word for word, flag in self._words if flag and word.strip("_")]
-        text = self._say("window.tag", count=len(words)) if words else ""
+        count, strangers = len(words), len(strange)
+        self._tags = (self._say("window.tag" if words else "window.tag_empty", count=count),)
         if strange:
-            text = self._say("window.tag_unknown", count=len(words), unknown=len(strange))
-        self.tag.setText(text)
+            long = self._say("window.tag_unknown", count=count, unknown=strangers)
+            self._tags = (long, self._say("window.tag_short", unknown=strangers))
         listed = ", ".join(f"“{word}”" for word in dict.fromkeys(strange))
         self.setToolTip(self._say("window.unknown_title", words=listed) if strange else "")
         self._arrange()
         self.update()
+
+    def setText(self, text: str | None) -> None:  # noqa: N802
+        """Show another sentence."""
+        super().setText(text)
+        self.rest()
+
+    def rest(self) -> None:
+        """Show the sentence from its first word on, unless somebody types."""
         if not self.hasFocus():
-            self.setCursorPosition(0)  # who reads begins at the first word
+            self.setCursorPosition(0)
+
+    def select_unknown(self) -> None:
+        """Select the first unknown word, or go to the end of a sentence that nobody types in."""
+        chips, text = self.chips(), self.text()
+        if chips:
+            first, last = (_units(text[:place]) for place in chips[0])
+            self.setSelection(first, last - first)
+        elif not self.hasFocus():
+            self.end(False)
+
+    def put_in(self, word: str) -> None:
+        """Put a word in the place of what is selected, or at the cursor, set off by spaces."""
+        self.insert("")  # what is selected goes
+        before = self._before_cursor()
+        lead = " " * bool(before[-1:].strip())
+        tail = " " * bool(self.text()[len(before) :][:1].strip())
+        self.insert(f"{lead}{word}{tail}")
+
+    def _before_cursor(self) -> str:
+        """Return the text left of the cursor.
+
+        Qt counts in halves of what is outside of the first plane, such as emoji.
+        """
+        before = self.text().encode("utf-16-le", "replace")[: 2 * self.cursorPosition()]
+        return before.decode("utf-16-le", "ignore")
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Show the sentence from its first word on when it has been typed."""
@@ -95,8 +133,14 @@ class Field(QLineEdit):
 
     def _arrange(self) -> None:
         px, tag, size = self._px, self.tag, self._px(16)
-        tag.adjustSize()
-        tag.setVisible(bool(tag.text()) and self.width() > 2 * tag.width() + px(60))
+        fits = False
+        for text in self._tags:
+            tag.setText(text)
+            tag.adjustSize()
+            fits = self.width() > 2 * tag.width() + px(60)
+            if fits:
+                break
+        tag.setVisible(fits)
         tag.move(self.width() - tag.width() - px(8), (self.height() - tag.height()) // 2)
         self.pencil.setGeometry(px(10), (self.height() - size) // 2, size, size)
         right = tag.width() + px(14) if tag.isVisibleTo(self) else px(8)
@@ -111,10 +155,8 @@ class Field(QLineEdit):
     def chip_places(self) -> list[tuple[float, float]]:
         """Return the left and right edge of each unknown word in the field, in px."""
         place = _places(self.text(), self.font())
-        # Where a character stands follows from where the cursor is: the line may be scrolled. Qt
-        # counts in halves of what is outside of the first plane, such as emoji.
-        before = self.text().encode("utf-16-le", "replace")[: 2 * self.cursorPosition()]
-        start = self.cursorRect().center().x() - place(len(before.decode("utf-16-le", "ignore")))
+        # Where a character stands follows from where the cursor is: the line may be scrolled.
+        start = self.cursorRect().center().x() - place(len(self._before_cursor()))
         edges = ((start + place(first), start + place(last)) for first, last in self.chips())
         return [(min(ends), max(ends)) for ends in edges]
 
@@ -135,6 +177,11 @@ class Field(QLineEdit):
             painter.drawRoundedRect(box, 5, 5)
 
 
+def _units(text: str) -> int:
+    """Return how long Qt says that a text is."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
 def _places(text: str, font: QFont) -> Callable[[int], float]:
     """Return what tells where the cursor stands in a line, in px from one end of it."""
     if not any(bidirectional(c) in ("R", "AL") for c in text):
@@ -151,7 +198,7 @@ def _places(text: str, font: QFont) -> Callable[[int], float]:
 
     def place(position: int) -> float:
         assert layout.lineCount()  # the line lives as long as its layout
-        found: Any = line.cursorToX(len(text[:position].encode("utf-16-le", "replace")) // 2)
+        found: Any = line.cursorToX(_units(text[:position]))
         return float(found[0])
 
     return place
@@ -392,7 +439,8 @@ def style_sheet(theme: Theme, scale: float = 1.0) -> str:
     #notice {{ background: {theme.panel}; color: {theme.ink}; padding: {px(9)}px {px(28)}px; border-top: 1px solid {theme.hair}; font-size: {px(14)}px; }}
     #sentence {{ background: {theme.panel}; border: 1.5px solid {theme.hair2}; border-radius: {px(8)}px; padding: {px(6)}px 0; font-size: {px(15)}px; selection-background-color: {theme.ink}; selection-color: {theme.onink}; }}
     #sentence:focus {{ border: 2px solid {theme.ink}; background: {theme.stage}; }}
-    #bar #tag {{ background: {theme.well}; color: {theme.ink2}; border-radius: {px(6)}px; padding: {px(3)}px {px(8)}px; font-size: {px(12)}px; font-weight: 500; }}
+    #bar #tag {{ background: {theme.well}; color: {theme.ink2}; border: none; border-radius: {px(6)}px; padding: {px(3)}px {px(8)}px; font-size: {px(12)}px; font-weight: 500; }}
+    #bar #tag:hover {{ color: {theme.ink}; }}
     #bar #badge {{ background: {theme.well}; color: {theme.ink2}; border-radius: {px(14)}px; padding: {px(6)}px {px(14)}px; font-size: {px(13)}px; font-weight: 500; }}
     #choice {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; border-radius: {px(8)}px; padding: {px(7)}px {px(26)}px {px(7)}px {px(12)}px; font-size: {px(14)}px; font-weight: 500; }}
     #choice::menu-indicator {{ subcontrol-position: right center; subcontrol-origin: padding; right: {px(9)}px; }}
@@ -419,7 +467,7 @@ def style_sheet(theme: Theme, scale: float = 1.0) -> str:
     #capsule QLabel, #capsulebutton {{ background: transparent; border: none; color: {theme.onink}; }}
     #capsuleclock {{ font-size: {capsule_px(17)}px; font-weight: 600; }}
     #capsulenote {{ font-size: {capsule_px(14)}px; }}
-    #sheet {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; padding: {px(14)}px; font-size: {px(14)}px; }}
+    #sheet {{ background: {theme.panel}; border: 1.25px solid {theme.hair2}; padding: {px(14)}px; font-size: {px(14)}px; selection-background-color: {theme.ink}; selection-color: {theme.onink}; }}
     QMenu {{ background: {theme.panel}; border: 1px solid {theme.hair2}; padding: {px(6)}px; }}
     QMenu::item {{ padding: {px(6)}px {px(22)}px; border-radius: {px(6)}px; }}
     QMenu::item:selected {{ background: {theme.well}; }}

@@ -21,7 +21,7 @@ possible guess is known exactly for every sentence (``Example.best``) and on ave
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -107,27 +107,35 @@ def _form(verb: str, many: bool) -> str:
     return verb if many else third_person(verb)
 
 
-def _words() -> tuple[str, ...]:
-    """Return every word that the grammar writes, behind the three that it does not."""
-    nouns = [noun for kind in KINDS for noun in NOUNS[kind]]
-    verbs = [verb for kind in KINDS for verb in NOUNS[kind].values()]
-    verbs += [*GENERAL, *TRANSITIVE]
-    groups: list[Sequence[str]] = [
-        ("the", *DETERMINERS[False], *DETERMINERS[True]),
-        ("that", "who"),
-        [form for noun in [*nouns, *PLACES] for form in (noun, plural(noun))],
-        [form for verb in verbs for form in (third_person(verb), verb)],
-        (COPULA[False], COPULA[True]),
-        [*TRANSITIVE.values(), *(verb for kind in KINDS for verb in PAST[kind])],
-        (*ADJECTIVES, *OF_THE_LIVING),
-        (*BEFORE_VERB, *AFTER_VERB),
-        PREPOSITIONS,
-        CONJUNCTIONS,
-    ]
-    return tuple(dict.fromkeys(word for group in groups for word in group))
+def _nouns(some: Iterable[str]) -> list[str]:
+    return [form for noun in some for form in (noun, plural(noun))]
 
 
-WORDS = _words()
+def _verbs(some: Iterable[str]) -> list[str]:
+    return [form for verb in some for form in (third_person(verb), verb)]
+
+
+def _by_kind() -> dict[str, tuple[str, ...]]:
+    """Return every word that the grammar writes by its kind, in the order of their ids."""
+    every: dict[str, Iterable[str]] = {
+        "determiner": ("the", *DETERMINERS[False], *DETERMINERS[True]),
+        "relative": ("that", "who"),
+        **{kind: _nouns(NOUNS[kind]) for kind in KINDS},
+        "place": _nouns(PLACES),
+        **{f"verb_{kind}": _verbs(NOUNS[kind].values()) for kind in KINDS},
+        "verb_any": _verbs((*GENERAL, *TRANSITIVE)),
+        "be": (COPULA[False], COPULA[True]),
+        "past": (*TRANSITIVE.values(), *(verb for kind in KINDS for verb in PAST[kind])),
+        "adjective": (*ADJECTIVES, *OF_THE_LIVING),
+        "adverb": (*BEFORE_VERB, *AFTER_VERB),
+        "preposition": PREPOSITIONS,
+        "conjunction": CONJUNCTIONS,
+    }
+    return {kind: tuple(dict.fromkeys(words)) for kind, words in every.items()}
+
+
+WORDS_BY_KIND = _by_kind()
+WORDS = tuple(dict.fromkeys(word for words in WORDS_BY_KIND.values() for word in words))
 VOCABULARY = (PADDING, UNKNOWN, BLANK, *WORDS)
 
 _BASES = [verb for kind in KINDS for verb in NOUNS[kind].values()] + [*GENERAL, *TRANSITIVE]
