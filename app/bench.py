@@ -21,7 +21,7 @@ from statistics import median
 from time import monotonic, thread_time, time
 from typing import Any
 
-from app import live_bench
+from app import first_frame, live_bench
 from engine.said import Said
 
 ROOT = Path(__file__).resolve().parents[1]  # of the modules app, widgets and engine
@@ -219,10 +219,13 @@ def start(times: int = STARTS) -> dict[str, float]:
     """
     ours: list[float] = []
     empty: list[float] = []
-    with tempfile.TemporaryDirectory() as compiled:
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "compiled"
+        settings = str(Path(folder) / "session.json")
         for _ in range(times + 1):  # by turns, so that a busy moment meets both
-            empty.append(_child("empty", compiled=compiled)["seconds"])
-            ours.append(_child("window", compiled=compiled)["seconds"])
+            empty.append(_painted_after("empty", *SIZE, compiled=compiled))
+            ours.append(_painted_after("unrolled", settings, compiled=compiled))
+            Path(settings).unlink(missing_ok=True)
     del empty[0], ours[0]  # these compiled
     return {
         "application_seconds": median(ours),
@@ -261,60 +264,60 @@ def _text(count: int) -> str:
 # ---- child processes ---------------------------------------------------------------------------
 
 
-def _child(what: str, *arguments: str, compiled: str = "") -> dict[str, Any]:
-    """Run one of ``CHILDREN`` in a new process and return what it measured.
+def _painted_after(what: str, *arguments: object, compiled: Path) -> float:
+    """Run a function of ``app.first_frame`` in a new process; return when it had painted, in s.
 
     ``compiled`` is a folder in which compiled modules are kept.
     """
-    environ = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    if compiled:
-        environ |= {"PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""}
-    code = (
-        f"import sys; began = {time()!r}; sys.path.insert(0, {str(ROOT)!r}); "
-        "from app import bench; bench.CHILDREN[sys.argv[1]](began, *sys.argv[2:])"
-    )
+    code = f"from app import first_frame; first_frame.{what}(*{arguments!r})"
+    kept = {"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": ""}
+    began = time()
+    return float(_printed(what, code, **kept)) - began
+
+
+def _child(what: str, *arguments: str) -> dict[str, Any]:
+    """Run one of ``CHILDREN`` in a new process and return what it measured."""
+    code = "from app import bench; bench.CHILDREN[sys.argv[1]](*sys.argv[2:])"
+    measured: dict[str, Any] = json.loads(_printed(what, code, what, *arguments))
+    return measured
+
+
+def _printed(what: str, code: str, *arguments: str, **environ: str) -> str:
+    """Return the last line that Python code prints, as JSON, in a process without a display."""
     why = ""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code, what, *arguments],
-            env=environ,
+            [
+                sys.executable,
+                "-c",
+                f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}",
+                *arguments,
+            ],
+            env=os.environ | {"QT_QPA_PLATFORM": "offscreen"} | environ,
             capture_output=True,
             encoding="utf-8",
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        line = done.stdout.splitlines()[-1]
+        json.loads(line)
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         raise BenchError(
             f"The measurement {what!r} did not come to its end ({why or type(error).__name__}); "
             "close other programs and try again."
         ) from error
-    return measured
+    return line
 
 
-def _empty(began: float) -> None:
-    """Measure the start of a window with nothing in it."""
-    from PySide6.QtWidgets import QApplication, QMainWindow
-
-    application = QApplication([])
-    window = QMainWindow()
-    window.resize(*SIZE)
-    window.show()
-    _tell({"seconds": _until_painted(window) - began, "bytes": _resident()})
-    del application
+def _empty() -> None:
+    """Measure what a window with nothing in it takes."""
+    kept = first_frame.open_empty(*SIZE)
+    first_frame.until_painted(kept[1])
+    _tell({"bytes": _resident()})
 
 
-def _window(began: float) -> None:
-    """Measure the start of Unrolled."""
-
-    def first_frame(window: Any) -> None:
-        _tell({"seconds": _until_painted(window) - began})
-
-    _open(first_frame)
-
-
-def _play(_: float, text: str) -> None:
+def _play(text: str) -> None:
     """Measure every frame while a sentence plays, and what the window takes afterwards."""
     from PySide6.QtCore import QEvent, QObject, Qt
     from PySide6.QtTest import QTest
@@ -367,7 +370,7 @@ def _play(_: float, text: str) -> None:
     _open(drive)
 
 
-def _answer(_: float, text: str) -> None:
+def _answer(text: str) -> None:
     """Measure the stage's answers to the pointer, and to a change of block and of head.
 
     Every change is to a picture that was not shown before; the next block is drawn ahead in the
@@ -444,7 +447,7 @@ def _places(width: int, height: int, step: int = 29) -> list[tuple[int, int]]:
 def _show(window: Any, text: str) -> None:
     """Show a sentence, with all that is measured in the background, until it has settled."""
     window.resize(*SIZE)
-    _until_painted(window)
+    first_frame.until_painted(window)
     window.first.sentences.set_text(text)
     quiet = monotonic()
 
@@ -468,32 +471,32 @@ def _resident() -> int | None:
         return None
 
 
-def _engine(_: float) -> None:
+def _engine() -> None:
     """Measure the engine on large models."""
     from app import speed
 
     _tell({"rows": speed.measure()})
 
 
-def _training(_: float) -> None:
+def _training() -> None:
     """Measure steps of training."""
     from app import training_speed
 
     _tell({"rows": training_speed.measure()})
 
 
-def _units(_: float) -> None:
+def _units() -> None:
     """Measure frames of chapters 2 and 4, and the plot."""
 
     def drive(window: Any) -> None:
         window.resize(*SIZE)
-        _until_painted(window)
+        first_frame.until_painted(window)
         _tell(live_bench.measure(window, _wait))
 
     _open(drive)
 
 
-def _recording(_: float) -> None:
+def _recording() -> None:
     """Measure what recording costs, at a width of 256 numbers."""
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -533,31 +536,6 @@ def _open(then: Callable[[Any], None]) -> None:
         open_window(run)
 
 
-def _until_painted(window: Any) -> float:
-    """Handle events until a window has been painted, and return when it was."""
-    from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer
-
-    loop = QEventLoop()
-    times: list[float] = []
-
-    def over() -> None:
-        times.append(time())
-        loop.quit()
-
-    class Painted(QObject):
-        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-            if event.type() == QEvent.Type.Paint:
-                QTimer.singleShot(0, over)  # behind the painting that begins now
-            return False
-
-    painted = Painted()
-    window.installEventFilter(painted)
-    window.update()
-    loop.exec()
-    window.removeEventFilter(painted)
-    return times[0]
-
-
 def _wait(seconds: float, done: Callable[[], bool] = lambda: False) -> None:
     """Handle events for so many seconds, or until something is true, without using the CPU."""
     from PySide6.QtCore import QEventLoop, QTimer
@@ -575,7 +553,6 @@ def _tell(measured: dict[str, Any]) -> None:
 
 CHILDREN: dict[str, Callable[..., None]] = {
     "empty": _empty,
-    "window": _window,
     "play": _play,
     "answer": _answer,
     "engine": _engine,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -49,7 +49,8 @@ class Rail(QWidget):
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         shown = {id: entry for id, entry in chapters.items() if not entry.part_of}
-        self._ink, self._signs = QColor(), {id: entry.icon for id, entry in shown.items()}
+        self._signs = {id: entry.icon for id, entry in shown.items()}
+        self._theme: Theme | None = None
         self._part_of = {id: entry.part_of for id, entry in chapters.items() if entry.part_of}
         self._column = column = QVBoxLayout(self)
         self.logo = QLabel()
@@ -73,25 +74,29 @@ class Rail(QWidget):
     def mark(self, id: str) -> None:
         """Mark the chapter that is open, or that which the open one is a part of."""
         self.chapters[self._part_of.get(id, id)].setChecked(True)
+        self._show_signs()
         self.update()
 
     def show_theme(self, theme: Theme, scale: float) -> None:
         """Draw in another theme, so many times larger."""
-        self._ink = QColor(theme.ink)
+        self._theme = theme
         self.setFixedWidth(px(100, scale))
         self._column.setContentsMargins(*(px(side, scale) for side in (6, 14, 6, 8)))
         # The room between the chapters, and their icons, grow half as much as the words do.
         self._column.setSpacing(px(14, icon_factor(scale)))
         logo, sign = px(40, scale), px(34, icon_factor(scale))
         self.logo.setPixmap(icon("logo", theme.ink, logo).pixmap(logo, logo))
-        for id, button in self.chapters.items():
-            made = QIcon(icon(self._signs[id], theme.ink2, sign))
-            shown = icon(self._signs[id], theme.ink, sign).pixmap(sign, sign)
-            made.addPixmap(shown, QIcon.Mode.Normal, QIcon.State.On)
-            button.setIcon(made)
-            button.setIconSize(QSize(sign, sign))
         self._sign, self._scale = sign, scale
+        self._show_signs()
         self._fit()
+
+    def _show_signs(self) -> None:
+        if self._theme is None:
+            return
+        for id, button in self.chapters.items():
+            colour = self._theme.ink if button.isChecked() else self._theme.ink2
+            button.setIcon(icon(self._signs[id], colour, self._sign))
+            button.setIconSize(QSize(self._sign, self._sign))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Leave the words out where the chapters have no room below one another."""
@@ -116,11 +121,11 @@ class Rail(QWidget):
         """Paint a bar at the edge beside the chapter that is open."""
         super().paintEvent(event)
         for button in self.chapters.values():
-            if button.isChecked():
+            if button.isChecked() and self._theme is not None:
                 painter = QPainter(self)
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
                 painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(self._ink)
+                painter.setBrush(QColor(self._theme.ink))
                 place, height = button.geometry(), button.height() // 2
                 box = QRectF(-2, place.center().y() - height / 2, 5, height)
                 painter.drawRoundedRect(box, 2, 2)

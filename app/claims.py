@@ -22,7 +22,6 @@ from app.this_machine import place as place
 from engine.claims import PRESETS, claim_of
 from engine.influence import Stopped
 from engine.recorder import Recorder
-from engine.shares import Work
 from engine.statements import (
     AT_ONCE,
     GROUPS,
@@ -36,6 +35,7 @@ from engine.statements import (
     counts,
     judge,
 )
+from engine.units import Work
 
 if TYPE_CHECKING:
     from engine.race import Measured, Note

@@ -17,7 +17,7 @@ from app.saying import sentence_of
 from app.workload_bar import WorkloadControls
 from app.workloads import Chosen
 from engine import parts
-from engine.shares import Work
+from engine.units import Work
 from widgets import equation
 from widgets.canvas import Canvas
 from widgets.scenes.computing_units import computing_units, plot_box

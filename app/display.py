@@ -5,16 +5,17 @@ Source of the X11 handshake: X Window System Protocol, version 11, chapter 8, "C
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import re
-import socket
-import struct
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# What asks a display or the loader is imported by who does: a window without a display asks nobody.
+if TYPE_CHECKING:
+    import socket
 
 INSTEAD = (
     "a figure needs no display: unrolled figure rnn-transformer "
@@ -87,6 +88,9 @@ def missing_libraries(plugin: str) -> tuple[str, ...]:
 
 def missing_of(library: Path) -> tuple[str, ...]:
     """Return the libraries that this one needs, directly or not, and that are not found."""
+    import ctypes
+    import subprocess
+
     try:
         ctypes.CDLL(str(library))
     except OSError as error:
@@ -126,6 +130,8 @@ def _wayland_socket(environ: Mapping[str, str]) -> str:
 
 
 def _answers_wayland(path: str) -> bool:
+    import socket
+
     # A compositor says nothing before it is asked; that it listens is all that can be known.
     connection = _connect(socket.AF_UNIX, path)
     if connection is None:
@@ -136,6 +142,8 @@ def _answers_wayland(path: str) -> bool:
 
 def _answers_x(display: str) -> bool:
     """Return whether an X server answers at a display such as ":0" or "host:10.0"."""
+    import socket
+
     parts = re.fullmatch(r"(?:(?:unix|tcp|inet)/)?(.*):(\d{1,5})(?:\.\d+)?", display)
     if parts is None:
         return False
@@ -153,6 +161,8 @@ def _answers_x(display: str) -> bool:
 def _shakes_hands(
     family: socket.AddressFamily, address: str | tuple[str, int], display: str
 ) -> bool:
+    import struct
+
     connection = _connect(family, address)
     if connection is None:
         return False
@@ -169,6 +179,8 @@ def _shakes_hands(
 
 def _opens_with_cookie(display: str) -> bool:
     """Return whether libxcb opens a display that is known to answer."""
+    import ctypes
+
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
@@ -183,6 +195,8 @@ def _opens_with_cookie(display: str) -> bool:
 
 
 def _connect(family: socket.AddressFamily, address: str | tuple[str, int]) -> socket.socket | None:
+    import socket
+
     connection = socket.socket(family, socket.SOCK_STREAM)
     connection.settimeout(PATIENCE_SECONDS)
     try:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from app import DEFAULT_PAIR, DEFAULT_TEXT
 from app.background import Background, Outcome
 from engine.recorder import WINDOW_SECONDS, Recorder
-from engine.shares import Work
+from engine.units import Work
 from widgets.live_strip import LiveStrip
 
 SHOW_MS = 100

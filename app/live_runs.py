@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app import this_machine, workload_runs, workloads
 from engine import parts
-from engine.shares import Work
+from engine.units import Work
 
 if TYPE_CHECKING:
     from app.workloads import Chosen

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QMainWindow, QWidget
 
 from widgets.canvas import Canvas
-from widgets.controls import Notice, Strip
+from widgets.controls import Notice
+
+if TYPE_CHECKING:
+    from widgets.capsule import Strip
 
 CAPSULE_MS = 2000
 
 
 class Presenting(QObject):
-    """Hides a window's panels and fills the screen; the controls come with the pointer."""
+    """Hides a window's panels and fills the screen; the controls come with the pointer.
+
+    ``strip`` returns what holds the controls; it is asked for when they are to be shown.
+    """
 
     def __init__(
-        self, window: QMainWindow, canvas: Canvas, strip: Strip, notice: Notice,
+        self, window: QMainWindow, canvas: Canvas, strip: Callable[[], Strip], notice: Notice,
         panels: tuple[QWidget, ...],
     ) -> None:  # fmt: skip
         super().__init__(window)
@@ -27,7 +36,6 @@ class Presenting(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(CAPSULE_MS)
         self._timer.timeout.connect(self._hide_controls)
-        strip.installEventFilter(self)
         self._canvas = canvas
         canvas.installEventFilter(self)
 
@@ -54,7 +62,8 @@ class Presenting(QObject):
         self._was_maximised = self._window.isMaximized()
         for panel in self._panels:
             panel.hide()
-        self._strip.show()
+        self._strip().installEventFilter(self)  # again: Qt keeps a filter once
+        self._strip().show()
         self._fill(True)
         self._window.showFullScreen()
         self._canvas.setFocus()
@@ -64,8 +73,8 @@ class Presenting(QObject):
         self.stop()
         self.on = False
         self._notice.hold(False)
-        self._strip.capsule.hide()
-        self._strip.hide()
+        self._strip().capsule.hide()
+        self._strip().hide()
         self._fill(False)
         self._window.showMaximized() if self._was_maximised else self._window.showNormal()
 
@@ -73,7 +82,7 @@ class Presenting(QObject):
         """Make the screen black, or show it again."""
         if self.on:
             self._canvas.blank = blank = not self._canvas.blank
-            self._strip.setVisible(not blank)  # nothing at all is to shine
+            self._strip().setVisible(not blank)  # nothing at all is to shine
             self._notice.hold(blank)
             self._canvas.update()
 
@@ -84,13 +93,13 @@ class Presenting(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
         """Show the controls while the pointer moves."""
         if self.on and event.type() == QEvent.Type.MouseMove:
-            self._strip.capsule.show()
+            self._strip().capsule.show()
             self._timer.start()
         return False
 
     def _hide_controls(self) -> None:
         """Hide the controls, unless the pointer rests on them."""
-        if self._strip.capsule.underMouse():
+        if self._strip().capsule.underMouse():
             self._timer.start()
         else:
-            self._strip.capsule.hide()
+            self._strip().capsule.hide()

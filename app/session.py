@@ -6,8 +6,8 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from app import CHAPTER, SCALES, SPEEDS, THEMES
@@ -20,19 +20,20 @@ MOST_ASIDE = 3  # damaged files that are kept, the newest
 OF_CHAPTER_1 = ("text", "recent", "chain", "grid", "tick", "layer", "query")  # up to version 1
 
 
-@dataclass
-class Session:
-    """What is shown, and how."""
+class Session(SimpleNamespace):
+    """What is shown, and how; of the default what is not ``given``."""
 
-    chapter: str = CHAPTER  # that is open
-    theme: str = "light"
-    speed: float = 1.0
-    scale: float = 1.0  # of all text
-    still: bool = False
-    geometry: str = ""  # QMainWindow.saveGeometry as base64
-    inspector: bool = True
-    rail: bool = True
-    chapters: dict[str, Any] = field(default_factory=dict)  # by id, what each remembers
+    def __init__(self, **given: Any) -> None:
+        self.chapter = CHAPTER  # that is open
+        self.theme = "light"
+        self.speed = 1.0
+        self.scale = 1.0  # of all text
+        self.still = False
+        self.geometry = ""  # QMainWindow.saveGeometry as base64
+        self.inspector = True
+        self.rail = True
+        self.chapters: dict[str, Any] = {}  # by id, what each remembers
+        super().__init__(**given)
 
 
 def place() -> Path:
@@ -65,9 +66,9 @@ def load(path: Path) -> tuple[Session, str]:
 def save(session: Session, path: Path) -> str:
     """Write the settings beside their place and rename them; return "" or what went wrong."""
     try:
-        whole = asdict(session)
-        whole["chapters"] = {id: own for id, own in session.chapters.items() if _small(own)}
-        write(json.dumps({"version": VERSION, **whole}, indent=1, ensure_ascii=False), path)
+        small = {id: own for id, own in session.chapters.items() if _small(own)}
+        kept = {"version": VERSION, **vars(session), "chapters": small}
+        write(json.dumps(kept, indent=1, ensure_ascii=False), path)
     except OSError as error:
         return f"The settings could not be saved ({error.strerror}); they last until you close."
     return ""
@@ -87,14 +88,13 @@ def _small(own: Any) -> bool:
 
 def _checked(data: dict[str, Any]) -> Session:
     defaults = Session()
-    for part in fields(Session):
-        value = data.get(part.name, getattr(defaults, part.name))
-        wanted = type(getattr(defaults, part.name))
+    for name, default in vars(defaults).items():
+        value, wanted = data.get(name, default), type(default)
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted:
-            raise ValueError(f"its {part.name} is no {wanted.__name__}")
-        setattr(defaults, part.name, value)
+            raise ValueError(f"its {name} is no {wanted.__name__}")
+        setattr(defaults, name, value)
     for name, known in (("theme", THEMES), ("speed", SPEEDS), ("scale", SCALES)):
         if getattr(defaults, name) not in known:
             raise ValueError(f"its {name} is unknown")

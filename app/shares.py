@@ -95,7 +95,7 @@ def as_data(modelled: Modelled, *, fold: bool = False) -> dict[str, Any]:
     their bounds, in per cent, under the model's assumptions.
     """
     from engine.claims import causes, claim_of
-    from engine.shares import Work
+    from engine.units import Work
     from widgets.numbers import percents
 
     workload = modelled.workload
@@ -147,7 +147,7 @@ def as_data(modelled: Modelled, *, fold: bool = False) -> dict[str, Any]:
 
 def report(data: dict[str, Any]) -> str:
     """Return the same for people: a table of shares beside the claim, and why they differ."""
-    from engine.shares import Work
+    from engine.units import Work
     from widgets.numbers import seconds
 
     low, high = (seconds(each) for each in data["seconds_range"])

@@ -47,8 +47,19 @@ def application() -> QApplication:
 
 
 def open_window(run: Callable[[Window], int] | None = None) -> int:
-    """Open the window and return the exit code; ``run`` stands in for the loop of events."""
+    """Open the window and return the exit code; ``run`` stands in for the loop of events.
+
+    Raises
+    ------
+    engine.said.Said
+        With one sentence, when no window can open here.
+    """
     gc.disable()  # until the first frame there is nothing to collect, also while Qt is imported
+    from app import display
+
+    problem = display.problem()
+    if problem:
+        raise Said(problem)
     from app import session as sessions
     from app.window import Window
 

@@ -42,7 +42,7 @@ from app.saying import sentence_of
 from engine.recorder import Recorder
 from widgets import captions, theme
 from widgets.canvas import Canvas
-from widgets.controls import Notice, Strip, style_sheet
+from widgets.controls import Notice, style_sheet
 from widgets.live_strip import LiveStrip
 from widgets.transport import Transport
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from app.rnn_transformer import RnnTransformer
     from app.stills import Stills
     from engine.trace import Step
+    from widgets.capsule import Strip
     from widgets.inspector import Inspector
 
 IN_THE_BAR = ("sentence", "recent", "words")  # actions that need the bar, which Present hides
@@ -92,7 +93,7 @@ class Window(QMainWindow):
         rows = (self.bar, self.transport, self.live)
         self.panels = Panels(self, self.session, self.side, self.rail, rows)
         self.presenting = Presenting(
-            self, self.canvas, self.strip, self.notice, (self.rail, self.side, *rows)
+            self, self.canvas, lambda: self.strip, self.notice, (self.rail, self.side, *rows)
         )
         self._connect()
         self._add_actions()
@@ -117,13 +118,10 @@ class Window(QMainWindow):
         self.side = QWidget()  # the place of the inspector
         self.rail = Rail(say, CHAPTERS)
         self.bar = Bar(say)
-        self.strip = Strip(say)
-        self.capsule = self.strip.capsule
-        middle = QVBoxLayout()
+        self._middle = middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self.place, 1)
         middle.addWidget(self.notice)
-        middle.addWidget(self.strip)
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addLayout(middle, 1)
@@ -146,7 +144,6 @@ class Window(QMainWindow):
         self.transport.pressed.connect(self.do)
         self.transport.sought.connect(lambda tick: self.player.seek(tick))
         self.transport.speed_chosen.connect(lambda speed: self.player.set_speed(speed))
-        self.capsule.pressed.connect(self.do)
         self.rail.chosen.connect(self.open_chapter)
         self.bar.theme_button.clicked.connect(self.toggle_theme)
         self.bar.present_button.clicked.connect(self.present)
@@ -172,6 +169,16 @@ class Window(QMainWindow):
         row = QHBoxLayout(self.side)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(made)
+        return made
+
+    @cached_property
+    def strip(self) -> Strip:
+        """Return the foot of Present; it is made when that begins for the first time."""
+        from widgets.capsule import Strip
+
+        made = Strip(self._say)
+        made.capsule.pressed.connect(self.do)
+        self._middle.addWidget(made)
         return made
 
     @cached_property
@@ -375,7 +382,8 @@ class Window(QMainWindow):
             self.notice.pass_by()
         head, note = self.chapter.title(shown)
         self.transport.show_tick(player.tick, head, note)
-        self.capsule.show_clock(head)
+        if self.presenting.on:
+            self.strip.capsule.show_clock(head)
         self._show_page()
 
     def _show_player(self) -> None:
@@ -386,7 +394,8 @@ class Window(QMainWindow):
         elif self.isVisible():
             gc.enable()
         self.transport.show_playing(self.player.playing, self.player.speed)
-        self.capsule.show_playing(self.player.playing)
+        if self.presenting.on:
+            self.strip.capsule.show_playing(self.player.playing)
         self._show_tick()
 
     def _show_page(self) -> None:
@@ -474,8 +483,10 @@ class Window(QMainWindow):
         for chapter in self._chapters.values():
             chapter.show_theme(shown, scale)
         self.bar.show_theme(shown, scale, "moon" if shown.name in DARKER else "sun")
-        for part in (self.rail, self.transport, self.live, self.capsule):
+        for part in (self.rail, self.transport, self.live):
             part.show_theme(shown, scale)
+        if self.presenting.on:
+            self.strip.capsule.show_theme(shown, scale)
         self.panels.condense()
         if self._is_made:
             self.inspector.show_theme(shown, scale)
@@ -545,6 +556,8 @@ class Window(QMainWindow):
             self.leave()
         else:
             self.presenting.begin()
+            self.strip.capsule.show_theme(self._theme, self.session.scale)
+            self._show_player()
 
     def leave(self) -> None:
         """Leave the list of keys, the full screen, the bar, or what is opened; in this order."""

@@ -55,7 +55,7 @@ def make(given: argparse.Namespace) -> Figure:
     from app.figures import Figure
     from app.threads import leave_a_core
     from engine import parts
-    from engine.shares import Work
+    from engine.units import Work
     from widgets import captions
     from widgets.scenes.computing_units import computing_units
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine import roofline
-from engine.shares import Work
 from engine.trace import Basis
+from engine.units import Work
 from engine.workload import Device, Group, Operation, Precision, Workload
 from widgets.captions import Captions
 from widgets.scenes.computing_units.subject import Elsewhere, Run, Span, Stretch

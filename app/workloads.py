@@ -18,8 +18,9 @@ from engine import claims, parts, roofline
 from engine.live import LIVE, Meter, same, too_large
 from engine.live import Live as Runs
 from engine.said import Said
-from engine.shares import CPU_PATH, Shares, Work
+from engine.shares import CPU_PATH, Shares
 from engine.timing import CUPTI_PATH, QUEUED_PATH
+from engine.units import Work
 from engine.workload import SIZES, Device, Precision, Style, Workload
 from widgets import numbers
 from widgets.captions import Captions

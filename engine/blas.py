@@ -23,7 +23,7 @@ def choose(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
     if VARIABLE in os.environ:
         return
     try:
-        with cpuinfo.open(encoding="ascii", errors="replace") as lines:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
             # Of the first core, and no more: the system works the others out as they are read.
             facts = [line.partition(":") for line in takewhile(str.strip, lines)]
     except OSError:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from engine.roofline import BASE, Bound, Modelled, shares
-from engine.shares import Shares, Work
+from engine.shares import Shares
+from engine.units import Work
 from engine.workload import (
     Attention,
     Device,

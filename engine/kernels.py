@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from engine.shares import Work, parts_of
-from engine.units import Unit
+from engine.shares import parts_of
+from engine.units import Unit, Work
 
 # ---- when they ran -------------------------------------------------------------------------------
 

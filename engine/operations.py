@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from engine.shares import Work
 from engine.trace import Cost
+from engine.units import Work
 from engine.workload import (
     BYTES,
     CELLS,

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.said import Said
-from engine.shares import Work
+from engine.units import Work
 
 BUDGET_SECONDS = 10.0  # of a whole sweep
 RATES_SECONDS = 2.0  # of ``calibrate`` alone

@@ -25,9 +25,9 @@ from engine.race import (
     threads,
 )
 from engine.said import Said
-from engine.shares import Work
 from engine.tape import Tape
 from engine.trace import Trace, Unit
+from engine.units import Work
 
 WORDS = 8  # of the vocabulary, which no layer's own operations look at
 FEW = (2, 3, 4)  # tokens from which all other counts follow

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from engine.shares import CPU_PATH, Shares, Work, parts_of
-from engine.units import Basis, Unit
+from engine.units import Basis, Unit, Work
+
+if TYPE_CHECKING:
+    from engine.shares import Shares
 
 WINDOW_SECONDS = 2.0
 GRAIN_SECONDS = 0.01  # what follows closer is kept as one: half a per cent of the window
@@ -175,6 +177,8 @@ class Recorder:
         ran = [it for it in ran if start < it.end and it.start < min(it.end, end)]
         if not ran:
             return None
+        from engine.shares import CPU_PATH, Shares, parts_of  # (here: a window begins without)
+
         return Shares(parts_of(_totals(ran, start, end)), seconds, Basis.MEASURED, CPU_PATH)
 
 

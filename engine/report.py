@@ -14,8 +14,9 @@ from engine.kept import why_unread
 from engine.live import LIVE
 from engine.precision import PRECISIONS
 from engine.said import Said
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.trace import Basis, Unit
+from engine.units import Work
 from engine.workload import Mode, Style, Workload
 
 FORMAT = 1

@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 
 from engine.operations import operations
 from engine.parts import Part
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.trace import Basis, Cost
+from engine.units import Work
 from engine.workload import (
     Attention,
     Device,

@@ -16,28 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from engine.apportion import percents, shared
-from engine.units import Basis, Unit
+from engine.units import Basis, Unit, Work
 
 if TYPE_CHECKING:
     from engine.trace import Trace
 
 
 GRAIN = 2**40  # parts are whole multiples of 1 / GRAIN, so that any sum of them is exact
-
-
-class Work(StrEnum):
-    """What a moment of wall time is counted as, in the order in which one hides another."""
-
-    MATRIX = "matrix"
-    STREAM = "stream"
-    UNCLASSIFIED = "unclassified"  # a kernel whose kind is in doubt
-    COPY = "copy"
-    SEQUENTIAL = "sequential"  # host work
-    IDLE = "idle"
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,10 @@ from engine.memory import most_bytes
 from engine.models import Config, Model, bytes_at_most, initialise, run, shapes
 from engine.ops import OPS, Ops, op_of
 from engine.said import Said
-from engine.shares import CPU_PATH, EVENTS_PATH, Shares, Work, shares_by
+from engine.shares import CPU_PATH, EVENTS_PATH, Shares, shares_by
 from engine.tape import Watch
 from engine.trace import Basis, Step, Trace, Unit
+from engine.units import Work
 
 if TYPE_CHECKING:
     from engine.device import Device

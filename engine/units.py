@@ -13,6 +13,17 @@ class Unit(StrEnum):
     MATRIX = "matrix"
 
 
+class Work(StrEnum):
+    """What a moment of wall time is counted as, in the order in which one hides another."""
+
+    MATRIX = "matrix"
+    STREAM = "stream"
+    UNCLASSIFIED = "unclassified"  # a kernel whose kind is in doubt
+    COPY = "copy"
+    SEQUENTIAL = "sequential"  # host work
+    IDLE = "idle"
+
+
 class Basis(StrEnum):
     """How a number is known."""
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.said import Said
-from engine.shares import Work
 from engine.trace import Cost, Unit
+from engine.units import Work
 
 MOST_BYTES = 4e12  # a step that needs more memory is refused: 16 cards of the largest have less
 MOST_KERNELS = 400_000  # a step that launches more is refused: it would be drawn for minutes

@@ -23,7 +23,7 @@ from app.workshop import Told
 from engine import tasks
 from engine.recorder import Recorder
 from engine.said import Said
-from engine.shares import Work
+from engine.units import Work
 from widgets import captions, numbers, solve_pages, theme
 from widgets.hit import named
 from widgets.inspector import Inspector

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent, QDropEvent, QGuiApplica
 from pytestqt.qtbot import QtBot
 from toy_chapter import LAST, Toy
 
-from app import actions, chapters
+from app import actions, chapters, key_sheet
 from app import window as window_module
 from app.actions import ACTIONS, Action
 from app.chapters import Entry
@@ -36,7 +35,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         chapters.CHAPTERS, "toy", Entry(9, "toy.caption", "chip", "toy_chapter:Toy")
     )
     known = [action for action in ACTIONS if action.id != "mode"]
-    for module in (actions, window_module, sys.modules["app.chrome"]):
+    for module in (actions, window_module, key_sheet):
         monkeypatch.setattr(module, "ACTIONS", (*known, TOY, MODE))
     for caption, words in WORDS.items():
         monkeypatch.setitem(SAY._words, caption, words)
@@ -262,8 +261,8 @@ def test_present_and_the_black_screen_go_along_to_another_chapter(
     assert not window.bar.isVisible()
     qtbot.mouseMove(window.canvas, QPoint(30, 30))
     qtbot.mouseMove(window.canvas, QPoint(40, 30))
-    assert window.capsule.isVisible()
-    assert window.capsule.clock.text() == "Box 0 of 9"
+    assert window.strip.capsule.isVisible()
+    assert window.strip.capsule.clock.text() == "Box 0 of 9"
     key(window, qtbot, "B")
     assert window.canvas.blank
     key(window, qtbot, "1")

@@ -299,9 +299,9 @@ def test_present_fills_the_screen_however_large_the_text_is(window: Window, qtbo
     qtbot.wait(50)
     assert (window.canvas.size(), window.strip.height()) == before
     assert window.first.stage.horizontalScrollBar().maximum() == 0
-    window.capsule.show()
+    window.strip.capsule.show()
     qtbot.wait(50)
-    for widget in window.capsule.findChildren(QWidget):
+    for widget in window.strip.capsule.findChildren(QWidget):
         assert window.strip.rect().contains(
             QRect(widget.mapTo(window.strip, QPoint()), widget.size())
         )
@@ -350,17 +350,17 @@ def test_the_capsule_comes_with_the_pointer_and_stays_under_it(
     window.presenting._timer.setInterval(20)
     key(window, qtbot, "F5")
     for place in (window.canvas, window.strip):
-        assert not window.capsule.isVisible()
+        assert not window.strip.capsule.isVisible()
         qtbot.mouseMove(place, QPoint(7, 7))
         qtbot.mouseMove(place, QPoint(9, 8))
-        qtbot.waitUntil(window.capsule.isVisible, timeout=2000)
-        qtbot.waitUntil(lambda: not window.capsule.isVisible(), timeout=2000)
-    monkeypatch.setattr(window.capsule, "underMouse", lambda: True)
+        qtbot.waitUntil(window.strip.capsule.isVisible, timeout=2000)
+        qtbot.waitUntil(lambda: not window.strip.capsule.isVisible(), timeout=2000)
+    monkeypatch.setattr(window.strip.capsule, "underMouse", lambda: True)
     qtbot.mouseMove(window.strip, QPoint(7, 7))
     qtbot.wait(100)
-    assert window.capsule.isVisible()
+    assert window.strip.capsule.isVisible()
     key(window, qtbot, "Esc")
-    assert not window.capsule.isVisible()
+    assert not window.strip.capsule.isVisible()
 
 
 def test_a_remote_ends_the_black_screen_before_it_steps(window: Window, qtbot: QtBot) -> None:

@@ -43,7 +43,6 @@ from engine.race import OPS
 from engine.race_lengths import counted
 from engine.recorder import Recorder
 from engine.said import Said
-from engine.shares import Work
 from engine.statements import (
     AT_ONCE,
     EIGHT,
@@ -58,6 +57,7 @@ from engine.statements import (
 from engine.tasks import load
 from engine.tasks.dates import EXAMPLES
 from engine.trace import Unit
+from engine.units import Work
 from widgets import captions, theme
 from widgets.controls import Notice
 from widgets.inspector import Inspector

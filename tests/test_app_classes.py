@@ -39,7 +39,7 @@ print("seen")
 # What a worker finds when it begins with what names classes of Qt.
 WORKER = """
 import sys, threading
-from app import bench, classes, stills
+from app import bench, classes, first_frame, stills
 
 found = []
 
@@ -58,7 +58,7 @@ stills._paint = lambda *given: (note(), paint(*given))[1]
 stills._save = lambda *given: (note(), save(*given))[1]
 
 def look(window):
-    bench._until_painted(window)
+    first_frame.until_painted(window)
     assert classes.unmade()
     if sys.argv[1] == "chapter_2":
         window.do("chapter_2")

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from app import THEMES, compute
-from app.__main__ import main, version
+from app.__main__ import main
+from app.commands import version
 from engine.trace import load
 from engine.weights import WeightsError
 from widgets import theme

@@ -20,9 +20,9 @@ from app.workload_bar import WorkloadControls
 from engine.device import HOST, Device
 from engine.live import LIVE, Meter
 from engine.recorder import Recorder
-from engine.shares import Work
 from engine.trace import Basis, Unit
 from engine.training import PHASES
+from engine.units import Work
 from widgets import captions, theme, unit_pages
 from widgets.hit import title_of
 from widgets.inspector import Inspector

@@ -24,8 +24,8 @@ from engine.gpu import probe
 from engine.learning_step import ORDER
 from engine.ops import OPS
 from engine.precision import HALVES, PRECISIONS
-from engine.shares import Work
 from engine.timing import QUEUED_PATH, Cupti
+from engine.units import Work
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from engine.fading import RADII, fading
 from engine.laboratory import EXPERIMENTS, Bottleneck
 from engine.recorder import Recorder
 from engine.said import Said
-from engine.shares import Work
 from engine.statements import STATEMENTS
+from engine.units import Work
 from engine.weights import WeightsError
 from widgets import captions, theme
 from widgets.controls import Notice

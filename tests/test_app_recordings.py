@@ -32,9 +32,9 @@ from engine.gpu import probe
 from engine.live import LIVE, Meter
 from engine.ops import Ops
 from engine.recorder import Recorder
-from engine.shares import Work
 from engine.timing import CUPTI_PATH, QUEUED_PATH
 from engine.trace import Basis
+from engine.units import Work
 from engine.workload import Workload
 from widgets import captions, theme
 from widgets.scenes.computing_units import computing_units

@@ -18,7 +18,7 @@ LOOK = f"""
 import gc
 import sys
 from PySide6.QtCore import QEvent, QObject
-from app import bench
+from app import bench, first_frame
 from app.window import Window
 
 painted, seen = [], []
@@ -45,7 +45,7 @@ Window.begin = begin_and_look
 def look(window):
     watch = Watch()
     window.installEventFilter(watch)
-    bench._until_painted(window)
+    first_frame.until_painted(window)
     bench._wait(30.0, lambda: seen)
     window.removeEventFilter(watch)
     assert seen == [([], [], True, True, True)], seen

@@ -10,8 +10,9 @@ import pytest
 from engine import parts
 from engine.claims import CLAIMS, LEAST, PRESETS, Cause, causes, claim_of
 from engine.roofline import Modelled, model
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.trace import Basis
+from engine.units import Work
 from engine.workload import Mode, Precision, Style, Workload
 
 TRAINING = CLAIMS[Mode.TRAINING]

@@ -8,8 +8,7 @@ from fractions import Fraction
 import pytest
 
 from engine.kernels import Gap, Kernel, Span, classify, gaps, host_spans, partition
-from engine.shares import Work
-from engine.units import Unit
+from engine.units import Unit, Work
 
 PEAK = 20e12
 

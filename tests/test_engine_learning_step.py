@@ -13,10 +13,11 @@ from engine.autodiff import PULL
 from engine.learning_step import BACK, next_step, phase_of, record_step
 from engine.models import Config, Model, initialise
 from engine.ops import LEARNING, OPS, Ops, op_of
-from engine.shares import Work, shares_of
+from engine.shares import shares_of
 from engine.tasks import Recipe, sequences
 from engine.trace import PASSED_ON, Cost, Trace, Unit, load, save
 from engine.training import CLIP, DivergedError, Training
+from engine.units import Work
 
 EXACT = 1e-9  # of the largest value of a gradient, in float64
 CONFIGURATIONS = tuple(configurations())

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from engine import race, race_device, race_file, race_lengths
 from engine.ops import OPS, Ops
 from engine.race import Branching, Length, Machine, Measured, Outputs, Point, Rates
-from engine.shares import Work
 from engine.tape import Tape
+from engine.units import Work
 
 MACHINE = Machine("a CPU", 4, "NumPy 2", "3.12")
 

@@ -12,8 +12,9 @@ from engine import recorder as module
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
 from engine.recorder import STEPS, Recorder
-from engine.shares import CPU_PATH, Work
+from engine.shares import CPU_PATH
 from engine.trace import Basis, Unit
+from engine.units import Work
 
 
 def in_thread(function: object, *arguments: object) -> None:

@@ -15,8 +15,9 @@ from engine import parts, roofline
 from engine.operations import WAIT_SECONDS
 from engine.parts import Part
 from engine.roofline import BASE, LAUNCH, Bound, Modelled, amdahl, model, shares
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.trace import Basis
+from engine.units import Work
 from engine.workload import (
     SIZES,
     Device,

@@ -9,8 +9,9 @@ import pytest
 
 from engine.models import Config, Model, initialise, run
 from engine.ops import Ops
-from engine.shares import CPU_PATH, EVENTS_PATH, Shares, Work, parts_of, shares_by, shares_of
+from engine.shares import CPU_PATH, EVENTS_PATH, Shares, parts_of, shares_by, shares_of
 from engine.trace import Basis, Trace, Unit
+from engine.units import Work
 
 
 def some_run(kind: str = "grid") -> Trace:

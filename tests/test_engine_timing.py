@@ -26,7 +26,7 @@ from engine.models import Config, Model, run
 from engine.ops import Ops
 from engine.recording_cost import Bare, added, overhead
 from engine.said import Said
-from engine.shares import CPU_PATH, Work, shares_of
+from engine.shares import CPU_PATH, shares_of
 from engine.tape import Tape
 from engine.timing import (
     CUPTI_PATH,
@@ -45,6 +45,7 @@ from engine.timing import (
     why_no_cupti,
 )
 from engine.trace import Basis, Trace, Unit
+from engine.units import Work
 
 GRID = Config(kind="grid", words=50, embedding=32, width=32, heads=4, layers=2, mlp=64)
 GRU = Config(kind="chain", words=50, embedding=16, width=16, cell="gru")

@@ -11,8 +11,8 @@ import pytest
 
 from engine.assets import ASSETS
 from engine.operations import operations
-from engine.shares import Work
 from engine.trace import Unit
+from engine.units import Work
 from engine.workload import (
     SIZES,
     WHY,

@@ -13,8 +13,9 @@ from app import live
 from app.compute import make_trace, watched
 from app.live import Now
 from engine.recorder import Recorder
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.trace import Basis
+from engine.units import Work
 from widgets import captions, theme
 from widgets.geometry import text_width
 from widgets.live_strip import LiveStrip, now_strip

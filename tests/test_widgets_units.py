@@ -23,9 +23,9 @@ from engine.live import LIVE, Measured
 from engine.live import Live as Runs
 from engine.recorder import Trained
 from engine.said import Said
-from engine.shares import Work
 from engine.tile import multiply
 from engine.trace import Basis
+from engine.units import Work
 from engine.workload import SIZES, Workload
 from widgets import captions, numbers, theme, unit_pages
 from widgets.geometry import fit

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
-from unicodedata import bidirectional
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QActionGroup,
     QColor,
@@ -21,10 +20,10 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QToolButton
 
 from widgets.captions import Captions
-from widgets.geometry import STRIP_PX, icon_factor
+from widgets.geometry import icon_factor
 from widgets.geometry import px as enlarged
 from widgets.icons import icon
 from widgets.theme import Theme
@@ -184,6 +183,8 @@ def _units(text: str) -> int:
 
 def _places(text: str, font: QFont) -> Callable[[int], float]:
     """Return what tells where the cursor stands in a line, in px from one end of it."""
+    from unicodedata import bidirectional  # (here: the first frame marks no word)
+
     if not any(bidirectional(c) in ("R", "AL") for c in text):
         metrics = QFontMetricsF(font)
         return lambda position: metrics.horizontalAdvance(text[:position])
@@ -344,78 +345,6 @@ class Notice(QLabel):
         self._passing = False
         super().clear()
         self.hide()
-
-
-class Strip(QWidget):
-    """The foot of Present: holds the capsule, so that it covers nothing of the stage.
-
-    It is as high at every size of the text: what the class reads needs the rest of the screen.
-    """
-
-    def __init__(self, say: Captions) -> None:
-        super().__init__()
-        self.setObjectName("strip")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedHeight(STRIP_PX)
-        self.setMouseTracking(True)  # the pointer brings the capsule back here, too
-        self.capsule = Capsule(say)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 4, 0, 4)
-        row.addWidget(self.capsule, 0, Qt.AlignmentFlag.AlignCenter)
-        self.capsule.hide()
-        self.hide()
-
-
-class Capsule(QWidget):
-    """The controls of Present: back, play, step, and where the clock is."""
-
-    pressed = Signal(str)
-
-    def __init__(self, say: Captions) -> None:
-        super().__init__()
-        self.setObjectName("capsule")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._playing = False
-        self._colour, self._icon = "#FFFFFF", 22
-        row = QHBoxLayout(self)
-        self.setFixedHeight(44)
-        row.setContentsMargins(22, 6, 22, 6)
-        row.setSpacing(10)
-        self.buttons: dict[str, QToolButton] = {}
-        for name in ("back", "play", "step"):
-            button = QToolButton()
-            button.setObjectName("capsulebutton")
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(say(f"action.{name}"))
-            button.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
-            self.buttons[name] = button
-            row.addWidget(button)
-        self.clock = QLabel()
-        self.clock.setObjectName("capsuleclock")
-        leave = QLabel(say("window.leave"))
-        leave.setObjectName("capsulenote")
-        row.addWidget(self.clock)
-        row.addSpacing(16)
-        row.addWidget(leave)
-
-    def show_clock(self, words: str) -> None:
-        """Show where the clock is."""
-        self.clock.setText(words)
-
-    def show_playing(self, playing: bool) -> None:
-        """Show whether it plays."""
-        self._playing = playing
-        name = "pause" if playing else "play"
-        self.buttons["play"].setIcon(icon(name, self._colour, self._icon))
-
-    def show_theme(self, theme: Theme, scale: float = 1.0) -> None:
-        """Draw in another theme, larger as far as the strip has room for it."""
-        self._colour, self._icon = theme.onink, enlarged(22, min(scale, CAPSULE_MOST))
-        for button in self.buttons.values():
-            button.setIconSize(QSize(self._icon, self._icon))
-        for name in ("back", "step"):
-            self.buttons[name].setIcon(icon(name, self._colour, self._icon))
-        self.show_playing(self._playing)
 
 
 def style_sheet(theme: Theme, scale: float = 1.0) -> str:

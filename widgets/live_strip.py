@@ -8,13 +8,14 @@ from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from engine.shares import MOST_ADDED, Shares, Work
+from engine.units import Work
 from widgets.captions import Captions
 from widgets.geometry import px, text_width
 from widgets.numbers import NBSP
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
+    from engine.shares import Shares
     from widgets.glyphs import Box
     from widgets.picture import Picture, Shape
 
@@ -74,6 +75,8 @@ class LiveStrip(QWidget):
 
     def show_recording(self, chain: float, grid: float, tokens: int) -> None:
         """Say what recording adds to a run of either model, as a part of it."""
+        from engine.shares import MOST_ADDED
+
         say, more = self._say, max(chain, grid) > MOST_ADDED
         adds = {"chain": _percent(chain), "grid": _percent(grid)}
         said = [say("now.definition"), say("now.recording", tokens=tokens, **adds)]

@@ -15,7 +15,7 @@ from PySide6.QtCore import QRectF, Qt, QTimer
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
-from engine.shares import Work
+from engine.units import Work
 from widgets.scenes.computing_units.live import ORDER, WINDOW, first_shown
 from widgets.scenes.computing_units.subject import LANES, Sample
 from widgets.units import hues

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.shares import MOST_ADDED, Shares, Work
+from engine.shares import MOST_ADDED, Shares
 from engine.trace import Basis
+from engine.units import Work
 from widgets import numbers
 from widgets.numbers import NBSP
 from widgets.scenes.computing_units.live import adds, title_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from engine.shares import Work
+from engine.units import Work
 from widgets.glyphs import Box
 from widgets.picture import Command, Ellipse, Path, Rect, Shape
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.shares import Work
 from engine.trace import Basis
+from engine.units import Work
 from widgets import equation, numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, ease, marker

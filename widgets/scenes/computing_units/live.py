@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.shares import Work
+from engine.units import Work
 from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.shares import Work
+from engine.units import Work
 from widgets import equation, numbers
 from widgets.geometry import text_width
 from widgets.glyphs import shortened

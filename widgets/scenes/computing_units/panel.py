@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.shares import Shares, Work
+from engine.shares import Shares
+from engine.units import Work
 from widgets import numbers
 from widgets.geometry import text_width
 from widgets.glyphs import Box, toggle, wrapped

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from engine.claims import Cause
 from engine.recorder import Trained
-from engine.shares import Shares, Work
+from engine.shares import Shares
 from engine.tile import Tile
 from engine.trace import Basis
+from engine.units import Work
 
 LANES = (Work.SEQUENTIAL, Work.STREAM, Work.MATRIX)
 MODES = ("training", "inference", "decode")
