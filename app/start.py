@@ -60,6 +60,7 @@ def open_window(run: Callable[[Window], int] | None = None) -> int:
     problem = display.problem()
     if problem:
         raise Said(problem)
+    import widgets  # noqa: F401  (takes Python's import back from PySide before more is imported)
     from app import session as sessions
     from app.window import Window
 

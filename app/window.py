@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import (
-    QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
-    QKeySequence,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
@@ -96,7 +94,6 @@ class Window(QMainWindow):
             self, self.canvas, lambda: self.strip, self.notice, (self.rail, self.side, *rows)
         )
         self._connect()
-        self._add_actions()
         self._show_theme()
         if problem:
             self.notice.say(problem, until_next=True)  # the first result leaves it there
@@ -208,6 +205,8 @@ class Window(QMainWindow):
         return "inspector" in self.__dict__
 
     def _add_actions(self) -> None:
+        from PySide6.QtGui import QAction, QKeySequence  # (here: the first frame answers no key)
+
         for action in ACTIONS:
             made = QAction(self._say(f"action.{action.id}"), self)
             made.setObjectName(action.id)
@@ -321,7 +320,8 @@ class Window(QMainWindow):
         self.rail.mark(chapter.id)
 
     def begin(self) -> None:
-        """Begin with the chapter that was open the last time."""
+        """Answer keys, and begin with the chapter that was open the last time."""
+        self._add_actions()
         if self.session.chapter not in (CHAPTER, *CHAPTERS):
             self.session.chapter = CHAPTER
         self.open_chapter(self.session.chapter)

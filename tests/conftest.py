@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,16 @@ def pytest_sessionfinish() -> None:
             QGuiApplication.clipboard().clear()
 
 
+def _at_work() -> list[str]:
+    """Return where each worker is that has not ended."""
+    frames = sys._current_frames()
+    return [
+        "".join(traceback.format_stack(frames[thread.ident]))
+        for thread in threading.enumerate()
+        if thread.name == "background" and thread.ident in frames
+    ]
+
+
 @pytest.fixture
 def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     """Return a window with the default sentence on the stage, and check that it leaves nothing."""
@@ -109,7 +120,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     made.canvas.setFocus()
     yield made
     made.close()
-    assert not [t for t in threading.enumerate() if t.name == "background"]
+    assert not _at_work()
     # A frame that was asked for just before may still come; then all is quiet.
     timers = made.findChildren(QTimer)
     qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers), timeout=2000)

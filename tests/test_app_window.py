@@ -209,7 +209,7 @@ def test_tick_block_and_asking_word_are_shown_again(qtbot: QtBot, tmp_path: Path
     for again in (False, True):
         window = Window(path)
         window.show()
-        window.first.sentences.compute()
+        window.begin()
         qtbot.waitUntil(lambda w=window: w.first.pair is not None, timeout=20_000)  # type: ignore[misc]
         if again:
             view = window.canvas.view
