@@ -270,7 +270,7 @@ def test_a_start_is_the_median_of_several_by_turns_behind_one_that_compiles(
         {
             "application_seconds": 0.5,
             "empty_window_seconds": 0.3,
-            "ratio": 0.5 / 0.3,
+            "ratio": 0.6 / 0.3,  # of 0.5 / 0.2, 0.4 / 9.0 and 0.6 / 0.3
             "goal": 1.6,
         }
     )
