@@ -194,7 +194,7 @@ def test_the_marker_of_now_lies_upon_no_name_which_stay_where_they_are(
 @pytest.mark.parametrize(
     ("each", "numbered"), [(0.86e-6, True), (0.68e-6, True), (0.64e-6, False), (0.5e-6, False)]
 )
-def test_either_every_box_of_the_race_says_its_number_or_none(each: float, numbered: bool) -> None:
+def test_either_every_box_of_a_lane_says_its_number_or_none(each: float, numbered: bool) -> None:
     """A weight of 100 % is as wide as a box may be narrow, and is not left out alone."""
     known = measured()
     slower = replace(known, outputs=tuple(Outputs(n, n * each, 3e-6) for n in COUNTS))

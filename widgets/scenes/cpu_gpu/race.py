@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from widgets import numbers
@@ -149,7 +148,11 @@ def _cpu(subject: Race, row: int, now: float, y: float, place: Place, view: View
     fits = int((min(at(total, subject, place), right - room) - left + 0.5) / wide)
     fits = min(fits, count)
     drawn: list[Shape] = []
-    values, numbered = _values(subject, row), _numbered(subject, place)
+    values = _values(subject, row)
+    # Where one has no room for its number, all of the lane go without, at every tick.
+    numbered = wide >= LEAST_BOX and all(
+        text_width(str(value), NOTE, 600) <= wide for value in values[: int((right - left) / wide)]
+    )
     for i in range(fits):
         x = left + i * wide
         box: Box = (x + 0.8, y - high / 2, max(wide - 1.6, 1.0), high)
@@ -213,21 +216,6 @@ def _values(subject: Race, row: int) -> list[int]:
     return [
         value for head in heads for query in queries for value in percents(subject, head, query)
     ]
-
-
-@lru_cache(maxsize=16)
-def _numbered(subject: Race, place: Place) -> bool:
-    """Return whether every box has room for its number; if one has none, all go without."""
-    assert subject.in_order is not None
-    left, right = place.clock
-    for row, (total, count) in enumerate(zip(subject.in_order, subject.counts, strict=True)):
-        wide = at(total / count, subject, place) - left
-        if wide < LEAST_BOX:
-            return False
-        shown = _values(subject, row)[: int((right - left) / wide)]
-        if any(text_width(str(value), NOTE, 600) > wide for value in shown):
-            return False
-    return True
 
 
 def _box(box: Box, value: int, done: bool, numbered: bool, view: View) -> list[Shape]:
