@@ -9,8 +9,9 @@ import sys
 from app.bench import ROOT
 
 # What the first frame does not show, and what takes long to import.
-LATER = ("numpy", "app.compute", "widgets.painter", "widgets.picture", "widgets.hit",
-         "widgets.accessible", "widgets.inspector", "widgets.scenes")  # fmt: skip
+LATER = ("numpy", "app.compute", "app.commands", "app.empty_page", "app.key_sheet", "engine.shares",
+         "widgets.painter", "widgets.picture", "widgets.hit", "widgets.accessible",
+         "widgets.capsule", "widgets.inspector", "widgets.scenes")  # fmt: skip
 
 # Whatever is asked for begins with ``Window.begin``, so that is when it is looked what is there: a
 # worker that has begun imports beside the test, on a busy machine before it goes on.
