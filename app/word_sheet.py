@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QTextBrowser
 
+from app.key_sheet import SHEET_PADDING
 from engine.tasks.missing_word import WORDS, WORDS_BY_KIND
 from widgets.captions import Captions
 from widgets.controls import Field
@@ -15,7 +16,7 @@ from widgets.fonts import register_fonts
 from widgets.geometry import px
 from widgets.theme import Theme
 
-SHEET_PADDING, KIND = 18, 140  # px at 100 %: as app.key_sheet has it; of the name of a kind
+KIND = 140  # px at 100 %: of the name of a kind
 
 
 class WordSheet(QTextBrowser):
